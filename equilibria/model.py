@@ -1,0 +1,153 @@
+"""Model: everything that fixes one learning system.
+
+encoder W (n x d), predictor P (n x n), target T (n x d); data moments Sigma, M (d x d). The map is
+
+    P+ = P + h (alpha R W^T - eta_P P),   W+ = W + h (P^T R - eta W),   T+ = mu T + (1 - mu) W+,
+
+with R = T M - P W Sigma, and heavy-ball momentum nu on P and W when it is set. The flow is the
+limit h -> 0 with the flow rate beta = (1 - mu)/h held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from equilibria.errors import FormatError
+from equilibria.moments import Moments
+from equilibria.rationals import Number, rational
+
+DEFAULT_EMA = Fraction(99, 100)
+
+
+def default_signal(modes: int) -> tuple[Fraction, ...]:
+    """Return 1, 3/4, 9/16, ..., the default eigenvalues of M."""
+    return tuple(Fraction(3, 4) ** index for index in range(modes))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A procedure with data and rates, validated on construction.
+
+    Numbers may be given as text, integers or fractions and are held as exact rationals. Raises
+    `FormatError` naming the option, the value and what would be accepted.
+    """
+
+    procedure: str = "stop-gradient"
+    moments: Moments = field(default_factory=lambda: Moments.commuting(signal=default_signal(2)))
+    embed_dim: int = 2
+    lr: Number = Fraction(1, 10)
+    weight_decay: Number = Fraction(1, 20)
+    predictor_lr: Number = Fraction(1)
+    predictor_weight_decay: Number | None = None
+    ema: Number | None = None
+    momentum: Number = Fraction(0)
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__  # a frozen dataclass is normalised once, here
+        set_field(self, "lr", _positive(self.lr, "--lr"))
+        set_field(self, "weight_decay", _not_negative(self.weight_decay, "--weight-decay"))
+        set_field(self, "predictor_lr", _positive(self.predictor_lr, "--predictor-lr"))
+        set_field(self, "momentum", _below_one(self.momentum, "--momentum", "NU"))
+        decay = (
+            self.weight_decay
+            if self.predictor_weight_decay is None
+            else self.predictor_weight_decay
+        )
+        set_field(self, "predictor_weight_decay", _not_negative(decay, "--predictor-weight-decay"))
+        if self.procedure == "ema":
+            set_field(
+                self,
+                "ema",
+                _below_one(DEFAULT_EMA if self.ema is None else self.ema, "--ema", "MU"),
+            )
+        elif self.ema is not None:
+            _below_one(self.ema, "--ema", "MU")
+            raise FormatError(
+                f"--ema {self.ema}: {self.procedure} has no moving-average target; "
+                "leave --ema out or use --procedure ema"
+            )
+        if (
+            isinstance(self.embed_dim, bool)
+            or not isinstance(self.embed_dim, int)
+            or self.embed_dim < 1
+        ):
+            raise FormatError(
+                f"--embed-dim {self.embed_dim}: expected a whole number of at least 1"
+            )
+
+    # The properties below are the exact rates under the names of the theory.
+    @property
+    def n(self) -> int:
+        return self.embed_dim
+
+    @property
+    def d(self) -> int:
+        return self.moments.dimension
+
+    @property
+    def h(self) -> Fraction:
+        return _exact(self.lr)
+
+    @property
+    def eta(self) -> Fraction:
+        return _exact(self.weight_decay)
+
+    @property
+    def eta_p(self) -> Fraction:
+        assert self.predictor_weight_decay is not None
+        return _exact(self.predictor_weight_decay)
+
+    @property
+    def alpha(self) -> Fraction:
+        return _exact(self.predictor_lr)
+
+    @property
+    def nu(self) -> Fraction:
+        return _exact(self.momentum)
+
+    @property
+    def mu(self) -> Fraction:
+        """Return the EMA momentum; 0 where the target is the encoder itself."""
+        return Fraction(0) if self.ema is None else _exact(self.ema)
+
+    @property
+    def flow_rate(self) -> Fraction:
+        """Return beta = (1 - mu)/h."""
+        return (1 - self.mu) / self.h
+
+    @property
+    def kappa(self) -> Fraction | None:
+        """Return eta_P / eta, the relative decay of the predictor (T0.3); None when eta = 0."""
+        return self.eta_p / self.eta if self.eta else None
+
+
+def _exact(value: Number) -> Fraction:
+    assert isinstance(value, Fraction)
+    return value
+
+
+def _positive(value: Number, name: str) -> Fraction:
+    number = rational(value, name)
+    if number <= 0:
+        raise FormatError(f"{name} {value}: must be above 0")
+    return number
+
+
+def _not_negative(value: Number, name: str) -> Fraction:
+    number = rational(value, name)
+    if number < 0:
+        raise FormatError(f"{name} {value}: must not be negative")
+    return number
+
+
+def _below_one(value: Number, name: str, letter: str) -> Fraction:
+    number = rational(value, name)
+    if not 0 <= number < 1:
+        hint = None
+        if name == "--ema":
+            hint = (
+                "at 1 the target never moves and need not agree with the encoder; try --ema 0.999"
+            )
+        raise FormatError(f"{name} {value}: the momentum must satisfy 0 <= {letter} < 1", hint=hint)
+    return number

@@ -1,0 +1,157 @@
+"""The nouns that analysis produces: verdicts, stability, components. All frozen, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+
+
+class Verdict(StrEnum):
+    """Three answers, never two."""
+
+    STABLE = "stable"
+    UNSTABLE = "unstable"
+    UNDECIDED = "undecided"
+
+
+class How(StrEnum):
+    """How a verdict is known.
+
+    `PROVED`: a symbolic identity, for all values in scope. `CERTIFIED`: signs of exact numbers, or
+    ball arithmetic. `NUMERIC`: floating point with a stated tolerance.
+    """
+
+    PROVED = "proved"
+    CERTIFIED = "certified"
+    NUMERIC = "numeric"
+
+
+@dataclass(frozen=True, slots=True)
+class Algebraic:
+    """A real algebraic number: a float beside its closed form or defining polynomial."""
+
+    value: float
+    exact: str
+
+
+Entry = Fraction | Algebraic | float
+"""A number in a representative: exact rational, exact algebraic, or measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eigenvalue:
+    """An eigenvalue of the flow (or a multiplier of the map) with its multiplicity."""
+
+    value: complex
+    multiplicity: int
+    exact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """The verdict on one component, for the flow or for the map.
+
+    `neutral` eigenvalues are zero (flow) or one (map) because of the component's dimension;
+    `extent` is the spectral abscissa (flow) or radius (map) over all the others, None where there
+    are no others. `largest_step` is the supremum of the step sizes below which the map is stable.
+    `spectrum` may be truncated to the leading eigenvalues (`complete` says which).
+    """
+
+    verdict: Verdict
+    how: How
+    neutral: int
+    extent: float | None
+    largest_step: float | None = None
+    spectrum: tuple[Eigenvalue, ...] = ()
+    complete: bool = True
+    note: str = ""
+
+    @property
+    def abscissa(self) -> float | None:
+        return self.extent
+
+    @property
+    def radius(self) -> float | None:
+        return self.extent
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Polynomials that are all positive exactly where a component is stable.
+
+    `scope` says for which points of the component; `names` explains the variables.
+    """
+
+    flow: tuple[str, ...]
+    map: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What is shown about a component only on demand: its equations and one point on it."""
+
+    equations: tuple[str, ...]
+    representative: Mapping[str, tuple[tuple[Entry, ...], ...]]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One irreducible piece of the equilibrium set, up to the symmetry of the system.
+
+    `modes` and `roots` describe a stratum of commuting moments ("+" is the outer root p+); they are
+    None where no mode list describes the component. `collapse` is none, partial or full; None for a
+    user's system, where the word has no meaning.
+    """
+
+    id: str
+    rank: int | None
+    dimension: int
+    collapse: str | None
+    flow: Stability
+    map: Stability
+    modes: tuple[int, ...] | None = None
+    roots: tuple[str, ...] | None = None
+    stable_where: Conditions | None = None
+    note: str = ""
+    build_detail: Callable[[], Detail] = field(
+        default=lambda: Detail((), {}), repr=False, compare=False
+    )
+
+    @cached_property
+    def detail(self) -> Detail:
+        return self.build_detail()
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        return self.detail.equations
+
+    @property
+    def representative(self) -> Mapping[str, tuple[tuple[Entry, ...], ...]]:
+        return self.detail.representative
+
+
+def collapse_grade(rank: int, embed_dim: int, input_dim: int) -> str:
+    """Return full (rank 0), none (the largest possible rank) or partial."""
+    if rank == 0:
+        return "full"
+    return "none" if rank == min(embed_dim, input_dim) else "partial"
+
+
+@dataclass(frozen=True)
+class Variety:
+    """A list of components with its standing: is it everything, and how is that known?
+
+    `total` counts all strata, listed or not (None where it is not known); `stable_total` likewise
+    counts the stable ones. `description` states, in words, the stable strata that a list cannot hold.
+    """
+
+    components: tuple[Component, ...]
+    complete: bool
+    why: str
+    total: int | None = None
+    stable_total: int | None = None
+    description: str = ""
