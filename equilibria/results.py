@@ -50,14 +50,14 @@ class Eigenvalue:
     exact: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stability:
     """The verdict on one component, for the flow or for the map.
 
     `neutral` eigenvalues are zero (flow) or one (map) because of the component's dimension;
     `extent` is the spectral abscissa (flow) or radius (map) over all the others, None where there
     are no others. `largest_step` is the supremum of the step sizes below which the map is stable.
-    `spectrum` may be truncated to the leading eigenvalues (`complete` says which).
+    `spectrum` is made on demand, by descending real part (flow) or modulus (map).
     """
 
     verdict: Verdict
@@ -65,9 +65,14 @@ class Stability:
     neutral: int
     extent: float | None
     largest_step: float | None = None
-    spectrum: tuple[Eigenvalue, ...] = ()
-    complete: bool = True
     note: str = ""
+    build_spectrum: Callable[[], tuple[Eigenvalue, ...]] = field(
+        default=lambda: (), repr=False, compare=False
+    )
+
+    @cached_property
+    def spectrum(self) -> tuple[Eigenvalue, ...]:
+        return self.build_spectrum()
 
     @property
     def abscissa(self) -> float | None:

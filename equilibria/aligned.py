@@ -1,0 +1,417 @@
+"""Stop-gradient and EMA with weight decay and commuting moments: every aligned equilibrium.
+
+The components are sets of modes at roots p+ or p- (T6.3). They are all equilibria when Sigma is
+isotropic (T6.4); otherwise two modes can also mix (T6.5, `mixed`). Flow and map, stop-gradient and
+EMA share one set of blocks. Start with `aligned_variety`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equilibria.blocks import Blocks
+from equilibria.extents import Members
+from equilibria.lift import stratum_detail
+from equilibria.model import Model
+from equilibria.modes import Group, Mode, groups_of, modes_of
+from equilibria.rationals import to_float
+from equilibria.results import Component, How, Stability, Variety, Verdict, collapse_grade
+from equilibria.spectra import stratum_spectrum
+from equilibria.strata import (
+    StableSets,
+    Stratum,
+    all_strata,
+    convolve_counts,
+    make_stratum,
+    stable_sets,
+    total_strata,
+)
+from equilibria.tables import DecayTables, KindTables, equal_decay_tables
+from equilibria.transfer import Dynamics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ENUMERATION_LIMIT = 20_000
+STABLE_LISTING_LIMIT = 4096
+WORK_LIMIT = 400_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which strata to evaluate, and the exact numbers of all and of the stable ones."""
+
+    strata: list[Stratum]
+    total: int
+    stable_total: int | None
+    every: bool
+
+
+def aligned_variety(model: Model, *, max_components: int = 64) -> Variety:
+    """Return the aligned components with their verdicts, most relevant first.
+
+    All strata are evaluated while there are at most 20,000; beyond that full collapse, the stable
+    ones and their neighbours. Counts are exact in every case. Needs eta > 0, eta_P > 0.
+    """
+    modes = modes_of(model.moments)
+    groups = groups_of(modes, model.eta)
+    plan = _plan(model, groups, max_components)
+    components = evaluate(model, modes, plan.strata)
+    listed = _select(components, max_components, keep_all=plan.every)
+    stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE) if plan.every else None
+    return Variety(
+        components=tuple(listed),
+        complete=False,
+        why="",
+        total=plan.total,
+        stable_total=plan.stable_total if stable is None else stable,
+    )
+
+
+def _plan(model: Model, groups: Sequence[Group], max_components: int) -> Plan:
+    total = total_strata(groups, model.n)
+    if total <= ENUMERATION_LIMIT:
+        return Plan(list(all_strata(groups, model.n)), total, None, every=True)
+    positive, negative = _stable_of_each_sign(model, groups)
+    count = None
+    if model.kappa == 1:
+        count = _stable_count(positive, negative, model.n)
+    wanted = max_components
+    if count is not None and count <= STABLE_LISTING_LIMIT:
+        wanted = max(count, max_components)
+    stable = list(islice(_stable_strata(positive, negative, model.n), wanted))
+    if len(stable) > max_components and not _nested(stable) and _work(stable, model) > WORK_LIMIT:
+        stable = stable[:max_components]
+    chosen = {_key(stratum): stratum for stratum in stable}
+    for stratum in stable:
+        if len(chosen) >= max_components:
+            break
+        for neighbour in _neighbours(stratum, groups, model.n):
+            chosen.setdefault(_key(neighbour), neighbour)
+    return Plan(list(chosen.values()), total, count, every=False)
+
+
+def _stable_of_each_sign(model: Model, groups: Sequence[Group]) -> tuple[StableSets, StableSets]:
+    active = [group for group in groups if group.states and not group.states[0].fold]
+    return (
+        _stable_sets_of(model, [g for g in active if g.modes[0].m > 0]),
+        _stable_sets_of(model, [g for g in active if g.modes[0].m < 0]),
+    )
+
+
+def _stable_sets_of(model: Model, groups: list[Group]) -> StableSets:
+    states = [group.states[0] for group in groups]
+    leaders = [group.modes[0] for group in groups]
+    blocks = Blocks(states, leaders, model.eta, exact=model.moments.is_diagonal)
+    return stable_sets(groups, blocks.inactive_signs)
+
+
+def _stable_count(positive: StableSets, negative: StableSets, n: int) -> int:
+    if n >= positive.members + negative.members:
+        return sum(positive.counts(None)) * sum(negative.counts(None))
+    return convolve_counts(positive.counts(n), negative.counts(n), n)
+
+
+def _stable_strata(positive: StableSets, negative: StableSets, n: int):  # type: ignore[no-untyped-def]
+    """Yield the closed sets of both signs together."""
+    for chosen in positive.sets(n):
+        first = make_stratum(positive.groups, chosen)
+        for other in negative.sets(n - len(first)):
+            second = make_stratum(negative.groups, other)
+            yield tuple(sorted((*first, *second), key=lambda state: state.mode.number))
+
+
+def _nested(strata: Sequence[Stratum]) -> bool:
+    members = sorted(({s.mode.number for s in stratum} for stratum in strata), key=len)
+    return all(a <= b for a, b in pairwise(members))
+
+
+def _work(strata: Sequence[Stratum], model: Model) -> int:
+    return sum(len(stratum) * model.d for stratum in strata)
+
+
+def _key(stratum: Stratum) -> tuple[tuple[int, str], ...]:
+    return tuple((state.mode.number, state.root) for state in stratum)
+
+
+def _neighbours(stratum: Stratum, groups: Sequence[Group], n: int) -> list[Stratum]:
+    """Return the strata that differ in one mode: another root, one mode less, one mode more."""
+    active = [group for group in groups if group.states]
+    counts = {(s.mode.number, s.root) for s in stratum}
+    choice = [
+        (
+            sum((mode.number, "+") in counts for mode in group.modes),
+            sum((mode.number, "-") in counts for mode in group.modes),
+        )
+        for group in active
+    ]
+    found = []
+    for index, (plus, minus) in enumerate(choice):
+        size, roots = len(active[index].modes), len(active[index].states)
+        for change in ((plus - 1, minus + 1), (plus + 1, minus - 1), (plus - 1, minus),
+                       (plus, minus - 1), (plus + 1, minus), (plus, minus + 1)):
+            a, b = change
+            if min(a, b) < 0 or a + b > size or (roots == 1 and b):
+                continue
+            if len(stratum) - plus - minus + a + b <= n:
+                found.append(make_stratum(active, [*choice[:index], change, *choice[index + 1 :]]))
+    return found
+
+
+def _select(
+    components: list[Component], max_components: int, *, keep_all: bool
+) -> list[Component]:
+    """Return collapse, every stable component and the least unstable rest, in canonical order."""
+    stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
+    rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
+    stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
+    rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or (), c.roots or ()))
+    room = len(rest) if keep_all and len(components) <= max_components else None
+    if room is None:
+        room = max(0, max_components - len(stable))
+    return stable + rest[:room]
+
+
+def evaluate(model: Model, modes: Sequence[Mode], strata: Sequence[Stratum]) -> list[Component]:
+    """Return one component per stratum; blocks are computed once for the states that occur."""
+    states = {(s.mode.number, s.root): s for stratum in strata for s in stratum}
+    keys = sorted(states)
+    index = {key: position for position, key in enumerate(keys)}
+    blocks = Blocks([states[k] for k in keys], modes, model.eta, exact=model.moments.is_diagonal)
+    with_pairs = any(len(stratum) > 1 for stratum in strata)
+    tables = _tables(model, blocks, with_pairs=with_pairs)
+    sets = [
+        np.array([index[s.mode.number, s.root] for s in stratum], dtype=np.intp)
+        for stratum in strata
+    ]
+    mode_of_state = np.array([states[k].mode.number - 1 for k in keys], dtype=np.intp)
+    members = Members(sets, mode_of_state, len(modes))
+    return _Assembly(model, modes, strata, blocks, tables, members).components()
+
+
+def _tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> DecayTables:
+    if model.kappa == 1:
+        return equal_decay_tables(model, blocks, with_pairs=with_pairs)
+    from equilibria.unequal import unequal_decay_tables
+
+    return unequal_decay_tables(model, blocks, with_pairs=with_pairs)
+
+
+def component_dimension(stratum: Stratum, groups: dict[int, int], n: int) -> int:
+    """Return the dimension of the component: rotations of the rows, and of repeated modes.
+
+    The rows give k(n-k) + k(k-1)/2 (T0.4). A group of g equal modes, a of them active, a+ at p+ and
+    a- at p-, adds the frames in g dimensions, less the rotations that rows and frames share.
+    `groups` maps a mode's number to the number of its group's members, and equal keys of groups
+    share (s, m).
+    """
+    k = len(stratum)
+    dimension = k * (n - k) + k * (k - 1) // 2
+    by_group: dict[tuple[Fraction, Fraction], list[str]] = {}
+    for state in stratum:
+        by_group.setdefault((state.mode.s, state.mode.m), []).append(state.root)
+    sizes = {(state.mode.s, state.mode.m): groups[state.mode.number] for state in stratum}
+    for key, roots in by_group.items():
+        size, active = sizes[key], len(roots)
+        plus, minus = roots.count("+"), roots.count("-")
+        dimension += size * active - active * (active + 1) // 2
+        dimension -= plus * (plus - 1) // 2 + minus * (minus - 1) // 2
+    return dimension
+
+
+class _Assembly:
+    """Turns tables and strata into components."""
+
+    def __init__(
+        self,
+        model: Model,
+        modes: Sequence[Mode],
+        strata: Sequence[Stratum],
+        blocks: Blocks,
+        tables: DecayTables,
+        members: Members,
+    ) -> None:
+        self.model, self.modes, self.strata = model, modes, strata
+        self.blocks, self.tables, self.members = blocks, tables, members
+        self.flow = Dynamics.of(model, is_map=False)
+        self.step = Dynamics.of(model, is_map=True)
+        self.known = How.CERTIFIED if model.moments.is_diagonal else How.NUMERIC
+        counts: dict[tuple[Fraction, Fraction], int] = {}
+        for mode in modes:
+            counts[mode.s, mode.m] = counts.get((mode.s, mode.m), 0) + 1
+        self.group_sizes = {mode.number: counts[mode.s, mode.m] for mode in modes}
+
+    def components(self) -> list[Component]:
+        t = self.tables
+        flow_sign = self._maxima(lambda kind: kind.flow_sign, -1)
+        map_sign = self._maxima(lambda kind: kind.map_sign, -1)
+        abscissa = self._maxima(lambda kind: kind.flow_extent, -np.inf)
+        radius = self._maxima(lambda kind: kind.map_extent, 0.0)
+        inverse = self._maxima(lambda kind: kind.inverse_step, 0.0)
+        zeros = self.members.zeros(
+            diagonal=t.diagonal.zero, pair=t.pair.zero, inactive=t.inactive.zero
+        )
+        output = [t.output.flow_extent, t.output.map_sign, t.output.map_extent, t.output.inverse_step]
+        rows = zip(self.strata, self.members.sets, flow_sign, map_sign, abscissa, radius, inverse,
+                   zeros, strict=True)
+        return [
+            self._component(
+                stratum,
+                zero_count=int(zero),
+                signs=(int(f), max(int(s), _worst(output[1], chosen, -1, stratum, self.model))),
+                abscissa=max(float(a), _worst(output[0], chosen, -np.inf, stratum, self.model)),
+                radius=max(float(r), _worst(output[2], chosen, 0.0, stratum, self.model)),
+                inverse=max(float(v), _worst(output[3], chosen, 0.0, stratum, self.model)),
+            )
+            for stratum, chosen, f, s, a, r, v, zero in rows
+        ]
+
+    def _maxima(self, pick, floor: float):  # type: ignore[no-untyped-def]
+        t = self.tables
+        return self.members.maxima(
+            diagonal=pick(t.diagonal), pair=pick(t.pair), inactive=pick(t.inactive), floor=floor
+        )
+
+    def _component(
+        self,
+        stratum: Stratum,
+        *,
+        zero_count: int,
+        signs: tuple[int, int],
+        abscissa: float,
+        radius: float,
+        inverse: float,
+    ) -> Component:
+        model, k = self.model, len(stratum)
+        dimension = component_dimension(stratum, self.group_sizes, model.n)
+        neutral = k * (k - 1) // 2 + k * (model.n - k) + zero_count
+        degenerate = neutral != dimension
+        fixed = self._fixed_rates(k)
+        abscissa = max([abscissa, *(-rate for rate in fixed)])
+        inverse = max([inverse, *(rate * self._inverse_unit for rate in fixed)])
+        radius = max([radius, *(self._free_radius(rate) for rate in fixed)])
+        if model.procedure == "ema" and k < model.n:
+            abscissa = max(abscissa, -self.flow.beta)
+            radius = max(radius, self.flow.mu)
+        if neutral and model.nu:
+            radius = max(radius, to_float(model.nu))
+        flow_sign = max(signs[0], 0) if degenerate else signs[0]
+        map_sign = self._map_sign(flow_sign, signs[1], k)
+        numbers = tuple(state.mode.number for state in stratum)
+        return Component(
+            id=stratum_id(stratum),
+            rank=k,
+            dimension=dimension,
+            collapse=collapse_grade(k, model.n, model.d),
+            flow=self._stability(
+                flow_sign, neutral, abscissa, k, degenerate, stratum, self.flow, None
+            ),
+            map=self._stability(
+                map_sign, neutral, radius, k, degenerate, stratum, self.step,
+                1 / inverse if flow_sign < 0 and inverse > 0 else None,
+            ),
+            modes=numbers,
+            roots=tuple(state.root for state in stratum),
+            build_detail=partial(stratum_detail, model, stratum),
+        )
+
+    def _fixed_rates(self, k: int) -> list[float]:
+        """Return the rates of the blocks that depend on neither p nor the target (T7.2, T7.3)."""
+        eta, kappa = to_float(self.model.eta), to_float(self.model.kappa or Fraction(1))
+        n, d = self.model.n, self.model.d
+        rates = []
+        if k >= 1 and kappa == 1:
+            rates.append(2 * eta)
+        if 1 <= k < n:
+            rates.append((1 + kappa) * eta)
+        if k < n:
+            rates.append(kappa * eta)
+            if k < d:
+                rates.append(eta)
+        return rates
+
+    @property
+    def _inverse_unit(self) -> float:
+        return 1 / to_float(2 * (1 + self.model.nu))
+
+    def _free_radius(self, rate: float) -> float:
+        from equilibria.tables import free_extent
+
+        return float(free_extent(self.step, np.array([rate]))[0])
+
+    def _map_sign(self, flow_sign: int, block_sign: int, k: int) -> int:
+        if flow_sign > 0:
+            return 1
+        worst = max(block_sign, self._fixed_sign(k))
+        return worst if worst > 0 else max(worst, flow_sign)
+
+    def _fixed_sign(self, k: int) -> int:
+        """Return the exact sign of the largest fixed rate against 2 (1 + nu)/h."""
+        model = self.model
+        kappa = model.kappa or Fraction(1)
+        rates = []
+        if k >= 1 and kappa == 1:
+            rates.append(2 * model.eta)
+        if 1 <= k < model.n:
+            rates.append((1 + kappa) * model.eta)
+        if k < model.n:
+            rates.append(max(kappa, Fraction(int(k < model.d))) * model.eta)
+        if not rates:
+            return -1
+        slack = 2 * (1 + model.nu) / model.h - max(rates)
+        return -1 if slack > 0 else (0 if slack == 0 else 1)
+
+    def _stability(
+        self,
+        sign: int,
+        neutral: int,
+        extent: float,
+        k: int,
+        degenerate: bool,
+        stratum: Stratum,
+        dynamics: Dynamics,
+        largest_step: float | None,
+    ) -> Stability:
+        verdict = {-1: Verdict.STABLE, 0: Verdict.UNDECIDED, 1: Verdict.UNSTABLE}[sign]
+        note = ""
+        if sign == 0:
+            note = (
+                "degenerate: more neutral eigenvalues than the component's dimension"
+                if degenerate
+                else "a multiplier lies on the unit circle: this is the boundary step size"
+            )
+        return Stability(
+            verdict=verdict,
+            how=How.PROVED if k == 0 else self.known,
+            neutral=neutral,
+            extent=extent,
+            largest_step=largest_step,
+            note=note,
+            build_spectrum=partial(stratum_spectrum, self.model, stratum, self.modes, dynamics),
+        )
+
+
+def _worst(
+    table: NDArray[np.generic], chosen: NDArray[np.intp], floor: float, stratum: Stratum, model: Model
+):  # type: ignore[no-untyped-def]
+    """Return the worst output block; there is one only beside an inactive output."""
+    if not 0 < len(stratum) < model.n:
+        return floor
+    return table[chosen].max()
+
+
+def stratum_id(stratum: Stratum) -> str:
+    """Return an id such as `rank2:1+,3-`; `rank0` is full collapse."""
+    if not stratum:
+        return "rank0"
+    return f"rank{len(stratum)}:" + ",".join(f"{s.mode.number}{s.root}" for s in stratum)
+
+
+__all__ = ["KindTables", "aligned_variety", "evaluate", "stratum_id"]

@@ -1,0 +1,27 @@
+"""Engines that propose the components of a polynomial system. To add one, see `base`."""
+
+from __future__ import annotations
+
+from equilibria.engines.base import Answer, Engine, Limits
+from equilibria.engines.singular import INSTALL, Singular
+from equilibria.engines.sympy_engine import Sympy
+from equilibria.errors import EngineMissing, FormatError
+
+ENGINES: dict[str, Engine] = {
+    "singular": Singular(),
+    "sympy": Sympy(),
+}
+
+
+def choose(name: str = "auto") -> Engine:
+    """Return an engine by name; `auto` is the first of `ENGINES` that is installed."""
+    if name == "auto":
+        return next(engine for engine in ENGINES.values() if engine.version() is not None)
+    if name not in ENGINES:
+        raise FormatError(f"--engine {name}: expected auto, {' or '.join(ENGINES)}")
+    if ENGINES[name].version() is None:
+        raise EngineMissing(f"--engine {name}: not installed here", hint=INSTALL)
+    return ENGINES[name]
+
+
+__all__ = ["ENGINES", "Answer", "Engine", "Limits", "choose"]

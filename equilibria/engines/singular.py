@@ -1,0 +1,94 @@
+"""Singular (minAssGTZ of primdec.lib): decomposes most systems of up to about ten variables.
+
+The program is looked for on PATH, then inside an installed `passagemath-singular` wheel. It sees
+variables named v1, v2, ... and our own text; its answer is read by `grammar.parse`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from equilibria.engines.base import Answer, Limits, plain_ring, read_primes, run_program
+from equilibria.errors import EngineMissing
+from equilibria.polynomial import Polynomial
+
+INSTALL = "pip install --no-deps passagemath-singular, or the package `singular` of Debian or Ubuntu"
+
+_SCRIPT = """LIB "primdec.lib";
+ring r = 0, ({variables}), dp;
+short = 0;
+ideal i = {ideal};
+list l = minAssGTZ(i);
+int a; int b;
+for (a = 1; a <= size(l); a++)
+{{
+  "prime";
+  for (b = 1; b <= ncols(l[a]); b++) {{ l[a][b]; }}
+}}
+"done";
+quit;
+"""
+
+
+class Singular:
+    """The computer-algebra system Singular, as a separate program."""
+
+    name = "singular"
+
+    def version(self) -> str | None:
+        """Return a version such as 4.4.1, or None where there is no Singular."""
+        program = find_program()
+        return None if program is None else _version(program)
+
+    def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
+        """Return the minimal associated primes that `minAssGTZ` finds."""
+        program = find_program()
+        version = self.version()
+        if program is None or version is None:
+            raise EngineMissing("the engine singular is not installed", hint=INSTALL)
+        ring = polynomials[0].ring
+        plain = plain_ring(len(ring.names))
+        ideal = ", ".join(Polynomial(plain, f.terms).text() for f in polynomials)
+        script = _SCRIPT.format(variables=", ".join(plain.names), ideal=ideal.replace("**", "^"))
+        outcome = run_program(_arguments(program), script, limits, _environment())
+        primes, finished = read_primes(outcome.output.replace("^", "**"), ring, "Singular")
+        note = "" if finished else outcome.stopped or "an error in Singular"
+        return Answer(self.name, version, primes, finished, note)
+
+
+@cache
+def find_program() -> Path | None:
+    """Return the Singular executable on PATH or in the `passagemath-singular` wheel."""
+    found = shutil.which("Singular")
+    if found:
+        return Path(found)
+    spec = importlib.util.find_spec("sage_wheels")
+    for folder in (spec.submodule_search_locations if spec else None) or ():
+        candidate = Path(folder, "bin", "Singular")
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+@cache
+def _version(program: Path) -> str | None:
+    script = 'system("version");\nquit;\n'
+    outcome = run_program(_arguments(program), script, Limits(seconds=10), _environment())
+    digits = outcome.output.strip()
+    if not digits.isdigit() or len(digits) < 4:
+        return None
+    return ".".join(digits[:3])
+
+
+def _arguments(program: Path) -> list[str]:
+    options = ["--quiet", "--no-rc", "--no-tty", "--no-shell", "--no-warn", "--random=1"]
+    return [str(program), *options]
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath)}

@@ -1,0 +1,49 @@
+"""sympy as an engine: always there, enough for one-row systems and other small ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import equilibria
+from equilibria.engines.base import Answer, Limits, plain_ring, read_primes, run_program
+from equilibria.polynomial import Polynomial
+
+
+class Sympy:
+    """The algorithm of `sympy_primes`, run as `python -m equilibria.engines.sympy_worker`."""
+
+    name = "sympy"
+
+    def version(self) -> str | None:
+        """Return sympy's version."""
+        try:
+            return version("sympy")
+        except PackageNotFoundError:
+            return None
+
+    def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
+        """Return the primes found within the limits; all of them when the worker came to its end."""
+        ring = polynomials[0].ring
+        plain = plain_ring(len(ring.names))
+        lines = [str(len(ring.names)), *(Polynomial(plain, f.terms).text() for f in polynomials)]
+        # -P keeps the working directory off the import path
+        command = [sys.executable, "-P", "-m", "equilibria.engines.sympy_worker"]
+        outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
+        primes, finished = read_primes(outcome.output, ring, self.name)
+        note = "" if finished else outcome.stopped or "an error or the memory limit"
+        return Answer(self.name, self.version() or "?", primes, finished, note)
+
+
+def _environment() -> dict[str, str]:
+    """Return the worker's environment: ours, with this package on the import path."""
+    home = str(Path(equilibria.__path__[0]).parent)
+    path = os.environ.get("PYTHONPATH")
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{home}{os.pathsep}{path}" if path else home,
+        "PYTHONHASHSEED": "0",
+    }

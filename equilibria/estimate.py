@@ -1,0 +1,830 @@
+"""Moments of real images: Sigma = E[x x^T] of one view, M = E[y x^T] of two views of one image.
+
+A view x is an image after a random augmentation, written as a vector of d pixels. For image i take
+V views with mean xbar_i and mean outer product S_i = (1/V) sum_a x_a x_a^T. Then S_i estimates the
+image's part of Sigma, and the pairs of different views estimate its part of M,
+
+    sum over a != b of x_a x_b^T / (V (V - 1)) = (V xbar_i xbar_i^T - S_i) / (V - 1),
+
+without bias and exactly symmetric, because the two views are exchangeable. Centred moments (the
+default) subtract from both the same estimate of E[x] E[x]^T, the mean of xbar_i xbar_j^T over
+i != j, again without bias. What comes out is always admissible, -Sigma <= M <= Sigma, for any
+number of views: Sigma - M is the scatter of the views about their image's mean, and Sigma + M is
+twice the covariance of the image means plus (V - 2)/V times that scatter. The estimate of M may
+have slightly negative eigenvalues, its truth never has.
+
+The images are the independent unit. They are dealt at random into groups, only sums over groups
+are kept, and leaving out one group at a time (the delete-a-group jackknife) gives every standard
+error: of the entries, of the canonical correlations, of the commutator. A standard error says
+nothing about bias: like all sample eigenvalues, the smallest correlations come out too low and the
+largest too high, by less the more images there are for each pixel.
+
+Nothing depends on how many images are read at a time. Images are taken in blocks of `BLOCK` in an
+order fixed by the seed, and each block draws from random streams that are functions of the seed and
+the place of the block.
+
+Start with `load_images`, `parse_augment`, `estimate_moments`, `save_moments`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import tokenize
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equilibria.augment import (
+    Array,
+    Augmentation,
+    augment,
+    parse_augment,
+    random_streams,
+    resize,
+    to_gray,
+)
+from equilibria.errors import FormatError, ScopeError
+
+__all__ = [
+    "Augmentation",
+    "MomentEstimate",
+    "Normalize",
+    "Settings",
+    "estimate_moments",
+    "load_images",
+    "parse_augment",
+    "save_moments",
+]
+
+Images = NDArray[Any]
+Progress = Callable[[int, int], None]
+Normalize = Literal["largest", "mean", "none"]
+
+SCHEMA: Final = "noncollapse/moments/1"
+
+BLOCK: Final = 128  # images that share random streams; changing it changes every estimate
+VIEW_BYTES = 8 * 2**20  # augmented pixels drawn at once; a few copies of them live at a time
+READ_BYTES = 16 * 2**20  # pixels read from the file and converted at once
+GROUP_BYTES = 256 * 2**20  # sums kept for the jackknife
+GROUPS: Final = 32
+SINGULAR: Final = 1e-12  # smallest over largest eigenvalue of Sigma
+
+MAX_DIMENSION: Final = 1024  # of the moments
+MAX_PIXELS: Final = 4096  # of an image before projecting on principal components
+MAX_IMAGES: Final = 10**7
+MAX_ARCHIVE_BYTES: Final = 2**30  # one array of an .npz file; an .npy file is not read at once
+MAX_PIXEL_VALUE: Final = 1e100  # squares and their sums stay finite
+MIN_IMAGES: Final = 4
+
+
+# --- images from files ---------------------------------------------------------------------------
+
+
+def load_images(spec: str) -> Images:
+    """Return the images in `FILE.npz[:KEY]` or `FILE.npy`, as stored.
+
+    Accepted are uint8 (0 to 255) and finite floats (meant to lie in [0, 1]) of shape (N, height,
+    width), (N, height, width, 1) or (N, height, width, 3). Without KEY the archive's only array
+    like that is taken, or else `x_train`. Only that array is read from an archive; an `.npy` file
+    is mapped, so that it may be larger than the memory. Nothing is unpickled, and the shape that a
+    file declares is compared with what it holds before anything is allocated.
+
+    Raises `FormatError`, in one line that names the file, for everything else.
+    """
+    path, key = _split_spec(spec)
+    name = _printable(path)
+    if not os.path.exists(path):
+        raise FormatError(f"{name}: no such file; expected FILE.npz, FILE.npz:KEY or FILE.npy")
+    if not os.path.isfile(path):
+        raise FormatError(f"{name}: not a file; expected FILE.npz, FILE.npz:KEY or FILE.npy")
+    with _readable(name):
+        with open(path, "rb") as stream:
+            magic = stream.read(6)
+        if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+            where, images = _load_member(path, key)
+        elif magic == b"\x93NUMPY":
+            if key is not None:
+                raise FormatError(f"{name}: holds a single array; leave out :{_printable(key)}")
+            where, images = name, _map_array(path)
+        else:
+            raise FormatError(f"{name}: neither an .npz archive nor an .npy array")
+        _check_pixels(images, where)
+    return images
+
+
+def _split_spec(spec: str) -> tuple[str, str | None]:
+    """Split `FILE.npz:KEY`; a colon elsewhere, as in `C:\\data\\x.npz`, belongs to the file."""
+    if os.path.exists(spec):
+        return spec, None
+    ends = [match.end() - 1 for match in re.finditer(r"\.np[zy]:", spec, re.IGNORECASE)]
+    if not ends:
+        return spec, None
+    end = next((end for end in reversed(ends) if os.path.isfile(spec[:end])), ends[-1])
+    return spec[:end], spec[end + 1 :]
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turn whatever the standard library and numpy raise on a damaged file into one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # headers of Python 2 and odd escapes only warn
+            yield
+    except OSError as error:
+        raise FormatError(f"{name}: cannot be read ({_reason(error)})") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        RuntimeError,  # encrypted members; RecursionError in a header
+        SyntaxError,
+        TypeError,
+        tokenize.TokenError,  # numpy tokenises headers that it cannot parse
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise FormatError(f"{name}: damaged, or not what it says ({_reason(error)})") from error
+
+
+def _reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return _printable((text.strip() or type(error).__name__).splitlines()[0])
+
+
+def _printable(text: str) -> str:
+    """Return `text` fit for one line of a message: no control characters, at most 160 long."""
+    clean = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )
+    return clean if len(clean) <= 160 else clean[:77] + "..." + clean[-80:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What an `.npy` stream declares about its array, and where the array starts."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
+
+    def problem(self) -> str | None:
+        """Return why this is not an array of images, or None."""
+        return _layout_problem(self.shape, self.dtype)
+
+
+def _layout_problem(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
+    if dtype.hasobject:
+        return "holds Python objects, which are never read; expected uint8 or floats"
+    if dtype != np.uint8 and not (dtype.kind == "f" and dtype.itemsize <= 8):
+        return f"element type {_printable(str(dtype))}; expected uint8 or floats in [0, 1]"
+    accepted = "expected (N, height, width), or (N, height, width, channels) with 1 or 3 channels"
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        return f"shape {_printable(str(shape))}; {accepted}"
+    if len(shape) == 3 and shape[2] == 3 != shape[1]:
+        return f"shape {shape} looks like a single colour image; {accepted}"
+    if min(shape) < 1:
+        return f"shape {_printable(str(shape))} holds nothing; {accepted}"
+    if shape[0] > MAX_IMAGES:
+        return f"{_printable(str(shape[0]))} images; at most {MAX_IMAGES} are accepted"
+    return None
+
+
+def _read_header(stream: IO[bytes]) -> _Header:
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        # Later versions exist for headers above 64 kB, which no array of images needs.
+        raise ValueError(f"npy format {version[0]}.{version[1]}, expected 1.0")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    return _Header(tuple(int(side) for side in shape), bool(fortran), dtype, stream.tell())
+
+
+def _map_array(path: str) -> Images:
+    name = _printable(path)
+    with open(path, "rb") as stream:
+        header = _read_header(stream)
+    _refuse(name, header.problem() or _size_problem(header, os.path.getsize(path)))
+    return np.memmap(
+        path, header.dtype, "r", header.offset, header.shape, "F" if header.fortran else "C"
+    )
+
+
+def _load_member(path: str, key: str | None) -> tuple[str, Images]:
+    """Return (FILE, KEY) as text for messages, and the array."""
+    with zipfile.ZipFile(path) as archive:
+        if key is None:
+            key = _default_key(archive, _printable(path))
+        where = f"{_printable(path)}, {_printable(key)}"
+        info = _members(archive).get(key)
+        if info is None:
+            held = _listing(_members(archive))
+            raise FormatError(f"{_printable(path)}: no array `{_printable(key)}`; it holds {held}")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FormatError(f"{where}: compressed in a way that numpy does not write")
+        with _readable(where):
+            with archive.open(info) as stream:
+                header = _read_header(stream)
+            _refuse(where, header.problem() or _size_problem(header, info.file_size))
+            if info.file_size > MAX_ARCHIVE_BYTES:
+                raise FormatError(
+                    f"{where}: {info.file_size} bytes; at most {MAX_ARCHIVE_BYTES} are read from "
+                    "an archive, a larger array must be stored as .npy"
+                )
+            with archive.open(info) as stream:
+                array = np.lib.format.read_array(stream, allow_pickle=False)
+    return where, np.asarray(array)
+
+
+def _refuse(where: str, problem: str | None) -> None:
+    if problem is not None:
+        raise FormatError(f"{where}: {problem}")
+
+
+def _size_problem(header: _Header, held: int) -> str | None:
+    if header.end == held:
+        return None
+    shape = _printable(str(header.shape))
+    return f"declares {header.dtype} of shape {shape}, {header.end} bytes, but holds {held} bytes"
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    return {
+        info.filename.removesuffix(".npy"): info
+        for info in archive.infolist()
+        if info.filename.endswith(".npy")
+    }
+
+
+def _listing(keys: Iterable[str]) -> str:
+    names = [_printable(key) for key in keys]
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or (
+        "no arrays"
+    )
+
+
+def _default_key(archive: zipfile.ZipFile, name: str) -> str:
+    members = _members(archive)
+    if len(members) == 1:
+        return next(iter(members))
+    if "x_train" in members:
+        return "x_train"
+    candidates = [key for key, info in members.items() if _holds_images(archive, info)]
+    if len(candidates) == 1:
+        return candidates[0]
+    held = _listing(candidates or members)
+    many = "several arrays could be the images" if candidates else "no array of images"
+    raise FormatError(f"{name}: {many}; say which one as FILE.npz:KEY, it holds {held}")
+
+
+def _holds_images(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    with suppress(FormatError), _readable(info.filename), archive.open(info) as stream:
+        return _read_header(stream).problem() is None
+    return False
+
+
+def _check_pixels(images: Images, where: str) -> None:
+    """Raise `FormatError` unless all pixels are finite, a few images at a time."""
+    rows = max(1, READ_BYTES // images[0].nbytes)
+    for first in range(0, len(images), rows):
+        _check_finite(np.asarray(images[first : first + rows]), where, range(first, len(images)))
+
+
+def _check_finite(images: Images, where: str, numbers: Sequence[int] | NDArray[np.int64]) -> None:
+    """Raise `FormatError` at the first pixel that is no number to compute with.
+
+    `numbers` are the numbers of the images in their file.
+    """
+    if images.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(images)
+    if images.dtype.itemsize == 8:  # smaller types cannot hold the bound, nor exceed it
+        bad |= np.abs(images) > MAX_PIXEL_VALUE
+    if bad.any():
+        place = tuple(int(index) for index in np.argwhere(bad)[0])
+        raise FormatError(
+            f"{where}: image {numbers[place[0]]} has a pixel {images[place]}; expected finite "
+            "values, meant to lie in [0, 1]"
+        )
+
+
+# --- moments from images -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that fixes an estimate; written to its file.
+
+    `height`, `width` and `channels` describe the image after `size` and `gray`; pixel vectors are
+    in the order (row, column, channel), the last fastest.
+    """
+
+    source: str
+    images: int
+    height: int
+    width: int
+    channels: int
+    augment: str
+    views: int
+    components: int | None
+    center: bool
+    normalize: Normalize
+    seed: int
+    groups: int
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentEstimate:
+    """Sigma and M of augmented images, with standard errors (one sigma, from the jackknife).
+
+    Let z = (x - mean) / sqrt(scale), projected on the columns of `basis` when there is one; d is
+    the length of z. With `center=False` nothing is subtracted and `mean` is for information only.
+    """
+
+    Sigma: Array  # (d, d), E[z z^T], exactly symmetric
+    M: Array  # (d, d), E[z' z^T] for two views of one image, exactly symmetric
+    Sigma_se: Array  # (d, d)
+    M_se: Array  # (d, d)
+    correlations: Array  # (d,), eigenvalues of Sigma^-1/2 M Sigma^-1/2, descending, in [-1, 1]
+    correlations_se: Array  # (d,)
+    commutator: float  # |Sigma M - M Sigma| / (|Sigma| |M|), Frobenius norms
+    commutator_se: float
+    mean: Array  # (pixels,), E[x] in pixel units
+    basis: Array | None  # (pixels, d), orthonormal leading eigenvectors of Sigma
+    explained: float  # share of the total variance that the basis keeps; 1 without a basis
+    scale: float  # squared pixel units of one unit of Sigma and M
+    settings: Settings
+
+    def meta(self) -> dict[str, Any]:
+        """Return what a file says about the arrays in it, ready for JSON."""
+        return {
+            "schema": SCHEMA,
+            **asdict(self.settings),
+            "scale": self.scale,
+            "explained": self.explained,
+            "commutator": self.commutator,
+            "commutator_se": self.commutator_se,
+            "numpy": np.__version__,
+        }
+
+
+def estimate_moments(
+    images: Images,
+    *,
+    size: int | None = None,
+    gray: bool = False,
+    augmentation: Augmentation = Augmentation(),  # noqa: B008 - frozen
+    views: int = 16,
+    components: int | None = None,
+    center: bool = True,
+    normalize: Normalize = "largest",
+    seed: int = 0,
+    batch: int | None = None,
+    source: str = "",
+    progress: Progress | None = None,
+) -> MomentEstimate:
+    """Return the moments of two augmented views of `images`, with standard errors.
+
+    - `images`: (N, height, width[, 1 or 3]), uint8 (divided by 255) or finite floats (taken as they
+      are); N >= 4.
+    - `size`: side to which images are resized before augmenting; None keeps theirs. Not square
+      images become square.
+    - `gray`: take the luma first.
+    - `views`: augmented views of each image, at least 2.
+    - `components`: K, to project on the K leading eigenvectors of Sigma; standard errors are then
+      those at a fixed basis. Needed above 1024 pixels.
+    - `center`: subtract the mean of all views, as the theory's zero-mean data have it. Without it
+      the brightness of an average image is by far the largest mode.
+    - `normalize`: divide Sigma and M by the largest eigenvalue of Sigma (`largest`), by the mean
+      variance of a coordinate (`mean`) or not at all (`none`). Weight decay 1/20 means nothing
+      before that is settled. Standard errors take the factor as a fixed unit.
+    - `seed`: the same seed gives the same bits on the same numpy and processor.
+    - `batch`: images converted and resized at a time, for memory alone; never changes a bit.
+    - `source`: where the images came from, for messages and the file.
+    - `progress`: called with (images done, images to do) after each block.
+
+    Raises `FormatError` for bad arguments or pixels, `ScopeError` when Sigma is numerically
+    singular or the images are too large.
+    """
+    images = np.asarray(images) if not isinstance(images, np.memmap) else images
+    _refuse(source or "images", _layout_problem(images.shape, images.dtype))
+    _check_arguments(size=size, views=views, normalize=normalize, seed=seed, batch=batch)
+    settings = _settings(
+        images,
+        size=size,
+        gray=gray,
+        augment=str(augmentation),
+        views=views,
+        components=components,
+        center=center,
+        normalize=normalize,
+        seed=seed,
+        source=source,
+    )
+    augmentation.check_fits(settings.height, settings.width, settings.channels)
+    plan = _plan(images, settings, augmentation, batch)
+    sums, mean, basis, explained = _collect(plan, progress)
+    return _summarise(sums, mean, basis, explained, settings)
+
+
+def _check_arguments(
+    *, size: int | None, views: int, normalize: str, seed: int, batch: int | None
+) -> None:
+    if size is not None and size < 1:
+        raise FormatError(f"--size {size}: expected a side of at least 1 pixel")
+    if views < 2:
+        raise FormatError(f"--views {views}: M compares two views of an image, expected 2 or more")
+    if normalize not in get_args(Normalize):
+        raise FormatError(f"--normalize {normalize}: expected largest, mean or none")
+    if seed < 0:
+        raise FormatError(f"--seed {seed}: expected an integer from 0 on")
+    if batch is not None and batch < 1:
+        raise FormatError(f"--batch {batch}: expected at least 1 image")
+
+
+def _settings(
+    images: Images, *, size: int | None, gray: bool, components: int | None, **rest: Any
+) -> Settings:
+    count, height, width = images.shape[:3]
+    channels = 1 if gray or images.ndim == 3 else images.shape[3]
+    height, width = (size, size) if size is not None else (height, width)
+    pixels = height * width * channels
+    if count < MIN_IMAGES:
+        raise ScopeError(f"{count} images; standard errors need at least {MIN_IMAGES}")
+    if components is not None and not 1 <= components <= min(pixels, MAX_DIMENSION):
+        raise FormatError(
+            f"--components {components}: expected 1 to {min(pixels, MAX_DIMENSION)}, "
+            f"an image has {pixels} pixels"
+        )
+    limit = MAX_DIMENSION if components is None else MAX_PIXELS
+    if pixels > limit:
+        remedy = " or --components K" if components is None and pixels <= MAX_PIXELS else ""
+        raise ScopeError(
+            f"an image has {height} x {width} x {channels} = {pixels} pixels, at most {limit} are "
+            f"treated; use a smaller --size, --gray{remedy}"
+        )
+    groups = min(GROUPS, count)
+    if components is None:
+        groups = min(groups, max(2, GROUP_BYTES // (16 * pixels**2)))
+    return Settings(
+        images=count,
+        height=height,
+        width=width,
+        channels=channels,
+        components=components,
+        groups=groups,
+        **rest,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """An estimate that is about to be made: which images, in which groups, how many at a time."""
+
+    images: Images
+    settings: Settings
+    augmentation: Augmentation
+    groups: list[NDArray[np.int64]]  # numbers of the images of each group
+    batch: int
+    reference: Array  # (pixels,), near the mean when centring: sums of squares then stay accurate
+
+
+def _plan(
+    images: Images, settings: Settings, augmentation: Augmentation, batch: int | None
+) -> _Plan:
+    if batch is None:
+        batch = max(1, READ_BYTES // (8 * math.prod(images.shape[1:])))
+    # A random deal makes groups alike however the file is ordered, by class for instance.
+    deal = np.random.Generator(np.random.PCG64(np.random.SeedSequence(settings.seed)))
+    order = deal.permutation(settings.images).astype(np.int64)
+    groups = [np.sort(part) for part in np.array_split(order, settings.groups)]
+    plan = _Plan(images, settings, augmentation, groups, batch, np.zeros(settings.pixels))
+    if not settings.center:
+        return plan
+    pilot = _prepare(plan, groups[0][:BLOCK])
+    return replace(plan, reference=pilot.reshape(len(pilot), -1).mean(axis=0))
+
+
+def _prepare(plan: _Plan, numbers: NDArray[np.int64]) -> Array:
+    """Return these images resized and as float64, shape (m, height, width, channels)."""
+    settings = plan.settings
+    parts = []
+    for first in range(0, len(numbers), plan.batch):
+        chosen = numbers[first : first + plan.batch]
+        stored = np.asarray(plan.images[chosen])
+        _check_finite(stored, settings.source or "images", chosen)
+        values = stored / 255.0 if stored.dtype == np.uint8 else stored.astype(np.float64)
+        if values.ndim == 3:
+            values = values[..., None]
+        if values.shape[3] > settings.channels:
+            values = to_gray(values)
+        parts.append(resize(values, settings.height, settings.width))
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums over the images of each of G groups; x is counted from the plan's reference."""
+
+    views: int
+    count: Array  # (G,), images
+    outer: Array  # (G, d, d), of the mean over views of x x^T
+    mean_outer: Array  # (G, d, d), of xbar xbar^T
+    mean: Array  # (G, d), of xbar
+
+    def without(self, group: int) -> _Sums:
+        """Return the sums over all groups but one, as one group."""
+        after = group + 1
+        return self._pick(
+            lambda a: a[:group].sum(axis=0, keepdims=True) + a[after:].sum(axis=0, keepdims=True)
+        )
+
+    def pooled(self) -> _Sums:
+        """Return the sums over all images, as one group."""
+        return self._pick(lambda a: a.sum(axis=0, keepdims=True))
+
+    def _pick(self, pick: Callable[[Array], Array]) -> _Sums:
+        return _Sums(
+            self.views,
+            pick(self.count),
+            pick(self.outer),
+            pick(self.mean_outer),
+            pick(self.mean),
+        )
+
+    def projected(self, basis: Array) -> _Sums:
+        """Return the sums of basis^T x: an exact congruence, no second look at the images."""
+        return replace(
+            self,
+            outer=basis.T @ self.outer @ basis,
+            mean_outer=basis.T @ self.mean_outer @ basis,
+            mean=self.mean @ basis,
+        )
+
+
+def _collect(plan: _Plan, progress: Progress | None) -> tuple[_Sums, Array, Array | None, float]:
+    """Return the groups' sums (projected if asked), E[x], the basis, and the variance it keeps."""
+    settings = plan.settings
+    components = settings.components
+    # Projecting needs the basis and the basis needs all images. Sums of small images are kept by
+    # group and projected afterwards; large ones are gone through twice, with the same views.
+    fits = 16 * settings.groups * settings.pixels**2 <= GROUP_BYTES
+    tick = _counter(progress, settings.images * (1 if components is None or fits else 2))
+    sums = _accumulate(plan, tick, pooled=components is not None and not fits)
+    whole = sums.pooled()
+    mean = plan.reference + whole.mean[0] / whole.count[0]
+    if components is None:
+        return sums, mean, None, 1.0
+    total, _ = _moments(whole, center=settings.center)
+    basis = _leading_eigenvectors(total, components)
+    variance = float(np.trace(total))
+    kept = float(np.einsum("ik,ij,jk->", basis, total, basis, optimize=True))
+    sums = sums.projected(basis) if fits else _accumulate(plan, tick, basis=basis)
+    return sums, mean, basis, min(1.0, kept / variance) if variance > 0 else 1.0
+
+
+def _counter(progress: Progress | None, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def tick(images: int) -> None:
+        nonlocal done
+        done += images
+        if progress is not None:
+            progress(done, total)
+
+    return tick
+
+
+def _accumulate(
+    plan: _Plan, tick: Callable[[int], None], *, pooled: bool = False, basis: Array | None = None
+) -> _Sums:
+    """Go through all images once; `pooled` keeps one group, `basis` projects every view."""
+    settings = plan.settings
+    size = settings.pixels if basis is None else basis.shape[1]
+    slots = 1 if pooled else settings.groups
+    count, mean = np.zeros(slots), np.zeros((slots, size))
+    outer, mean_outer = np.zeros((slots, size, size)), np.zeros((slots, size, size))
+    for group, part, numbers in _blocks(plan):
+        slot = 0 if pooled else group
+        view_mean = np.zeros((len(numbers), size))
+        for views in _draw(plan, (group, part), numbers):
+            x = views if basis is None else views @ basis
+            view_mean += x.sum(axis=0) / settings.views
+            flat = x.reshape(-1, size)
+            outer[slot] += flat.T @ flat
+        mean_outer[slot] += view_mean.T @ view_mean
+        mean[slot] += view_mean.sum(axis=0)
+        count[slot] += len(numbers)
+        tick(len(numbers))
+    outer /= settings.views
+    return _Sums(settings.views, count, outer, mean_outer, mean)
+
+
+def _blocks(plan: _Plan) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    for group, numbers in enumerate(plan.groups):
+        for part, first in enumerate(range(0, len(numbers), BLOCK)):
+            yield group, part, numbers[first : first + BLOCK]
+
+
+def _draw(plan: _Plan, key: tuple[int, int], numbers: NDArray[np.int64]) -> Iterator[Array]:
+    """Yield all views of a block of m images, as arrays of shape (some views, m, pixels)."""
+    settings = plan.settings
+    images = _prepare(plan, numbers)
+    streams = random_streams(settings.seed, *key)
+    at_once = max(1, VIEW_BYTES // images.nbytes)
+    for first in range(0, settings.views, at_once):
+        views = min(at_once, settings.views - first)
+        tiled = np.broadcast_to(images, (views, *images.shape)).reshape(-1, *images.shape[1:])
+        drawn = augment(tiled, plan.augmentation, streams)
+        yield drawn.reshape(views, len(images), -1) - plan.reference
+
+
+def _moments(sums: _Sums, *, center: bool) -> tuple[Array, Array]:
+    """Return (Sigma, M) of the first group: the unbiased estimates of the module's head."""
+    count, views = sums.count[0], sums.views
+    outer, mean_outer, mean = sums.outer[0], sums.mean_outer[0], sums.mean[0]
+    between = (np.outer(mean, mean) - mean_outer) / (count * (count - 1)) if center else 0.0
+    sigma = outer / count - between
+    m = (views * mean_outer - outer) / (count * (views - 1)) - between
+    return (sigma + sigma.T) / 2, (m + m.T) / 2
+
+
+def _leading_eigenvectors(matrix: Array, count: int) -> Array:
+    """Return the eigenvectors of the largest eigenvalues in columns, largest entry positive."""
+    vectors = np.linalg.eigh(matrix)[1][:, ::-1][:, :count]
+    peak = vectors[np.abs(vectors).argmax(axis=0), np.arange(count)]
+    return np.ascontiguousarray(vectors * np.where(peak < 0, -1.0, 1.0))
+
+
+def _summarise(
+    sums: _Sums, mean: Array, basis: Array | None, explained: float, settings: Settings
+) -> MomentEstimate:
+    sigma, m = _moments(sums.pooled(), center=settings.center)
+    scale = _scale(sigma, mean, settings.normalize)
+    correlations, white = _correlations(sigma, m)
+    sigma_se, m_se, correlations_se, commutator_se = _jackknife(
+        _replicate(sums.without(group), settings, correlations, white)
+        for group in range(settings.groups)
+    )
+    if basis is not None:
+        # Off the diagonal there is nothing but rounding: these are eigenvectors.
+        sigma = np.diag(np.diag(sigma))
+    return MomentEstimate(
+        Sigma=sigma / scale,
+        M=m / scale,
+        Sigma_se=sigma_se / scale,
+        M_se=m_se / scale,
+        correlations=correlations,
+        correlations_se=correlations_se,
+        commutator=float(_commutator(sigma, m)),
+        commutator_se=float(commutator_se),
+        mean=mean,
+        basis=basis,
+        explained=explained,
+        scale=scale,
+        settings=settings,
+    )
+
+
+def _scale(sigma: Array, mean: Array, normalize: Normalize) -> float:
+    largest = float(np.linalg.eigvalsh(sigma)[-1])
+    # Equal images leave nothing but rounding errors of the size of their pixels.
+    if largest <= 1e-24 * float(mean @ mean) or largest <= 0:
+        raise ScopeError("the views do not vary: all images are the same and --augment leaves them")
+    if normalize == "largest":
+        return largest
+    return float(np.trace(sigma)) / len(sigma) if normalize == "mean" else 1.0
+
+
+def _correlations(sigma: Array, m: Array) -> tuple[Array, Array]:
+    """Return rho (d,), descending, and V (d, d) with V^T Sigma V = I and V^T M V = diag(rho)."""
+    values, vectors = np.linalg.eigh(sigma)
+    rank = int((values > SINGULAR * values[-1]).sum())
+    if rank < len(values):
+        raise ScopeError(
+            f"Sigma is singular, the views vary in {rank} of {len(values)} directions; use "
+            f"--components {rank} or fewer, more images, or add noise=0.1 to --augment"
+        )
+    white = vectors / np.sqrt(values)
+    correlations, turned = np.linalg.eigh(white.T @ m @ white)
+    return correlations[::-1].copy(), white @ turned[:, ::-1]
+
+
+def _replicate(
+    sums: _Sums, settings: Settings, correlations: Array, white: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return (Sigma, M, canonical correlations, commutator) from a part of the images.
+
+    The correlations are to first order about the full estimate, d rho = v^T (dM - rho dSigma) v.
+    That needs no decomposition a group, stays smooth where two of them nearly meet, and exists
+    where Sigma of the part is singular.
+    """
+    sigma, m = _moments(sums, center=settings.center)
+    along_m = np.einsum("ij,ij->j", white, m @ white)
+    along_sigma = np.einsum("ij,ij->j", white, sigma @ white)
+    shifted = correlations + along_m - correlations * along_sigma
+    return sigma, m, shifted, _commutator(sigma, m)
+
+
+def _commutator(sigma: Array, m: Array) -> Array:
+    product = sigma @ m
+    size = np.linalg.norm(sigma) * np.linalg.norm(m)
+    return np.asarray(np.linalg.norm(product - product.T) / size if size > 0 else 0.0)
+
+
+def _jackknife(replicates: Iterable[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """Return entrywise standard errors from replicates that each leave out one of G groups.
+
+    The variance is (G - 1)/G times the sum of squared deviations, summed in one pass (Welford).
+    """
+    count = 0
+    means: list[Any] = []
+    squares: list[Any] = []
+    for replicate in replicates:
+        count += 1
+        if count == 1:
+            means, squares = list(replicate), [np.zeros_like(value) for value in replicate]
+            continue
+        for index, value in enumerate(replicate):
+            step = value - means[index]
+            means[index] = means[index] + step / count
+            squares[index] = squares[index] + step * (value - means[index])
+    return tuple(np.sqrt((count - 1) / count * value) for value in squares)
+
+
+# --- moments to a file ---------------------------------------------------------------------------
+
+
+def save_moments(path: str | Path, estimate: MomentEstimate) -> None:
+    """Write `estimate` to the `.npz` file `path`, completely or not at all.
+
+    Arrays (float64): `Sigma`, `M`, `Sigma_se`, `M_se` (d, d); `correlations`, `correlations_se`
+    (d,); `commutator`, `commutator_se`, `scale` (); `mean` (pixels,); `basis` (pixels, d) where the
+    moments were projected; `meta` is text, JSON with the schema and all settings. Nothing in it
+    needs pickle, and equal estimates give equal bytes.
+
+    Raises `FormatError` when the file cannot be written; an existing file is then as it was.
+    """
+    arrays: dict[str, Any] = {
+        "Sigma": estimate.Sigma,
+        "M": estimate.M,
+        "Sigma_se": estimate.Sigma_se,
+        "M_se": estimate.M_se,
+        "correlations": estimate.correlations,
+        "correlations_se": estimate.correlations_se,
+        "commutator": np.array(estimate.commutator),
+        "commutator_se": np.array(estimate.commutator_se),
+        "scale": np.array(estimate.scale),
+        "mean": estimate.mean,
+        "meta": np.array(json.dumps(estimate.meta(), allow_nan=False)),
+    }
+    if estimate.basis is not None:
+        arrays["basis"] = estimate.basis
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if target.exists() and not target.is_file():
+        raise FormatError(f"--out {_printable(str(path))}: exists and is not a file")
+    try:
+        _write_then_rename(target, arrays)
+    except OSError as error:
+        raise FormatError(
+            f"--out {_printable(str(path))}: cannot be written ({_reason(error)}); expected a file "
+            "in an existing, writable folder"
+        ) from error
+
+
+def _write_then_rename(target: Path, arrays: dict[str, Any]) -> None:
+    # In the same folder, because a rename is atomic only within a file system.
+    draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    savez: Callable[..., None] = np.savez  # its stub mistakes ** for its keyword arguments
+    try:
+        with open(draft, "xb") as stream:
+            savez(stream, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(draft, target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

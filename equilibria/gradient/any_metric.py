@@ -1,0 +1,170 @@
+"""Against every Riemannian metric: an equilibrium whose linearization is not symmetrizable.
+
+If f = -G(x)^-1 grad V, the linearization at an equilibrium is similar to a symmetric matrix (T3.4).
+One non-real eigenvalue or one Jordan block at one equilibrium therefore excludes every metric that
+is defined near it. Equilibria are searched where they are known exactly; what the caller has found
+numerically may be passed in. Finding nothing proves nothing, and is reported as None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from equilibria.model import Model
+from equilibria.procedures import procedure
+from equilibria.results import How
+
+from .aligned import aligned_witnesses
+from .report import AnyMetric, MetricWitness
+from .spectrum import MAX_SIZE, exact_witness
+from .submodel import entry, leading_entry, submodel
+
+EXCLUDED = "No Riemannian metric on a neighbourhood of that equilibrium makes it a gradient field"
+NOTHING = (
+    "Whether some Riemannian metric makes it a gradient field is open: no equilibrium with a "
+    "non-real eigenvalue or a Jordan block was found"
+)
+RESIDUAL_TOLERANCE = 1e-9
+IMAGINARY_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class EquilibriumSpectrum:
+    """An equilibrium found elsewhere, with its spectrum for the flow.
+
+    `point` holds fractions or floats by variable name (absent ones are 0); `residual` is the
+    relative size of the flow there. A point of fractions alone is decided exactly if it is small.
+    """
+
+    id: str
+    point: Mapping[str, Fraction | float]
+    eigenvalues: tuple[complex, ...]
+    residual: float = 0.0
+
+
+def any_metric(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> AnyMetric:
+    """Return the first obstruction to every Riemannian metric, proved ones before numeric ones."""
+    numeric = None
+    for witness in _witnesses(model, equilibria):
+        if witness.how is How.PROVED:
+            return AnyMetric(False, How.PROVED, EXCLUDED, witness)
+        numeric = numeric or witness
+    if numeric is not None:
+        return AnyMetric(False, How.NUMERIC, EXCLUDED, numeric)
+    return AnyMetric(None, None, NOTHING)
+
+
+def _witnesses(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> Iterator[MetricWitness]:
+    if model.procedure in ("stop-gradient", "ema"):
+        if not model.eta_p:
+            yield from _free_predictor(model)
+        yield from _double_rate(model)
+        yield from aligned_witnesses(model)
+    yield from _given(model, equilibria)
+
+
+def _free_predictor(model: Model) -> Iterator[MetricWitness]:
+    """Without predictor decay W = T = 0 is an equilibrium for every P; choose P.
+
+    n >= 2: with P = [[0, -1], [1, 0]] on two outputs the encoder obeys, as a complex row vector,
+    z' = z (i M - Sigma - eta); the imaginary parts of these eigenvalues add up to tr M.
+    EMA, one mode: l^2 + (p^2 s + eta + beta) l + beta (p^2 s + eta - p m) with p m < 0.
+    """
+    place = leading_entry(model.moments)
+    if place is None:
+        return
+    columns = (place[0],) if model.moments.is_diagonal else tuple(range(model.d))
+    if len(columns) <= 4:
+        for rows, point in _free_points(model, place[0]):
+            small = submodel(model, rows, columns)
+            if _size(small.model) > MAX_SIZE:
+                continue
+            found = exact_witness(small.system, point, component="rank0")
+            if found is not None:
+                shown = {small.outer(name): value for name, value in found.equilibrium.items()}
+                yield replace(found, equilibrium=shown)
+                return
+    trace = sum((entry(model.moments, "M", j, j) for j in range(model.d)), Fraction(0))
+    if model.n >= 2 and trace:
+        matrix = "i*M - Sigma - eta" if model.procedure == "stop-gradient" else "the EMA block"
+        what = (
+            "the imaginary parts of its eigenvalues"
+            if model.procedure == "stop-gradient"
+            else "the imaginary parts of its squared eigenvalues"
+        )
+        size = trace if model.procedure == "stop-gradient" else 2 * model.flow_rate * trace
+        yield MetricWitness(
+            "nonreal-eigenvalue",
+            "rank0",
+            {"P_1_2": Fraction(-1), "P_2_1": Fraction(1)},
+            (),
+            How.PROVED,
+            exact=f"{matrix} acts on the first row of W + i*(second row); {what} sum to {size}",
+        )
+
+
+def _free_points(model: Model, j: int) -> Iterator[tuple[int, dict[str, Fraction]]]:
+    """Yield candidate predictors on the input mode j, simple numbers first."""
+    if model.procedure == "ema":
+        s, m = entry(model.moments, "Sigma", j, j), entry(model.moments, "M", j, j)
+        level = max((model.flow_rate - model.eta) / s, Fraction(0))
+        near = Fraction(float(level) ** 0.5)
+        sign = -1 if m > 0 else 1
+        sizes = dict.fromkeys([*(near.limit_denominator(k) for k in (1, 4, 64)), Fraction(1, 8)])
+        for size in sizes:
+            if size:
+                yield 1, {"P_1_1": sign * size}
+    if model.n >= 2:
+        yield 2, {"P_1_2": Fraction(-1), "P_2_1": Fraction(1)}
+
+
+def _double_rate(model: Model) -> Iterator[MetricWitness]:
+    """At full collapse the pair (W_ij, T_ij) has [[-eta, 0], [beta, -beta]]: a block if equal."""
+    if model.procedure == "ema" and model.flow_rate == model.eta:
+        eta = model.eta
+        exact = f"(W_1_1, T_1_1): [[-{eta}, 0], [{eta}, -{eta}]], a Jordan block at -{eta}"
+        yield MetricWitness("jordan-block", "rank0", {}, (complex(-eta),), How.PROVED, exact=exact)
+
+
+def _given(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> Iterator[MetricWitness]:
+    system = None
+    for candidate in equilibria:
+        values = candidate.point.values()
+        exact = all(isinstance(value, int | Fraction) for value in values)
+        if exact and _size(model) <= MAX_SIZE:
+            system = system or procedure(model.procedure).build(model)
+            point = {name: Fraction(value) for name, value in candidate.point.items()}
+            found = exact_witness(system, point, component=candidate.id)
+            if found is not None:
+                yield found
+            continue
+        witness = _numeric_witness(candidate)
+        if witness is not None:
+            yield witness
+
+
+def _numeric_witness(candidate: EquilibriumSpectrum) -> MetricWitness | None:
+    """Accept a pair that no perturbation of a triple real eigenvalue explains."""
+    scale = max((abs(value) for value in candidate.eigenvalues), default=0.0)
+    limit = scale * max(IMAGINARY_TOLERANCE, 1e3 * candidate.residual**0.5)
+    pairs = tuple(value for value in candidate.eigenvalues if abs(value.imag) > limit)
+    if not pairs or not candidate.residual <= RESIDUAL_TOLERANCE:
+        return None
+    return MetricWitness(
+        "nonreal-eigenvalue",
+        candidate.id,
+        dict(candidate.point),
+        pairs,
+        How.NUMERIC,
+        residual=candidate.residual,
+    )
+
+
+def _size(model: Model) -> int:
+    """Return the number of variables, more than `MAX_SIZE` where P is tied to W."""
+    if model.procedure in ("direct-pred", "direct-copy"):
+        return MAX_SIZE + 1
+    letters = {"ema": 2, "contrastive": 1}.get(model.procedure, 1)
+    return letters * model.n * model.d + (0 if model.procedure == "contrastive" else model.n**2)

@@ -1,0 +1,265 @@
+"""Stop-gradient and EMA: not gradient fields, with the evidence for each sense of the phrase.
+
+By T3.1 the one-form theta = g f of the stop-gradient flow has the curl -(W M)_1i in the plane
+(W_1i, P_11), zero for all W only if M = 0; that of EMA has beta - M_11 P_11 in the plane
+(T_11, W_11), which is beta where P = 0, whatever the moments. Both are formulas for all n and d;
+each report also takes the curl from the polynomials of a small submodel, and they must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from itertools import combinations
+
+from equilibria.errors import ConsistencyError, LimitReached
+from equilibria.model import Model
+from equilibria.polynomial import Polynomial, Ring
+from equilibria.rationals import to_float
+from equilibria.results import Algebraic, Entry, How
+
+from .aligned import live_mode, state
+from .any_metric import any_metric
+from .constant_metric import bootstrap_constant_metric
+from .forms import OneForm, nonzero_point, substitute
+from .report import (
+    CurlWitness,
+    Exclusion,
+    Field,
+    FrobeniusWitness,
+    IntegratingFactor,
+    Loop,
+    MapField,
+)
+from .submodel import (
+    SubModel,
+    disproportionate_pair,
+    entry,
+    leading_entry,
+    metric_text,
+    row_of_signal,
+    submodel,
+)
+
+LONGEST_ROW = 12
+NO_FACTOR = "No integrating factor makes it a gradient field, on any open set"
+
+
+def bootstrap_field(model: Model, equilibria: tuple[object, ...] = ()) -> Field:
+    """Return the certificate of the stop-gradient flow (M != 0) or of the EMA flow (any M)."""
+    small = witness_model(model)
+    witness = curl_witness(model, small)
+    loop = closed_loop(small.form(), witness)
+    a, b = witness.variables
+    return Field(
+        is_gradient=False,
+        how=How.PROVED,
+        metric=metric_text(model),
+        reason=f"Not a gradient field: {curl_name(model, a, b)} = {witness.curl}",
+        witness=witness,
+        loop=loop,
+        integrating_factor=integrating_factor(model),
+        constant_metric=bootstrap_constant_metric(model),
+        any_metric=any_metric(model, equilibria),  # type: ignore[arg-type]
+    )
+
+
+def curl_name(model: Model, a: str, b: str) -> str:
+    """Return the curl in words, with the metric where it is not the plain one."""
+    f = "f" if model.alpha == 1 else "(g f)"
+    return f"d{f}({a})/d{b} - d{f}({b})/d{a}"
+
+
+def witness_model(model: Model) -> SubModel:
+    """Return one output with the one or two input columns on which the curl is seen."""
+    place = leading_entry(model.moments)
+    if model.procedure == "ema":
+        return submodel(model, 1, (0,))
+    assert place is not None
+    return submodel(model, 1, sorted(set(place)))
+
+
+def formula_curl(model: Model) -> tuple[tuple[str, str], Polynomial]:
+    """Return the pair and its curl on the whole state space, by T3.1.
+
+    Rows of M with many entries are cut down to the witness column, the others being 0 there.
+    """
+    if model.procedure == "ema":
+        ring = Ring(("P_1_1",))
+        m = entry(model.moments, "M", 0, 0)
+        return ("T_1_1", "W_1_1"), ring.constant(model.flow_rate) - m * ring.variable("P_1_1")
+    place = leading_entry(model.moments)
+    assert place is not None
+    i, j = place
+    row = row_of_signal(model.moments, i)
+    if len(row) > LONGEST_ROW:
+        row = {j: row[j]}
+    ring = Ring(tuple(f"W_1_{column + 1}" for column in row))
+    total = ring.constant(0)
+    for name, value in zip(ring.names, row.values(), strict=True):
+        total = total - value * ring.variable(name)
+    return (f"W_1_{i + 1}", "P_1_1"), total
+
+
+def curl_witness(model: Model, small: SubModel) -> CurlWitness:
+    """Return the curl with a point where it is not 0; two routes must agree on it."""
+    pair, formula = formula_curl(model)
+    point = {"P_1_1": Fraction(0)}
+    place = leading_entry(model.moments)
+    if model.procedure == "stop-gradient" and place is not None:
+        point |= {f"W_1_{place[0] + 1}": Fraction(0), f"W_1_{place[1] + 1}": Fraction(1)}
+    polynomial = small.form().curl(*pair)
+    kept = set(polynomial.ring.names)
+    outside = {name: Fraction(0) for name in formula.ring.names if name not in kept}
+    if substitute(formula, outside).text() != polynomial.text():
+        raise ConsistencyError(f"curl {pair}: formula {formula}, equations {polynomial}")
+    value = polynomial.evaluate({name: point.get(name, Fraction(0)) for name in kept})
+    return CurlWitness(pair, formula.text(), point, value)
+
+
+def closed_loop(form: OneForm, witness: CurlWitness) -> Loop:
+    """Return a unit square in the plane of the witness, through its point, with the exact work."""
+    a, b = witness.variables
+    start = {name: value for name, value in witness.point.items() if value and name not in (a, b)}
+    for size in (1, 2, 3, Fraction(1, 2)):
+        side = Fraction(size)
+        corners: tuple[Mapping[str, Fraction], ...] = tuple(
+            {**start, b: x, a: y}
+            for x, y in ((side * 0, side * 0), (side, side * 0), (side, side), (side * 0, side))
+        )
+        work = form.work(corners)
+        if work:
+            return Loop((b, a), corners, work)
+    raise ConsistencyError(f"no work around squares although the curl of {(a, b)} is not 0")
+
+
+def integrating_factor(model: Model) -> IntegratingFactor:
+    """Decide by Frobenius whether some factor u > 0 makes u g f a gradient on some open set."""
+    try:
+        small = _frobenius_model(model)
+    except LimitReached as limit:
+        return IntegratingFactor(None, None, f"Integrating factor: {limit}")
+    excluded = _excluded_near(model)
+    if small is None:
+        return _planar(model, excluded)
+    witness = frobenius_witness(small.form())
+    if witness is None:
+        raise ConsistencyError("theta ^ d theta vanishes where the theory says that it does not")
+    return IntegratingFactor(False, How.PROVED, NO_FACTOR, witness, excluded)
+
+
+def _frobenius_model(model: Model) -> SubModel | None:
+    """Return a submodel with theta ^ d theta != 0; None when it vanishes identically.
+
+    One output, stop-gradient: the coefficients are (p Sigma-part) p^2 [(M w)_i (Sigma w)_j - ...]
+    and eta [w_i (M w)_j - ...], zero for all w exactly if M = c Sigma and (eta = 0 or M = c' I).
+    """
+    if model.procedure == "ema":
+        return submodel(model, 1, (0,))
+    place = leading_entry(model.moments)
+    assert place is not None
+    if model.n >= 2:
+        return (
+            submodel(model, 2, (place[0],)) if place[0] == place[1] else submodel(model, 1, place)
+        )
+    pair = disproportionate_pair(model.moments, decay=bool(model.eta))
+    return None if pair is None else submodel(model, 1, pair)
+
+
+def frobenius_witness(form: OneForm) -> FrobeniusWitness | None:
+    """Return the first variables and a point of small integers with theta ^ d theta != 0."""
+    for names in combinations(form.names, 3):
+        value = form.frobenius(*names)
+        if value:
+            point = nonzero_point(value)
+            full = {name: point.get(name, Fraction(0)) for name in value.ring.names}
+            return FrobeniusWitness(names, value.text(), point, value.evaluate(full))
+    return None
+
+
+def _planar(model: Model, excluded: Exclusion | None) -> IntegratingFactor:
+    """One output row whose three-form vanishes identically: a factor exists where f != 0."""
+    scope = (
+        "An integrating factor exists near every point where the flow is not 0 (dimension 2, or "
+        "theta ^ d theta = 0 identically)"
+    )
+    if excluded is not None:
+        scope += f", but none that is positive near the equilibrium {excluded.component}"
+    factor = potential = None
+    if not model.eta and not model.eta_p and model.d == 1:
+        s, m = entry(model.moments, "Sigma", 0, 0), entry(model.moments, "M", 0, 0)
+        form = submodel(model, 1, (0,)).form()
+        ring = form.entries["W_1_1"].ring
+        p, w = ring.variable("P_1_1"), ring.variable("W_1_1")
+        speed = w * (m - s * p)
+        if form.entries["W_1_1"] != speed * p or form.entries["P_1_1"] != speed * w:
+            raise ConsistencyError("theta is not w (m - s p) d(p w)")
+        factor, potential = f"1/({speed})", "-P_1_1*W_1_1"
+        scope = f"Divided by {speed} it is the gradient of P_1_1*W_1_1, where that is not 0"
+        if excluded is not None:
+            scope += "; no factor is positive near an equilibrium with W_1_1 != 0"
+    return IntegratingFactor(
+        True, How.PROVED, scope, None, excluded, factor=factor, potential=potential
+    )
+
+
+def _excluded_near(model: Model) -> Exclusion | None:
+    """Return an equilibrium where the linearization of g f is not symmetric (T3.3).
+
+    The curl of T3.1 at an aligned state is m w in the plane (P_11, W_1j), or (P_11, T_1j) for EMA.
+    """
+    total, signal = model.moments.total, model.moments.signal
+    if total is None or signal is None:
+        return None
+    letter = "T" if model.procedure == "ema" else "W"
+    point: dict[str, Entry]
+    if not model.eta and not model.eta_p:
+        j = next((j for j, m in enumerate(signal) if m), None)
+        if j is None:
+            return None
+        place = f"1_{j + 1}"
+        point = {"P_1_1": signal[j] / total[j], f"W_{place}": Fraction(1)}
+        if model.procedure == "ema":
+            point[f"T_{place}"] = Fraction(1)
+        size: Entry = signal[j]
+        label = f"rank1:{j + 1}"
+    else:
+        active = live_mode(model)
+        if active is None:
+            return None
+        j, place = active.j, f"1_{active.j + 1}"
+        point, label = state(model, active), f"rank1:{active.j + 1}+"
+        w = point[f"W_{place}"]
+        value = w.value if isinstance(w, Algebraic) else to_float(Fraction(w))
+        exact = isinstance(w, Fraction)
+        size = (
+            active.m * Fraction(w)
+            if exact
+            else Algebraic(  # type: ignore[arg-type]
+                to_float(active.m) * value, f"({active.m})*W_{place}"
+            )
+        )
+    return Exclusion(label, point, ("P_1_1", f"{letter}_{place}"), size)
+
+
+def bootstrap_map(model: Model) -> MapField:
+    """Return whether one step is x - h g^-1 grad V: for stop-gradient this is the flow's question.
+
+    For EMA the target sees the new encoder, which adds (1 - mu) dW to its step: the curl in the
+    plane (T_11, W_11) is beta (1 - h eta) where P = 0.
+    """
+    if model.nu:
+        return MapField(
+            None, None, "heavy ball: the state of the map holds velocities, see the flow"
+        )
+    if model.procedure == "stop-gradient":
+        return MapField(
+            False, How.PROVED, "(x+ - x)/h is the flow", curl_witness(model, witness_model(model))
+        )
+    small = submodel(model, 1, (0,))
+    polynomial = small.form(mapped=True).curl("T_1_1", "W_1_1")
+    point = nonzero_point(polynomial)
+    value = substitute(polynomial, point).terms.get((), Fraction(0))
+    witness = CurlWitness(("T_1_1", "W_1_1"), polynomial.text(), point, value)
+    reason = "curl of (x+ - x)/h, where only row 1 and column 1 are not 0"
+    return MapField(False, How.PROVED, reason, witness)

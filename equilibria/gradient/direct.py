@@ -1,0 +1,141 @@
+"""DirectPred and DirectCopy on W-space: P = F^a with F = W Sigma W^T (a = 1/2, 1).
+
+Since grad tr phi(F) = 2 phi'(F) W Sigma, the flow dW = P W M - P^2 W Sigma - eta W is a gradient
+field for |dW|^2 when M = c Sigma, with
+
+    V = -c tr F^(a+1)/(2a+2) + tr F^(2a+1)/(4a+2) + (eta/2)|W|^2,
+
+and only then: on one output row w, with q = w Sigma w^T and P = q^a, its curl in the plane (i, j)
+is 2a q^(a-1) [(Sigma w)_i (M w)_j - (Sigma w)_j (M w)_i], and principal blocks carry over. For the
+metric <., P^-1 .> the question is another one: W M and P W Sigma are gradients for all moments, and
+P^-1 W is one for eta > 0 if Sigma = s I (T13.5; here F has Sigma inside, so P = s^a (W W^T)^a).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from equilibria.model import Model
+from equilibria.polynomial import Polynomial, Ring
+from equilibria.procedures import procedure
+from equilibria.results import How
+
+from .constant_metric import ARGUMENTS, NO_CONSTANT
+from .direct_factor import direct_factor
+from .forms import nonzero_point
+from .potentials import state_metric_potential
+from .report import AnyMetric, ConstantMetric, CurlWitness, Field, Loop
+from .submodel import disproportionate_pair, entry
+
+
+def exponent(model: Model) -> Fraction:
+    """Return a in P = F^a."""
+    text = procedure(model.procedure).exponent
+    assert text is not None
+    return Fraction(text)
+
+
+def direct_field(model: Model, pair: tuple[int, int]) -> Field:
+    """Return the certificate for moments whose block `pair` has M_JJ not a multiple of Sigma_JJ."""
+    a = exponent(model)
+    witness = direct_witness(model, pair, a)
+    known = state_metric_potential(model, a)
+    if known is not None:
+        scope = f"It is a gradient field for the metric {known.metric}, {known.where}"
+        other = AnyMetric(True, How.PROVED, scope)
+    else:
+        scope = "Whether a metric that depends on the state makes it a gradient field is open"
+        other = AnyMetric(None, None, scope)
+    return Field(
+        is_gradient=False,
+        how=How.PROVED,
+        metric="|dW|^2",
+        reason=(
+            f"Not a gradient field: {witness.times} times the curl of "
+            f"({witness.variables[0]}, {witness.variables[1]}) is {witness.curl}"
+            if witness.times
+            else f"Not a gradient field: the curl of ({witness.variables[0]}, "
+            f"{witness.variables[1]}) is {witness.curl}"
+        ),
+        witness=witness,
+        loop=sector_loop(model, pair, a),
+        integrating_factor=direct_factor(model, a),
+        constant_metric=ConstantMetric(False, How.PROVED, NO_CONSTANT, ARGUMENTS["direct"]),
+        any_metric=other,
+    )
+
+
+def direct_pair(model: Model) -> tuple[int, int] | None:
+    """Return the columns that refute a potential, None when M = c Sigma."""
+    return disproportionate_pair(model.moments)
+
+
+def direct_witness(model: Model, pair: tuple[int, int], a: Fraction) -> CurlWitness:
+    """Return the curl in the plane (W_1i, W_1j), times P_11 > 0 where P is a square root.
+
+    The bracket is 2a P^((a-1)/a) times a polynomial in one output row; all else is 0.
+    """
+    names = (f"W_1_{pair[0] + 1}", f"W_1_{pair[1] + 1}")
+    ring = Ring(names)
+    row = ring.variables()
+    sigma_w, m_w = (_image(model, which, pair, row) for which in ("Sigma", "M"))
+    # d f_i/d w_j - d f_j/d w_i: the derivative of P = q^a meets (M w)_i, the rest is symmetric
+    curl = (2 * a) * (sigma_w[1] * m_w[0] - sigma_w[0] * m_w[1])
+    point = {name: Fraction(0) for name in names} | nonzero_point(curl)
+    value = curl.evaluate(point)
+    return CurlWitness(names, curl.text(), point, value, times=None if a == 1 else "P_1_1")
+
+
+def _image(
+    model: Model, which: str, pair: tuple[int, int], row: tuple[Polynomial, ...]
+) -> list[Polynomial]:
+    return [
+        row[0] * entry(model.moments, which, i, pair[0])
+        + row[1] * entry(model.moments, which, i, pair[1])
+        for i in pair
+    ]
+
+
+def sector_loop(model: Model, pair: tuple[int, int], a: Fraction) -> Loop:
+    """Return a loop that stays rational: between two rays, on the ellipses P_11 = 1 and P_11 = 2^a.
+
+    With q = w Sigma w^T and c = w M w^T / q on a ray, the gradient part of f does no work, and
+    q^a w M does int q^a c dq/2 along a ray and q^(a+1) (change of c)/2 along an ellipse.
+    """
+    rays = {direction: _quotient(model, pair, direction) for direction in ((1, 0), (0, 1), (1, 1))}
+    first, second = next((u, v) for u in rays for v in rays if u < v and rays[u] != rays[v])
+    inner, outer = Fraction(1), Fraction(4)  # values of q; both have rational powers a = 1/2, 1
+    low, high = _power(inner, a), _power(outer, a)
+    along = (outer * high - inner * low) / (2 * a + 2)
+    across = (outer * high - inner * low) / 2
+    work = (rays[first] - rays[second]) * (along - across)
+    names = (f"W_1_{pair[0] + 1}", f"W_1_{pair[1] + 1}")
+    path = (
+        f"out along the ray through {first} from P_1_1 = {low} to {high}, along the ellipse "
+        f"P_1_1 = {high} to the ray through {second}, back along it, and along P_1_1 = {low}; the "
+        "corners are the rays' directions; all other variables are 0"
+    )
+    corners = tuple(
+        dict(zip(names, map(Fraction, direction), strict=True)) for direction in (first, second)
+    )
+    return Loop(names, corners, work, path)
+
+
+def _power(q: Fraction, a: Fraction) -> Fraction:
+    return q if a == 1 else Fraction(round(float(q) ** float(a)))
+
+
+def _quotient(model: Model, pair: tuple[int, int], direction: tuple[int, int]) -> Fraction:
+    """Return (u M u^T)/(u Sigma u^T)."""
+    forms = [
+        sum(
+            (
+                direction[x] * direction[y] * entry(model.moments, which, pair[x], pair[y])
+                for x in (0, 1)
+                for y in (0, 1)
+            ),
+            Fraction(0),
+        )
+        for which in ("M", "Sigma")
+    ]
+    return forms[0] / forms[1]

@@ -1,0 +1,235 @@
+"""What is found out about one flow as a gradient field: frozen, plain, ready for JSON.
+
+Every answer is True, False or None (not decided), says how it is known, and carries its scope: "not
+a gradient field" is half a sentence, the other half is the metric and the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
+from typing import Any
+
+from equilibria.results import Algebraic, Entry, How
+
+
+@dataclass(frozen=True, slots=True)
+class CurlWitness:
+    """A non-zero curl, d theta(a)/d b - d theta(b)/d a for `variables` = (a, b), theta = g f.
+
+    `curl` is its polynomial and `value` the value at `point`. `elsewhere` says what the variables
+    that `point` does not name are. Where `times` is set, `curl` and `value` are those of the curl
+    multiplied by this positive quantity, which keeps them rational.
+    """
+
+    variables: tuple[str, str]
+    curl: str
+    point: Mapping[str, Fraction]
+    value: Fraction
+    elsewhere: str = "all other variables are 0"
+    times: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A closed loop in a coordinate plane and the exact work of g f around it (theorem T3.2).
+
+    `corners` are visited in order and then the first again, along straight lines unless
+    `path` says otherwise.
+    """
+
+    plane: tuple[str, str]
+    corners: tuple[Mapping[str, Fraction], ...]
+    work: Fraction
+    path: str = "straight lines; all other variables are 0"
+
+
+@dataclass(frozen=True, slots=True)
+class FrobeniusWitness:
+    """A point where theta ^ d theta is not 0, so that no factor u makes u theta a gradient."""
+
+    variables: tuple[str, str, str]
+    form: str
+    point: Mapping[str, Fraction]
+    value: Fraction
+    elsewhere: str = "all other variables are 0"
+    kind: str = "frobenius"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """An equilibrium with an asymmetric linearization of g f: no positive factor near it (T3.3)."""
+
+    component: str
+    equilibrium: Mapping[str, Entry]
+    variables: tuple[str, str]
+    asymmetry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class IntegratingFactor:
+    """Is there a factor u > 0 and a potential V on some open set with u g f = -grad V?
+
+    `exists` False means on no non-empty open set; True means locally, with `scope` saying where.
+    `excluded_near` is an equilibrium near which there is none in either case.
+    """
+
+    exists: bool | None
+    how: How | None
+    scope: str
+    witness: FrobeniusWitness | None = None
+    excluded_near: Exclusion | None = None
+    factor: str | None = None
+    potential: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantMetric:
+    """Is there a constant positive definite G with G f = -grad V?"""
+
+    exists: bool | None
+    how: How | None
+    scope: str
+    argument: str
+    checked: str = ""
+    metric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWitness:
+    """An equilibrium whose linearization is not similar to a symmetric matrix (theorem T3.4).
+
+    `kind` is `nonreal-eigenvalue`, `jordan-block` or `periodic-orbit`; `exact` states the exact
+    numbers (a characteristic polynomial, a discriminant) where there are any.
+    """
+
+    kind: str
+    component: str
+    equilibrium: Mapping[str, Entry]
+    eigenvalues: tuple[complex, ...]
+    how: How
+    exact: str | None = None
+    residual: float | None = None
+    elsewhere: str = "all other variables are 0"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyMetric:
+    """Is there a Riemannian metric, depending on the state or not, that makes f a gradient?"""
+
+    exists: bool | None
+    how: How | None
+    scope: str
+    witness: MetricWitness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The flow as a gradient field for `metric`; `reason` says why `is_gradient` is what it is."""
+
+    is_gradient: bool | None
+    how: How | None
+    metric: str
+    reason: str
+    integrating_factor: IntegratingFactor
+    constant_metric: ConstantMetric
+    any_metric: AnyMetric
+    witness: CurlWitness | None = None
+    loop: Loop | None = None
+    euclidean_witness: CurlWitness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapField:
+    """Is the update map a gradient step x+ = x - h g^-1 grad V?"""
+
+    is_gradient: bool | None
+    how: How | None
+    reason: str
+    witness: CurlWitness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstIntegral:
+    """Polynomials with a simple law along the flow; `law` is "constant" for first integrals.
+
+    `entries` lists them where they are few; `map_law` is what one step of the map does to them.
+    """
+
+    name: str
+    definition: str
+    law: str
+    how: How
+    scope: str
+    entries: tuple[str, ...] = ()
+    map_law: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestrictedPotential:
+    """A potential on part of the state space, or for a metric that depends on the state."""
+
+    potential: str
+    where: str
+    metric: str
+    scope: str
+    how: How
+    checked: str
+
+
+@dataclass(frozen=True, slots=True)
+class GradientReport:
+    """The certificate. `potential` is set exactly where the flow is a gradient field for
+    `flow.metric`; `to_json()` gives the `gradient_field` object of the report."""
+
+    procedure: str
+    flow: Field
+    map: MapField
+    potential: str | None
+    first_integrals: tuple[FirstIntegral, ...] = ()
+    restricted_potential: RestrictedPotential | None = None
+
+    @property
+    def sentences(self) -> tuple[tuple[str, How | None], ...]:
+        """Return what a reader should be told, a sentence each with how it is known."""
+        flow = self.flow
+        parts: list[tuple[str, How | None]] = [(flow.reason, flow.how)]
+        if flow.is_gradient is not True:
+            parts += [
+                (part.scope, part.how)
+                for part in (flow.integrating_factor, flow.constant_metric, flow.any_metric)
+            ]
+        for integral in self.first_integrals:
+            parts.append((f"{integral.definition}: {integral.law}", integral.how))
+        if self.restricted_potential is not None:
+            parts.append((self.restricted_potential.scope, self.restricted_potential.how))
+        return tuple(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return dictionaries, lists, text and numbers only; rationals are text such as "1/10"."""
+        names = [field.name for field in fields(self) if field.name != "procedure"]
+        body = {name: plain(getattr(self, name)) for name in names}
+        body["scope"] = [
+            {"text": text, "how": how.value if how else None} for text, how in self.sentences
+        ]
+        return body
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with dataclasses, fractions and complex numbers replaced by plain data."""
+    if isinstance(value, Algebraic):
+        return {"value": value.value, "exact": value.exact}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, How):
+        return value.value
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, complex):
+        return [value.real, value.imag]
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(entry) for entry in value]
+    return value

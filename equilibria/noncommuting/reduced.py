@@ -1,0 +1,169 @@
+"""Newton's method for equilibria of rank k, with the predictor eliminated.
+
+R W^T = eta P is linear in P, so P = W M W^T (W Sigma W^T + eta)^{-1} is a function of W (k, d).
+What is left of flow = 0 for W of rank k is
+
+    F(W) = R (I - Pi_W) + (P^T P - W W^T) Y = R + K Y = 0,
+    Y = (W W^T)^{-1} W,    K = P^T P - W W^T - eta P,    Pi_W = W^T Y:
+
+the residual lies in the row space of W, and P and W are balanced. Written this way the balance does
+not carry a factor eta, so Newton is as well conditioned at eta = 0+ as anywhere: it starts at the
+balanced points of T6.8. F W^T is symmetric for every W, hence F is orthogonal to the rotations
+{Omega W}; these are the kernel of DF at a zero too, and adding the projector onto them to DF makes
+it invertible exactly where the equilibrium is regular.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg as sla
+
+from equilibria.noncommuting.core import (
+    Array,
+    CoreEquilibrium,
+    core_equilibrium,
+    prediction_gap,
+    relative_residual,
+)
+
+
+def eliminate_predictor(W: Array, Sigma: Array, M: Array, eta: float) -> Array:
+    """P (k, k) = W M W^T (W Sigma W^T + eta I)^{-1}, the zero of the predictor's equation."""
+    S = W @ Sigma @ W.T + eta * np.eye(W.shape[0])
+    return np.linalg.solve(S, W @ M @ W.T).T
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReducedPoint:
+    """F and its derivatives at one W; build it with `reduced_point`."""
+
+    W: Array
+    Sigma: Array
+    M: Array
+    eta: float
+    P: Array
+    R: Array
+    Y: Array
+    K: Array
+    gram_inverse: Array
+    S_inverse: Array
+
+    @property
+    def value(self) -> Array:
+        """F(W), shape (k, d)."""
+        return self.R + self.K @ self.Y
+
+    def differential(self, H: Array) -> Array:
+        """DF(W)[H] for H of shape (..., k, d)."""
+        W, P, Ht = self.W, self.P, np.swapaxes(H, -1, -2)
+        HM, HS = H @ self.M, H @ self.Sigma
+        HW = H @ W.T
+        HW = HW + np.swapaxes(HW, -1, -2)
+        moving = HM @ W.T + (W @ self.M) @ Ht - P @ (HS @ W.T + (W @ self.Sigma) @ Ht)
+        dP = moving @ self.S_inverse
+        dR = HM - dP @ (W @ self.Sigma) - P @ HS
+        PdP = P.T @ dP
+        dK = PdP + np.swapaxes(PdP, -1, -2) - HW - self.eta * dP
+        dY = self.gram_inverse @ (H - HW @ self.Y)
+        image: Array = dR + dK @ self.Y + self.K @ dY
+        return image
+
+    def parameter_derivative(self, dSigma: Array, dM: Array, deta: float) -> Array:
+        """dF/ds at fixed W when (Sigma, M, eta) move with speed (dSigma, dM, deta)."""
+        W, P = self.W, self.P
+        moving = W @ dM @ W.T - P @ (W @ dSigma @ W.T) - deta * P
+        dP = moving @ self.S_inverse
+        dR = W @ dM - dP @ W @ self.Sigma - P @ W @ dSigma
+        dK = dP.T @ P + P.T @ dP - self.eta * dP - deta * P
+        return dR + dK @ self.Y
+
+    def jacobian(self) -> Array:
+        """DF as a matrix (k d, k d), rows and columns in row-major order of (k, d).
+
+        dP[i, j] and S = H W^T + W H^T are written as (k, k, k, d) arrays over the entries of H; the
+        rest are products with them, O(k^3 d^2) in all.
+        """
+        W, P, Si = self.W, self.P, self.S_inverse
+        k, d = W.shape
+        unit, KG = np.eye(k), self.K @ self.gram_inverse
+        dP = np.einsum("ia,jb->ijab", unit, Si @ W @ self.M)
+        dP -= np.einsum("ia,jb->ijab", P, Si @ W @ self.Sigma)
+        dP += np.einsum("ib,aj->ijab", self.R, Si)
+        S = np.einsum("ia,jb->ijab", unit, W)
+        S += S.transpose(1, 0, 2, 3)
+        dP, S = dP.reshape(k, k, k * d), S.reshape(k, k, k * d)
+        inner = np.tensordot(P.T, dP, 1) - np.tensordot(unit + KG, S, 1)
+        J = np.einsum("ijz,jc->icz", inner, self.Y, optimize=True)
+        J -= np.einsum("ijz,jc->icz", dP, W @ self.Sigma + self.eta * self.Y, optimize=True)
+        J += np.einsum("jiz,jc->icz", dP, P @ self.Y, optimize=True)
+        blocks = J.reshape(k, d, k, d)
+        blocks -= np.einsum("ia,bc->icab", P, self.Sigma)
+        blocks += np.einsum("ia,bc->icab", KG, np.eye(d))
+        blocks += np.einsum("ia,bc->icab", unit, self.M)
+        return J.reshape(k * d, k * d)
+
+    def regularised_jacobian(self) -> Array:
+        """DF plus the projector onto the rotations, scaled to the size of DF."""
+        J, N = self.jacobian(), rotations(self.W)
+        size = float(np.linalg.norm(J)) / np.sqrt(max(1, J.shape[0]))
+        return J + size * (N @ N.T)
+
+
+def reduced_point(W: Array, Sigma: Array, M: Array, eta: float) -> ReducedPoint:
+    """Evaluate everything F and its derivative need at W (k, d) of full row rank."""
+    k = W.shape[0]
+    S_inverse = np.linalg.inv(W @ Sigma @ W.T + eta * np.eye(k))
+    P = (W @ M @ W.T) @ S_inverse
+    gram = W @ W.T
+    gram_inverse = np.linalg.inv(gram)
+    R = prediction_gap(P, W, Sigma, M)
+    K = P.T @ P - gram - eta * P
+    return ReducedPoint(W, Sigma, M, eta, P, R, gram_inverse @ W, K, gram_inverse, S_inverse)
+
+
+def rotations(W: Array) -> Array:
+    """Orthonormal basis (k d, k (k-1)/2) of the directions Omega W, Omega antisymmetric (k, k)."""
+    k, d = W.shape
+    rows, columns = np.triu_indices(k, 1)
+    index = np.arange(rows.size)
+    directions = np.zeros((rows.size, k, d))
+    directions[index, rows] = W[columns]
+    directions[index, columns] = -W[rows]
+    basis: Array = np.linalg.qr(directions.reshape(rows.size, k * d).T)[0]
+    return basis
+
+
+def newton(W: Array, Sigma: Array, M: Array, eta: float, *, iterations: int = 12) -> Array | None:
+    """Newton from W; return the point reached once the flow is zero to rounding, else None.
+
+    "To rounding" is a relative residual of at most 1e-11; iteration goes on while it improves.
+    """
+    best, best_residual = W, np.inf
+    for _ in range(iterations):
+        try:
+            point = reduced_point(W, Sigma, M, eta)
+            residual = relative_residual(point.P, W, Sigma, M, eta)
+            if not np.isfinite(residual) or (best_residual < 1e-11 and residual >= best_residual):
+                break
+            if residual < best_residual:
+                best, best_residual = W, residual
+            if residual < 1e-16:
+                break
+            step = sla.solve(point.regularised_jacobian(), -point.value.ravel())
+        except (np.linalg.LinAlgError, sla.LinAlgWarning, ValueError):
+            break
+        W = W + step.reshape(W.shape)
+    return best if best_residual < 1e-11 else None
+
+
+def refined(
+    W: Array, Sigma: Array, M: Array, eta: float, *, label: str, origin: str
+) -> CoreEquilibrium | None:
+    """The equilibrium Newton reaches from W, or None when Newton does not converge."""
+    found = newton(W, Sigma, M, eta)
+    if found is None:
+        return None
+    P = eliminate_predictor(found, Sigma, M, eta)
+    return core_equilibrium(P, found, Sigma, M, eta, label=label, origin=origin)

@@ -1,0 +1,226 @@
+"""Which sets of states are equilibria, which of them are stable, and how many there are.
+
+A stratum is a choice, for every group of equal modes, of how many members rest at p+ and how many
+at p-; it has rank k <= n. The stable ones are the sets of p+ states that are closed under the rule
+
+    if mode i is active and p+(i) lies in [p-(j), p+(j)], then mode j is active          (T8.1)
+
+Along ascending |p+| only the last active mode before j can violate the rule for j, so the closed
+sets are the paths of a small graph: they are counted exactly without being listed, however many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from itertools import product
+from math import comb
+from typing import TYPE_CHECKING
+
+from equilibria.errors import LimitReached
+from equilibria.modes import Group, State, state_of_member
+from equilibria.surds import in_common_field
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LISTING_LIMIT = 100_000
+
+Stratum = tuple[State, ...]
+Choice = tuple[int, int]
+"""How many members of a group rest at p+ and at p-."""
+
+
+def total_strata(groups: Sequence[Group], n: int) -> int:
+    """Return the number of components (orbits and families) of rank at most n."""
+    distinct = sum(1 for group in groups if len(group.states) == 2 and len(group.modes) == 1)
+    ranks = [comb(distinct, k) << k for k in range(min(distinct, n) + 1)]
+    for group in groups:
+        if not group.states or (len(group.states) == 2 and len(group.modes) == 1):
+            continue
+        roots = len(group.states)
+        factor = [a + 1 if roots == 2 else 1 for a in range(len(group.modes) + 1)]
+        ranks = _product(ranks, factor, n)
+    return sum(ranks)
+
+
+def all_strata(groups: Sequence[Group], n: int) -> Iterator[Stratum]:
+    """Yield every stratum of rank at most n."""
+    active = [group for group in groups if group.states]
+    options = [_choices(group) for group in active]
+    for choice in product(*options):
+        if sum(plus + minus for plus, minus in choice) <= n:
+            yield make_stratum(active, choice)
+
+
+def _choices(group: Group) -> list[Choice]:
+    size = len(group.modes)
+    most_minus = size if len(group.states) == 2 else 0
+    return [
+        (plus, minus)
+        for rank in range(size + 1)
+        for minus in range(min(rank, most_minus) + 1)
+        for plus in (rank - minus,)
+    ]
+
+
+def make_stratum(groups: Sequence[Group], choice: Sequence[Choice]) -> Stratum:
+    """Return the canonical stratum of a choice: lowest members first, p+ before p-."""
+    states: list[State] = []
+    for group, (plus, minus) in zip(groups, choice, strict=True):
+        for index in range(plus + minus):
+            root = group.states[0 if index < plus else 1]
+            states.append(state_of_member(root, group.modes[index]))
+    return tuple(sorted(states, key=lambda state: state.mode.number))
+
+
+@dataclass(frozen=True)
+class StableSets:
+    """The closed sets of p+ states of the modes of one sign, as paths of a graph.
+
+    `groups` are in ascending order of |p+|; `forced[i]` is the first later position that an active
+    i makes active, or the number of groups when there is none.
+    """
+
+    groups: tuple[Group, ...]
+    forced: tuple[int, ...]
+    conflicts: frozenset[tuple[int, int]]
+    """Positions (j, k) with equal |p+|: an active j also forbids an inactive earlier k."""
+
+    @property
+    def members(self) -> int:
+        """Return how many modes there are in all groups."""
+        return sum(len(group.modes) for group in self.groups)
+
+    def counts(self, n: int | None) -> list[int]:
+        """Return how many stable sets have rank 0, 1, ..., n; their sum alone when n is None."""
+        sizes = [len(group.modes) for group in self.groups]
+        if self.conflicts:
+            return self._listed_counts(n)
+        limit = 0 if n is None else min(n, sum(sizes))
+        weight = 0 if n is None else 1
+        end = len(self.groups)
+        ways: list[list[int]] = [[] for _ in range(end)]
+        full = [[0] * (limit + 1) for _ in range(end + 1)]
+        partial = [[0] * (limit + 1) for _ in range(end + 1)]
+        for i in range(end - 1, -1, -1):
+            ways[i] = self._continuations(i, i + 1, full, partial, limit)
+            full[i] = _shift_sum(full[i + 1], ways[i], [weight * sizes[i]])
+            partial[i] = _shift_sum(partial[i + 1], ways[i], [weight * a for a in range(1, sizes[i])])
+        return self._continuations(-1, 0, full, partial, limit)
+
+    def _listed_counts(self, n: int | None) -> list[int]:
+        """Count by listing: equal p+ in different groups break the path structure."""
+        counts = [0] * (self.members + 1)
+        for index, chosen in enumerate(self.sets(self.members if n is None else n)):
+            if index >= LISTING_LIMIT:
+                raise LimitReached(
+                    f"more than {LISTING_LIMIT} stable strata among modes with equal roots p+; "
+                    "move one of the equal modes by a small amount"
+                )
+            counts[sum(plus for plus, _ in chosen)] += 1
+        return counts if n is not None else [sum(counts)]
+
+    def _continuations(
+        self,
+        i: int,
+        first: int,
+        full: list[list[int]],
+        partial: list[list[int]],
+        limit: int,
+    ) -> list[int]:
+        end = len(self.groups)
+        forced = end if i < 0 else self.forced[i]
+        last = min(forced, end - 1)
+        total = [0] * (limit + 1)
+        if first <= last:
+            total = [a - b for a, b in zip(full[first], full[last + 1], strict=True)]
+        stop = max(first, forced)
+        total = [t + a - b for t, a, b in zip(total, partial[first], partial[stop], strict=True)]
+        if forced >= end:
+            total[0] += 1
+        return total
+
+    def sets(self, n: int) -> Iterator[tuple[Choice, ...]]:
+        """Yield the stable sets of rank at most n as choices, in depth-first order."""
+        blank: tuple[Choice, ...] = ((0, 0),) * len(self.groups)
+        stack: list[tuple[int, tuple[Choice, ...], int]] = [(-1, blank, 0)]
+        end = len(self.groups)
+        while stack:
+            i, chosen, rank = stack.pop()
+            forced = end if i < 0 else self.forced[i]
+            if forced >= end:
+                yield chosen
+            following: list[tuple[int, tuple[Choice, ...], int]] = []
+            for j in range(i + 1, min(forced, end - 1) + 1):
+                if self.conflicts and self._contradicts(j, chosen):
+                    continue
+                size = len(self.groups[j].modes)
+                smallest = size if j == forced else 1
+                following.extend(
+                    (j, (*chosen[:j], (plus, 0), *chosen[j + 1 :]), rank + plus)
+                    for plus in range(smallest, min(size, n - rank) + 1)
+                )
+            stack.extend(reversed(following))
+
+
+    def _contradicts(self, j: int, chosen: tuple[Choice, ...]) -> bool:
+        return any(
+            (j, k) in self.conflicts and chosen[k][0] < len(self.groups[k].modes) for k in range(j)
+        )
+
+
+def stable_sets(groups: Sequence[Group], inactive_signs: NDArray[np.int8]) -> StableSets:
+    """Return the closed sets of groups of one sign.
+
+    `inactive_signs[i, j]` is the sign of the growth rate of (inactive) group j when group i is at
+    p+. A zero is degenerate, so it forbids as a positive sign does: such strata are not stable.
+    """
+    order = sorted(range(len(groups)), key=cmp_to_key(lambda i, j: _compare(groups[i], groups[j])))
+    ordered = tuple(groups[i] for i in order)
+    signs = inactive_signs[order][:, order]
+    forced, conflicts = [], set()
+    for i in range(len(ordered)):
+        later = (signs[i, i + 1 :] >= 0).nonzero()[0]
+        forced.append(i + 1 + int(later[0]) if later.size else len(ordered))
+        conflicts.update((i, int(k)) for k in (signs[i, :i] >= 0).nonzero()[0])
+    return StableSets(ordered, tuple(forced), frozenset(conflicts))
+
+
+def _compare(left: Group, right: Group) -> int:
+    a, b = abs(left.states[0].value), abs(right.states[0].value)
+    if abs(a - b) > 1e-12 * max(a, b):
+        return -1 if a < b else 1
+    p, q = in_common_field(left.states[0].p, right.states[0].p)
+    sign = (p - q).sign()
+    return sign if left.states[0].value > 0 else -sign
+
+
+def _product(left: list[int], right: list[int], limit: int) -> list[int]:
+    result = [0] * min(len(left) + len(right) - 1, limit + 1)
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            if i + j < len(result):
+                result[i + j] += a * b
+    return result
+
+
+def convolve_counts(left: list[int], right: list[int], n: int) -> int:
+    """Return how many pairs of one set of each kind have total rank at most n."""
+    total, cumulative, running = 0, [], 0
+    for value in right:
+        running += value
+        cumulative.append(running)
+    for rank, value in enumerate(left[: n + 1]):
+        total += value * cumulative[min(n - rank, len(cumulative) - 1)]
+    return total
+
+
+def _shift_sum(base: list[int], ways: list[int], shifts: Sequence[int]) -> list[int]:
+    result = list(base)
+    for shift in shifts:
+        for rank in range(len(base) - shift):
+            result[rank + shift] += ways[rank]
+    return result

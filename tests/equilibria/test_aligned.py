@@ -1,0 +1,94 @@
+"""Blocks against the dense Jacobian of the polynomials, on random exact models."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equilibria.aligned import aligned_variety
+from equilibria.model import Model
+from equilibria.moments import Moments
+from equilibria.results import Verdict
+from tests import dense
+
+SMALL = st.fractions(min_value=Fraction(1, 5), max_value=2, max_denominator=12)
+
+
+@st.composite
+def models(draw, *, procedures=("stop-gradient", "ema"), kappa=False, momentum=False, signed=True):
+    """Draw a model with n, d in 1..3, any signs of M, and decays for which some roots are real."""
+    d, n = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    sign = st.sampled_from([1, 1, 1, -1]) if signed else st.just(1)
+    signal = [draw(SMALL) * draw(sign) for _ in range(d)]
+    total = [draw(SMALL) for _ in range(d)]
+    bound = max(m * m / (4 * s) for m, s in zip(signal, total, strict=True))
+    eta = bound * draw(st.fractions(min_value=Fraction(1, 20), max_value=Fraction(9, 10), max_denominator=20))
+    name = draw(st.sampled_from(procedures))
+    decay = None
+    if kappa:
+        decay = eta * draw(st.sampled_from([Fraction(1, 10), Fraction(1, 2), Fraction(3)]))
+    return Model(
+        procedure=name,
+        moments=Moments.commuting(signal=signal, total=total),
+        embed_dim=n,
+        lr=draw(st.sampled_from([Fraction(1, 10), Fraction(1, 2), Fraction(1, 50)])),
+        weight_decay=eta,
+        predictor_lr=draw(st.sampled_from([Fraction(1), Fraction(4), Fraction(1, 2)])),
+        predictor_weight_decay=decay,
+        ema=draw(st.sampled_from([Fraction(99, 100), Fraction(1, 2), Fraction(0)])) if name == "ema" else None,
+        momentum=draw(st.sampled_from([Fraction(9, 10), Fraction(1, 3)])) if momentum else 0,
+    )
+
+
+def check(model: Model) -> None:
+    for component in aligned_variety(model).components:
+        scale = 1 + max((abs(v) for v in dense.listed(component.flow.spectrum)), default=0)
+        assert dense.residual(component, model) < 1e-12 * scale**2
+        for kind, stability in (("flow", component.flow), ("map", component.map)):
+            brute = dense.spectrum(component, model, kind)
+            # A defective eigenvalue of order r moves by eps^(1/r) in the dense route.
+            assert dense.distance(brute, dense.listed(stability.spectrum)) < 2e-4 * scale
+            check_verdict(stability, brute, kind, component)
+
+
+def check_verdict(stability, brute, kind, component) -> None:
+    size = brute.real if kind == "flow" else np.abs(brute) - 1
+    centre = 0 if kind == "flow" else 1
+    near = np.abs(brute - centre).argsort()[: stability.neutral]
+    others = np.delete(size, near)
+    if stability.extent is not None and others.size:
+        expected = others.max() + (0 if kind == "flow" else 1)
+        assert stability.extent == pytest.approx(expected, abs=2e-4)
+    if stability.verdict is Verdict.STABLE:
+        assert stability.neutral == component.dimension
+        assert others.max(initial=-1) < 1e-6
+    elif stability.verdict is Verdict.UNSTABLE:
+        assert size.max() > -1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(models())
+def test_blocks_equal_the_dense_jacobian(model):
+    check(model)
+
+
+@settings(max_examples=30, deadline=None)
+@given(models(momentum=True))
+def test_blocks_with_momentum_equal_the_dense_jacobian(model):
+    check(model)
+
+
+@settings(max_examples=30, deadline=None)
+@given(models(kappa=True))
+def test_blocks_with_unequal_decays_equal_the_dense_jacobian(model):
+    check(model)
+
+
+@settings(max_examples=10, deadline=None)
+@given(models(kappa=True, momentum=True))
+def test_blocks_with_unequal_decays_and_momentum_equal_the_dense_jacobian(model):
+    check(model)
