@@ -1,0 +1,57 @@
+"""Equilibria and stability of non-contrastive self-supervised learning, computed exactly.
+
+    >>> import equilibria as eq
+    >>> model = eq.Model(procedure="ema", moments=eq.Moments.commuting(signal=[1, "3/4"]))
+    >>> report = eq.analyze(model)
+    >>> report.components[0].id, report.components[0].map.verdict.value
+    ('rank2:1+,2+', 'stable')
+
+Names are imported on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from equilibria.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from equilibria.analyze import analyze
+    from equilibria.gradient import gradient_certificate
+    from equilibria.model import Model
+    from equilibria.moments import Moments
+    from equilibria.report import Report
+    from equilibria.results import Component, How, Stability, Verdict
+
+_HOME = {
+    "Component": "equilibria.results",
+    "How": "equilibria.results",
+    "Model": "equilibria.model",
+    "Moments": "equilibria.moments",
+    "Report": "equilibria.report",
+    "Stability": "equilibria.results",
+    "Verdict": "equilibria.results",
+    "analyze": "equilibria.analyze",
+    "gradient_certificate": "equilibria.gradient",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'equilibria' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+__all__ = [
+    "Component",
+    "How",
+    "Model",
+    "Moments",
+    "Report",
+    "Stability",
+    "Verdict",
+    "__version__",
+    "analyze",
+    "gradient_certificate",
+]

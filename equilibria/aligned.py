@@ -109,7 +109,7 @@ def _stable_of_each_sign(model: Model, groups: Sequence[Group]) -> tuple[StableS
 def _stable_sets_of(model: Model, groups: list[Group]) -> StableSets:
     states = [group.states[0] for group in groups]
     leaders = [group.modes[0] for group in groups]
-    blocks = Blocks(states, leaders, model.eta, exact=model.moments.is_diagonal)
+    blocks = Blocks(states, leaders, model.eta, exact=model.exact)
     return stable_sets(groups, blocks.inactive_signs)
 
 
@@ -155,8 +155,14 @@ def _neighbours(stratum: Stratum, groups: Sequence[Group], n: int) -> list[Strat
     found = []
     for index, (plus, minus) in enumerate(choice):
         size, roots = len(active[index].modes), len(active[index].states)
-        for change in ((plus - 1, minus + 1), (plus + 1, minus - 1), (plus - 1, minus),
-                       (plus, minus - 1), (plus + 1, minus), (plus, minus + 1)):
+        for change in (
+            (plus - 1, minus + 1),
+            (plus + 1, minus - 1),
+            (plus - 1, minus),
+            (plus, minus - 1),
+            (plus + 1, minus),
+            (plus, minus + 1),
+        ):
             a, b = change
             if min(a, b) < 0 or a + b > size or (roots == 1 and b):
                 continue
@@ -165,9 +171,7 @@ def _neighbours(stratum: Stratum, groups: Sequence[Group], n: int) -> list[Strat
     return found
 
 
-def _select(
-    components: list[Component], max_components: int, *, keep_all: bool
-) -> list[Component]:
+def _select(components: list[Component], max_components: int, *, keep_all: bool) -> list[Component]:
     """Return collapse, every stable component and the least unstable rest, in canonical order."""
     stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
     rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
@@ -184,7 +188,7 @@ def evaluate(model: Model, modes: Sequence[Mode], strata: Sequence[Stratum]) -> 
     states = {(s.mode.number, s.root): s for stratum in strata for s in stratum}
     keys = sorted(states)
     index = {key: position for position, key in enumerate(keys)}
-    blocks = Blocks([states[k] for k in keys], modes, model.eta, exact=model.moments.is_diagonal)
+    blocks = Blocks([states[k] for k in keys], modes, model.eta, exact=model.exact)
     with_pairs = any(len(stratum) > 1 for stratum in strata)
     tables = _tables(model, blocks, with_pairs=with_pairs)
     sets = [
@@ -242,7 +246,7 @@ class _Assembly:
         self.blocks, self.tables, self.members = blocks, tables, members
         self.flow = Dynamics.of(model, is_map=False)
         self.step = Dynamics.of(model, is_map=True)
-        self.known = How.CERTIFIED if model.moments.is_diagonal else How.NUMERIC
+        self.known = How.CERTIFIED if model.exact else How.NUMERIC
         counts: dict[tuple[Fraction, Fraction], int] = {}
         for mode in modes:
             counts[mode.s, mode.m] = counts.get((mode.s, mode.m), 0) + 1
@@ -258,9 +262,23 @@ class _Assembly:
         zeros = self.members.zeros(
             diagonal=t.diagonal.zero, pair=t.pair.zero, inactive=t.inactive.zero
         )
-        output = [t.output.flow_extent, t.output.map_sign, t.output.map_extent, t.output.inverse_step]
-        rows = zip(self.strata, self.members.sets, flow_sign, map_sign, abscissa, radius, inverse,
-                   zeros, strict=True)
+        output = [
+            t.output.flow_extent,
+            t.output.map_sign,
+            t.output.map_extent,
+            t.output.inverse_step,
+        ]
+        rows = zip(
+            self.strata,
+            self.members.sets,
+            flow_sign,
+            map_sign,
+            abscissa,
+            radius,
+            inverse,
+            zeros,
+            strict=True,
+        )
         return [
             self._component(
                 stratum,
@@ -314,7 +332,13 @@ class _Assembly:
                 flow_sign, neutral, abscissa, k, degenerate, stratum, self.flow, None
             ),
             map=self._stability(
-                map_sign, neutral, radius, k, degenerate, stratum, self.step,
+                map_sign,
+                neutral,
+                radius,
+                k,
+                degenerate,
+                stratum,
+                self.step,
                 1 / inverse if flow_sign < 0 and inverse > 0 else None,
             ),
             modes=numbers,
@@ -389,7 +413,7 @@ class _Assembly:
             )
         return Stability(
             verdict=verdict,
-            how=How.PROVED if k == 0 else self.known,
+            how=How.PROVED if k == 0 and not self.model.floating else self.known,
             neutral=neutral,
             extent=extent,
             largest_step=largest_step,
@@ -399,7 +423,11 @@ class _Assembly:
 
 
 def _worst(
-    table: NDArray[np.generic], chosen: NDArray[np.intp], floor: float, stratum: Stratum, model: Model
+    table: NDArray[np.generic],
+    chosen: NDArray[np.intp],
+    floor: float,
+    stratum: Stratum,
+    model: Model,
 ):  # type: ignore[no-untyped-def]
     """Return the worst output block; there is one only beside an inactive output."""
     if not 0 < len(stratum) < model.n:

@@ -57,7 +57,9 @@ def stratum_point(model: Model, stratum: Stratum, scale: Fraction) -> Mapping[st
     if model.moments.is_diagonal:
         columns = [state.mode.number - 1 for state in stratum]
         encoder = _sparse(
-            model.n, model.d, {(i, j): number(w) for i, (j, w) in enumerate(zip(columns, weights, strict=True))}
+            model.n,
+            model.d,
+            {(i, j): number(w) for i, (j, w) in enumerate(zip(columns, weights, strict=True))},
         )
     else:
         basis = model.moments.eigenbasis[2]
@@ -95,12 +97,12 @@ def _entry_equations(model: Model, stratum: Stratum, scale: Fraction) -> tuple[s
             equations.append(dot + target)
     for i in range(1, n + 1):
         for j in range(1, n + 1):
-            terms = [f"({c.text()})*{_product(f'W_{i}_{m}', f'W_{j}_{m}')}" for m, c in link.items()]
+            terms = [
+                f"({c.text()})*{_product(f'W_{i}_{m}', f'W_{j}_{m}')}" for m, c in link.items()
+            ]
             equations.append(" - ".join([f"P_{i}_{j}", *terms]))
     if model.procedure == "ema":
-        equations += [
-            f"T_{i}_{j} - W_{i}_{j}" for i in range(1, n + 1) for j in range(1, d + 1)
-        ]
+        equations += [f"T_{i}_{j} - W_{i}_{j}" for i in range(1, n + 1) for j in range(1, d + 1)]
     return tuple(equations)
 
 

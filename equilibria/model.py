@@ -29,7 +29,8 @@ def default_signal(modes: int) -> tuple[Fraction, ...]:
 class Model:
     """A procedure with data and rates, validated on construction.
 
-    Numbers may be given as text, integers or fractions and are held as exact rationals. Raises
+    Numbers may be given as text, integers or fractions and are held as exact rationals. `floating`
+    decides signs in floating point, for sizes where exact arithmetic is too slow. Raises
     `FormatError` naming the option, the value and what would be accepted.
     """
 
@@ -42,6 +43,7 @@ class Model:
     predictor_weight_decay: Number | None = None
     ema: Number | None = None
     momentum: Number = Fraction(0)
+    floating: bool = False
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # a frozen dataclass is normalised once, here
@@ -75,6 +77,11 @@ class Model:
             raise FormatError(
                 f"--embed-dim {self.embed_dim}: expected a whole number of at least 1"
             )
+
+    @property
+    def exact(self) -> bool:
+        """Return whether signs are decided exactly: diagonal moments, and not `floating`."""
+        return self.moments.is_diagonal and not self.floating
 
     # The properties below are the exact rates under the names of the theory.
     @property

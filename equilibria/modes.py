@@ -66,9 +66,7 @@ def modes_of(moments: Moments) -> tuple[Mode, ...]:
     return tuple(Mode(index, s, m) for index, (s, m) in enumerate(pairs, 1))
 
 
-def _clustered(
-    s_values: list[float], m_values: list[float]
-) -> list[tuple[Fraction, Fraction]]:
+def _clustered(s_values: list[float], m_values: list[float]) -> list[tuple[Fraction, Fraction]]:
     scale_s, scale_m = max(map(abs, s_values)), max(map(abs, m_values), default=1.0) or 1.0
     leaders: list[tuple[float, float]] = []
     chosen: list[tuple[Fraction, Fraction]] = []
@@ -113,9 +111,7 @@ def groups_of(modes: Sequence[Mode], eta: Fraction) -> tuple[Group, ...]:
     members: dict[tuple[Fraction, Fraction], list[Mode]] = {}
     for mode in modes:
         members.setdefault((mode.s, mode.m), []).append(mode)
-    return tuple(
-        Group(tuple(group), states_of(group[0], eta)) for group in members.values()
-    )
+    return tuple(Group(tuple(group), states_of(group[0], eta)) for group in members.values())
 
 
 def state_of_member(state: State, mode: Mode) -> State:

@@ -8,7 +8,9 @@ are diagonalised in floating point when they commute.
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,6 +33,20 @@ SYMMETRY_TOLERANCE = 1e-8
 COMMUTATOR_TOLERANCE = 1e-12
 EXACT_DENSE_LIMIT = 8
 MAX_DIMENSION = 8192
+
+# What zipfile and NumPy raise on damaged or hostile files.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    MemoryError,
+    NotImplementedError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,14 +173,7 @@ class Moments:
                     found = ", ".join(archive.files[:8]) or "nothing"
                     raise FormatError(f"{path}: no array `{missing[0]}`; it holds {found}")
                 sigma, m = archive["Sigma"], archive["M"]
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-            zipfile.BadZipFile,
-            KeyError,
-            NotImplementedError,
-        ) as error:
+        except _UNREADABLE as error:
             raise FormatError(
                 f"{path}: not a NumPy .npz file of plain arrays ({_first_line(error)})"
             ) from error

@@ -108,7 +108,9 @@ class StableSets:
         for i in range(end - 1, -1, -1):
             ways[i] = self._continuations(i, i + 1, full, partial, limit)
             full[i] = _shift_sum(full[i + 1], ways[i], [weight * sizes[i]])
-            partial[i] = _shift_sum(partial[i + 1], ways[i], [weight * a for a in range(1, sizes[i])])
+            partial[i] = _shift_sum(
+                partial[i + 1], ways[i], [weight * a for a in range(1, sizes[i])]
+            )
         return self._continuations(-1, 0, full, partial, limit)
 
     def _listed_counts(self, n: int | None) -> list[int]:
@@ -164,7 +166,6 @@ class StableSets:
                     for plus in range(smallest, min(size, n - rank) + 1)
                 )
             stack.extend(reversed(following))
-
 
     def _contradicts(self, j: int, chosen: tuple[Choice, ...]) -> bool:
         return any(

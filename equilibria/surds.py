@@ -95,7 +95,9 @@ class Surd:
         scale = norm[0] ** 2 - x * norm[1] ** 2
         if not scale:
             raise ZeroDivisionError("inverse of a surd that is zero")
-        return _unfold(conjugate * Surd(x, y, (norm[0] / scale, -norm[1] / scale, ZERO, ZERO)), self)
+        return _unfold(
+            conjugate * Surd(x, y, (norm[0] / scale, -norm[1] / scale, ZERO, ZERO)), self
+        )
 
     def folded(self) -> Surd:
         """Return the same number with dependent radicals merged, so that zero has zero parts."""
@@ -129,9 +131,7 @@ class Surd:
     def _enclosure(self, bits: int) -> tuple[Fraction, Fraction]:
         """Return rational bounds, from integer square roots with `bits` binary places."""
         low = high = self.parts[0]
-        for part, radicand in zip(
-            self.parts[1:], (self.x, self.y, self.x * self.y), strict=True
-        ):
+        for part, radicand in zip(self.parts[1:], (self.x, self.y, self.x * self.y), strict=True):
             floor = isqrt(radicand << (2 * bits))
             bounds = (part * Fraction(floor, 1 << bits), part * Fraction(floor + 1, 1 << bits))
             low, high = low + min(bounds), high + max(bounds)

@@ -159,9 +159,7 @@ def pair_sign(
     return sign, zeros - 1
 
 
-def diagonal_sign(
-    state: State, model: Model, kappa: Fraction, *, is_map: bool
-) -> tuple[int, int]:
+def diagonal_sign(state: State, model: Model, kappa: Fraction, *, is_map: bool) -> tuple[int, int]:
     """Return the exact position of a diagonal block's normal eigenvalues, and its zeros."""
     p: Surd = state.p
     lift = p * 0
@@ -194,9 +192,7 @@ Row = tuple[int, int, float, int, float, float]
 """zero, flow sign, flow extent, map sign, map extent, inverse step"""
 
 
-def _diagonal_row(
-    model: Model, blocks: Blocks, i: int, kappa: Fraction, numbers: _Numbers
-) -> Row:
+def _diagonal_row(model: Model, blocks: Blocks, i: int, kappa: Fraction, numbers: _Numbers) -> Row:
     flow, zeros = diagonal_sign(blocks.states[i], model, kappa, is_map=False)
     step, _ = diagonal_sign(blocks.states[i], model, kappa, is_map=True)
     abscissa, radius, largest = numbers.diagonal(blocks, i, zeros)
@@ -205,8 +201,8 @@ def _diagonal_row(
 
 def _from_rows(rows: list[Row]) -> KindTables:
     zero, flow, abscissa, step, radius, inverse = (
-        list(column) for column in zip(*rows, strict=True)
-    ) if rows else ([], [], [], [], [], [])
+        (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [], [], [])
+    )
     return KindTables(
         np.array(zero, dtype=np.int8),
         np.array(flow, dtype=np.int8),

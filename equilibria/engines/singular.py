@@ -17,7 +17,9 @@ from equilibria.engines.base import Answer, Limits, plain_ring, read_primes, run
 from equilibria.errors import EngineMissing
 from equilibria.polynomial import Polynomial
 
-INSTALL = "pip install --no-deps passagemath-singular, or the package `singular` of Debian or Ubuntu"
+INSTALL = (
+    "pip install --no-deps passagemath-singular, or the package `singular` of Debian or Ubuntu"
+)
 
 _SCRIPT = """LIB "primdec.lib";
 ring r = 0, ({variables}), dp;

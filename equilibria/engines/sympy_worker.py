@@ -25,7 +25,9 @@ def main() -> None:
     ring = PolyRing(plain.names, QQ, grevlex)
 
     def emit(basis: list[PolyElement]) -> None:
-        texts = [_text(plain, {m: (c.numerator, c.denominator) for m, c in f.terms()}) for f in basis]
+        texts = [
+            _text(plain, {m: (c.numerator, c.denominator) for m, c in f.terms()}) for f in basis
+        ]
         print("prime", *texts, sep="\n", flush=True)
 
     generators = []

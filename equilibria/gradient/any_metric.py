@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import isqrt
 
 from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.results import How
 
-from .aligned import aligned_witnesses
+from .obstructions import aligned_witnesses
 from .report import AnyMetric, MetricWitness
 from .spectrum import MAX_SIZE, exact_witness
 from .submodel import entry, leading_entry, submodel
@@ -110,7 +111,7 @@ def _free_points(model: Model, j: int) -> Iterator[tuple[int, dict[str, Fraction
     if model.procedure == "ema":
         s, m = entry(model.moments, "Sigma", j, j), entry(model.moments, "M", j, j)
         level = max((model.flow_rate - model.eta) / s, Fraction(0))
-        near = Fraction(float(level) ** 0.5)
+        near = Fraction(isqrt(int(level * 2**40)), 2**20)
         sign = -1 if m > 0 else 1
         sizes = dict.fromkeys([*(near.limit_denominator(k) for k in (1, 4, 64)), Fraction(1, 8)])
         for size in sizes:
@@ -163,8 +164,6 @@ def _numeric_witness(candidate: EquilibriumSpectrum) -> MetricWitness | None:
 
 
 def _size(model: Model) -> int:
-    """Return the number of variables, more than `MAX_SIZE` where P is tied to W."""
-    if model.procedure in ("direct-pred", "direct-copy"):
-        return MAX_SIZE + 1
-    letters = {"ema": 2, "contrastive": 1}.get(model.procedure, 1)
-    return letters * model.n * model.d + (0 if model.procedure == "contrastive" else model.n**2)
+    """Return the number of variables."""
+    copies = 2 if model.procedure == "ema" else 1
+    return copies * model.n * model.d + model.n**2

@@ -8,20 +8,20 @@ each report also takes the curl from the polynomials of a small submodel, and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 
 from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.model import Model
 from equilibria.polynomial import Polynomial, Ring
-from equilibria.rationals import to_float
-from equilibria.results import Algebraic, Entry, How
+from equilibria.results import Entry, How
 
-from .aligned import live_mode, state
-from .any_metric import any_metric
+from .any_metric import EquilibriumSpectrum, any_metric
 from .constant_metric import bootstrap_constant_metric
 from .forms import OneForm, nonzero_point, substitute
+from .live import encoder_entry, live_mode, state
+from .radicals import surd_entry
 from .report import (
     CurlWitness,
     Exclusion,
@@ -45,7 +45,7 @@ LONGEST_ROW = 12
 NO_FACTOR = "No integrating factor makes it a gradient field, on any open set"
 
 
-def bootstrap_field(model: Model, equilibria: tuple[object, ...] = ()) -> Field:
+def bootstrap_field(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> Field:
     """Return the certificate of the stop-gradient flow (M != 0) or of the EMA flow (any M)."""
     small = witness_model(model)
     witness = curl_witness(model, small)
@@ -60,7 +60,7 @@ def bootstrap_field(model: Model, equilibria: tuple[object, ...] = ()) -> Field:
         loop=loop,
         integrating_factor=integrating_factor(model),
         constant_metric=bootstrap_constant_metric(model),
-        any_metric=any_metric(model, equilibria),  # type: ignore[arg-type]
+        any_metric=any_metric(model, equilibria),
     )
 
 
@@ -229,16 +229,7 @@ def _excluded_near(model: Model) -> Exclusion | None:
             return None
         j, place = active.j, f"1_{active.j + 1}"
         point, label = state(model, active), f"rank1:{active.j + 1}+"
-        w = point[f"W_{place}"]
-        value = w.value if isinstance(w, Algebraic) else to_float(Fraction(w))
-        exact = isinstance(w, Fraction)
-        size = (
-            active.m * Fraction(w)
-            if exact
-            else Algebraic(  # type: ignore[arg-type]
-                to_float(active.m) * value, f"({active.m})*W_{place}"
-            )
-        )
+        size = surd_entry(active.m * encoder_entry(model, active))
     return Exclusion(label, point, ("P_1_1", f"{letter}_{place}"), size)
 
 

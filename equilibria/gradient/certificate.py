@@ -203,7 +203,7 @@ def _system_metric(system: PolynomialSystem) -> ConstantMetric:
     argument = f"all constant symmetric G with G f closed: dimension {len(metrics)}"
     blocked = missing_direction(metrics, system.variables)
     if blocked is not None:
-        argument += f", none with a positive ({blocked}, {blocked}) entry"
+        argument += f", none positive definite, see the ({blocked}, {blocked}) entry"
         return ConstantMetric(False, How.PROVED, NO_CONSTANT, argument)
     gram = definite_member(metrics, system.variables)
     if gram is None:

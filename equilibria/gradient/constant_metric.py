@@ -74,9 +74,11 @@ def bootstrap_constant_metric(model: Model) -> ConstantMetric:
         blocked = missing_direction(metrics, small.system.variables)
         if blocked is None:  # pragma: no cover - contradicts the proof above
             return ConstantMetric(None, None, "not decided", ARGUMENTS[key])
-        checked = (
-            f"exact elimination on the invariant subspace ({', '.join(flow)}): {len(metrics)} "
-            f"symmetric solutions, none with a positive ({small.outer(blocked)}) entry"
+        checked = f"exact elimination on the invariant subspace ({', '.join(flow)}): " + (
+            f"{len(metrics)} independent symmetric solutions, none positive at "
+            f"{small.outer(blocked)}"
+            if metrics
+            else "G = 0 is the only symmetric solution"
         )
     return ConstantMetric(False, How.PROVED, NO_CONSTANT, ARGUMENTS[key], checked)
 
@@ -103,9 +105,25 @@ def constant_metrics(flow: Mapping[str, Polynomial]) -> list[Gram]:
 
 
 def missing_direction(metrics: Iterable[Gram], names: Iterable[str]) -> str | None:
-    """Return a variable x with G(x, x) = 0 for all of them: then none is positive definite."""
-    metrics = list(metrics)
-    return next((x for x in names if not any(gram.get((x, x)) for gram in metrics)), None)
+    """Return a variable x that shows that no combination is positive definite, None if none does.
+
+    G(x, x) is 0 for all of them; or all diagonals are multiples of one, on which the entry of x is
+    not positive while another one is.
+    """
+    grams, variables = list(metrics), list(names)
+    diagonals = [[gram.get((x, x), Fraction(0)) for x in variables] for gram in grams]
+    diagonals = [row for row in diagonals if any(row)]
+    for k, x in enumerate(variables):
+        if not any(row[k] for row in diagonals):
+            return x
+    first = diagonals[0]
+    multiples = all(
+        row[j] * first[k] == row[k] * first[j]
+        for row in diagonals
+        for j, k in combinations(range(len(first)), 2)
+    )
+    opposite = (x for x, value in zip(variables, first, strict=True) if value * first[0] < 0)
+    return next(opposite, None) if multiples else None
 
 
 def definite_member(metrics: list[Gram], names: tuple[str, ...]) -> Gram | None:

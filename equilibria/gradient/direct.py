@@ -14,6 +14,7 @@ P^-1 W is one for eta > 0 if Sigma = s I (T13.5; here F has Sigma inside, so P =
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import combinations
 
 from equilibria.model import Model
 from equilibria.polynomial import Polynomial, Ring
@@ -24,7 +25,7 @@ from .constant_metric import ARGUMENTS, NO_CONSTANT
 from .direct_factor import direct_factor
 from .forms import nonzero_point
 from .potentials import state_metric_potential
-from .report import AnyMetric, ConstantMetric, CurlWitness, Field, Loop
+from .report import AnyMetric, ConstantMetric, CurlWitness, Field, SectorLoop
 from .submodel import disproportionate_pair, entry
 
 
@@ -50,13 +51,7 @@ def direct_field(model: Model, pair: tuple[int, int]) -> Field:
         is_gradient=False,
         how=How.PROVED,
         metric="|dW|^2",
-        reason=(
-            f"Not a gradient field: {witness.times} times the curl of "
-            f"({witness.variables[0]}, {witness.variables[1]}) is {witness.curl}"
-            if witness.times
-            else f"Not a gradient field: the curl of ({witness.variables[0]}, "
-            f"{witness.variables[1]}) is {witness.curl}"
-        ),
+        reason=f"Not a gradient field: {_curl_name(witness)} = {witness.curl}",
         witness=witness,
         loop=sector_loop(model, pair, a),
         integrating_factor=direct_factor(model, a),
@@ -83,7 +78,19 @@ def direct_witness(model: Model, pair: tuple[int, int], a: Fraction) -> CurlWitn
     curl = (2 * a) * (sigma_w[1] * m_w[0] - sigma_w[0] * m_w[1])
     point = {name: Fraction(0) for name in names} | nonzero_point(curl)
     value = curl.evaluate(point)
-    return CurlWitness(names, curl.text(), point, value, times=None if a == 1 else "P_1_1")
+    elsewhere = "all other variables are 0"
+    if a != 1 and model.n > 1:
+        # F^(1/2) is not smooth there in all directions; the loop, which only needs f continuous,
+        # carries the statement over to the whole space
+        elsewhere += "; the curl is that of the flow on one output row, an invariant subspace"
+    times = None if a == 1 else "P_1_1"
+    return CurlWitness(names, curl.text(), point, value, elsewhere, times)
+
+
+def _curl_name(witness: CurlWitness) -> str:
+    a, b = witness.variables
+    curl = f"df({a})/d{b} - df({b})/d{a}"
+    return f"{witness.times}*({curl})" if witness.times else curl
 
 
 def _image(
@@ -96,29 +103,21 @@ def _image(
     ]
 
 
-def sector_loop(model: Model, pair: tuple[int, int], a: Fraction) -> Loop:
-    """Return a loop that stays rational: between two rays, on the ellipses P_11 = 1 and P_11 = 2^a.
+def sector_loop(model: Model, pair: tuple[int, int], a: Fraction) -> SectorLoop:
+    """Return a loop with rational work between two rays and two ellipses q = w Sigma w^T = const.
 
-    With q = w Sigma w^T and c = w M w^T / q on a ray, the gradient part of f does no work, and
-    q^a w M does int q^a c dq/2 along a ray and q^(a+1) (change of c)/2 along an ellipse.
+    With c = w M w^T / q on a ray, the gradient part of f does no work, and q^a w M does
+    int q^a c dq/2 along a ray and q^(a+1) (change of c)/2 along an ellipse.
     """
-    rays = {direction: _quotient(model, pair, direction) for direction in ((1, 0), (0, 1), (1, 1))}
-    first, second = next((u, v) for u in rays for v in rays if u < v and rays[u] != rays[v])
+    rays = {u: _quotient(model, pair, u) for u in ((1, 0), (0, 1), (1, 1))}
+    first, second = next((u, v) for u, v in combinations(rays, 2) if rays[u] != rays[v])
     inner, outer = Fraction(1), Fraction(4)  # values of q; both have rational powers a = 1/2, 1
     low, high = _power(inner, a), _power(outer, a)
     along = (outer * high - inner * low) / (2 * a + 2)
     across = (outer * high - inner * low) / 2
     work = (rays[first] - rays[second]) * (along - across)
-    names = (f"W_1_{pair[0] + 1}", f"W_1_{pair[1] + 1}")
-    path = (
-        f"out along the ray through {first} from P_1_1 = {low} to {high}, along the ellipse "
-        f"P_1_1 = {high} to the ray through {second}, back along it, and along P_1_1 = {low}; the "
-        "corners are the rays' directions; all other variables are 0"
-    )
-    corners = tuple(
-        dict(zip(names, map(Fraction, direction), strict=True)) for direction in (first, second)
-    )
-    return Loop(names, corners, work, path)
+    plane = (f"W_1_{pair[0] + 1}", f"W_1_{pair[1] + 1}")
+    return SectorLoop(plane, (first, second), (low, high), work)
 
 
 def _power(q: Fraction, a: Fraction) -> Fraction:

@@ -3,7 +3,8 @@
 On one output row, d theta = 2a q^(a-1) (Sigma w) ^ (M w), so theta ^ d theta is eta times
 w ^ (Sigma w) ^ (M w) up to a positive factor: three input columns and decay are needed. With two
 rows it is evaluated exactly at a rational point; for DirectPred the point is rational in the
-coordinates W Sigma^(1/2), where F = V V^T, which needs diagonal moments.
+coordinates W Sigma^(1/2), where F = V V^T, which needs diagonal moments. There W is block diagonal,
+the other block of full rank, so that F is too and P = F^(1/2) is smooth.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ def direct_factor(model: Model, a: Fraction) -> IntegratingFactor:
         )
     if model.n == 1 and model.d == 2:
         return IntegratingFactor(
-            True, How.PROVED, "In dimension 2 a factor exists near every point that is at rest not"
+            True, How.PROVED, "An integrating factor exists where the flow is not 0 (dimension 2)"
         )
-    witness = _one_row_witness(model) if model.eta else None
+    # DirectPred is not smooth at W of lower rank, so one row of several does not speak for it
+    witness = _one_row_witness(model) if model.eta and (a == 1 or model.n == 1) else None
     if witness is None and model.n >= 2:
         witness = _two_row_witness(model, a)
     if witness is not None:
@@ -101,7 +103,10 @@ def _two_row_witness(model: Model, a: Fraction) -> FrobeniusWitness | None:
         m = [[m[0][0] / sigma[0][0], zero], [zero, m[1][1] / sigma[1][1]]]
         decay = [[model.eta / sigma[0][0], zero], [zero, model.eta / sigma[1][1]]]
         sigma = [[one, zero], [zero, one]]
-        where = "the point and the form are written in W Sigma^(1/2); all other variables are 0"
+        where = (
+            "the point and the form are written in W Sigma^(1/2); in the other rows and columns W "
+            "is any constant matrix of full rank, the rest is 0"
+        )
     names = [f"W_{i + 1}_{j + 1}" for i in (0, 1) for j in pair]
     for point in points:
         theta, curl = _theta_and_curl(point, sigma, m, decay, a)

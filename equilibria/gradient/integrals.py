@@ -40,7 +40,8 @@ def first_integrals(model: Model) -> tuple[FirstIntegral, ...]:
     if excess:
         law = f"dB/dt = {-2 * eta}*B + {2 * excess / model.alpha}*P^T P"
     elif eta:
-        law = f"dB/dt = {-2 * eta}*B exactly, so the ratios of its entries are first integrals"
+        law = f"dB/dt = {-2 * eta}*B exactly"
+        law += ", so the ratios of its entries are first integrals" if model.n > 1 else ""
     else:
         law = "constant: its entries are first integrals of the flow"
     few = model.n <= LARGEST_LIST and model.d <= LARGEST_LIST and not excess
@@ -89,5 +90,5 @@ def _check(model: Model, system: PolynomialSystem) -> None:
 def _map_law(model: Model) -> str:
     """Return T2.2 for one step of size h."""
     keep = (1 - model.h * model.eta) ** 2
-    gain = model.h**2
-    return f"B+ = {keep}*B + {gain}*(P^T R R^T P - {model.alpha}*W R^T R W^T)"
+    gain, alpha = model.h**2, "" if model.alpha == 1 else f"{model.alpha}*"
+    return f"B+ = {keep}*B + {gain}*(P^T R R^T P - {alpha}W R^T R W^T)"

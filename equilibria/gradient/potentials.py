@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
-from equilibria.errors import ConsistencyError, LimitReached
+from equilibria.errors import ConsistencyError
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.polynomial import Polynomial, Ring
@@ -21,9 +21,9 @@ from equilibria.procedures.joint import joint_potential
 from equilibria.results import How
 
 from .forms import is_potential, one_form, potential
+from .radicals import sqrt_text, surd
 from .report import RestrictedPotential
-from .submodel import disproportionate_pair, entry, submodel, weight
-from .surd import sqrt_text
+from .submodel import entry, submodel, weight
 
 LARGEST_TEXT = 3
 NAMED: dict[str, Callable[[Model], Polynomial]] = {
@@ -80,22 +80,17 @@ def is_isotropic(moments: Moments) -> bool:
     """Return whether Sigma = s I exactly."""
     if moments.total is not None:
         return len(set(moments.total)) == 1
-    # Sigma = s I is M = c Sigma with the roles changed: compare Sigma with the identity
-    size = moments.dimension
-    s = entry(moments, "Sigma", 0, 0)
+    if moments.arrays is not None:
+        import numpy as np
+
+        sigma = moments.arrays[0]
+        return bool(np.array_equal(sigma, sigma[0, 0] * np.eye(moments.dimension)))
+    size, s = moments.dimension, entry(moments, "Sigma", 0, 0)
     return all(
         entry(moments, "Sigma", i, j) == (s if i == j else 0)
         for i in range(size)
         for j in range(i + 1)
     )
-
-
-def proportional(model: Model) -> bool | None:
-    """Return whether M = c Sigma, None where that was not decided."""
-    try:
-        return disproportionate_pair(model.moments) is None
-    except LimitReached:
-        return None
 
 
 def balanced_potential(model: Model) -> RestrictedPotential | None:
@@ -105,17 +100,16 @@ def balanced_potential(model: Model) -> RestrictedPotential | None:
     if not is_isotropic(model.moments):
         return None
     s, alpha, eta = entry(model.moments, "Sigma", 0, 0), model.alpha, model.eta
-    root = sqrt_text(alpha)
-    text = (
-        f"-(1/2)*tr(W M W^T) + ({s}*{root}/3)*sum(sigma_i**3) + ({eta}/{root})*sum(sigma_i), "
-        "sigma_i the singular values of W"
-    )
+    cubic, linear = (surd(Fraction(0), size, alpha).text() for size in (s / 3, eta / alpha))
+    text = f"-(1/2)*tr(W M W^T) + ({cubic})*sum(sigma_i**3)"
+    text += f" + ({linear})*sum(sigma_i)" if eta else ""
+    text += ", sigma_i the singular values of W"
     columns = range(min(model.d, LARGEST_TEXT))
     for j in columns:
         _check_one_mode(model, j)
     return RestrictedPotential(
         potential=text,
-        where=f"P = {root}*(W W^T)^(1/2), an invariant set, where W has full row rank",
+        where=f"P = {sqrt_text(alpha)}*(W W^T)^(1/2), an invariant set, where W has full row rank",
         metric="<dW, P^-1 dW>",
         scope=(
             "On the balanced set, for Sigma = s I, dW = -P grad V: a gradient flow with "

@@ -35,14 +35,29 @@ class CurlWitness:
 class Loop:
     """A closed loop in a coordinate plane and the exact work of g f around it (theorem T3.2).
 
-    `corners` are visited in order and then the first again, along straight lines unless
-    `path` says otherwise.
+    `corners` are visited in order and then the first again.
     """
 
     plane: tuple[str, str]
     corners: tuple[Mapping[str, Fraction], ...]
     work: Fraction
     path: str = "straight lines; all other variables are 0"
+
+
+@dataclass(frozen=True, slots=True)
+class SectorLoop:
+    """A closed loop between two rays and two ellipses P_11 = const of one output row.
+
+    It runs out along the first of the `rays` (directions in `plane`) from the first to the second
+    of the `levels` of P_11, along the ellipse to the second ray, back along that, and along the
+    inner ellipse. Its work is rational although its corners need not be.
+    """
+
+    plane: tuple[str, str]
+    rays: tuple[tuple[int, int], tuple[int, int]]
+    levels: tuple[Fraction, Fraction]
+    work: Fraction
+    path: str = "ray, outer ellipse, ray, inner ellipse; all other rows of W are 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +151,7 @@ class Field:
     constant_metric: ConstantMetric
     any_metric: AnyMetric
     witness: CurlWitness | None = None
-    loop: Loop | None = None
+    loop: Loop | SectorLoop | None = None
     euclidean_witness: CurlWitness | None = None
 
 

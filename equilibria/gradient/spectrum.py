@@ -8,6 +8,7 @@ power first. Source of use: theorem T3.4.
 
 from __future__ import annotations
 
+import cmath
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def obstruction(matrix: Matrix) -> Obstruction | None:
     nonreal = len(free) - 1 - _real_roots(free)
     text = f"characteristic polynomial {_text(chi)}"
     if nonreal:
-        values = tuple(value for value in _numeric_roots(free) if value.imag)
+        values = tuple(value for value in _shown_roots(free) if value.imag)
         counted = f"{text} with {nonreal} non-real roots (Sturm)"
         return Obstruction("nonreal-eigenvalue", tuple(chi), nonreal, values, counted)
     if any(value for row in _evaluate_at(free, matrix) for value in row):
@@ -191,6 +192,13 @@ def _evaluate_at(poly: Coefficients, matrix: Matrix) -> list[list[Fraction]]:
     return total
 
 
+def _shown_roots(poly: Coefficients) -> tuple[complex, ...]:
+    try:
+        return _numeric_roots(poly)
+    except OverflowError:
+        return ()
+
+
 def _numeric_roots(poly: Coefficients) -> tuple[complex, ...]:
     """Return floating-point roots of a square-free polynomial, for display only."""
     if not poly[-1]:
@@ -198,7 +206,7 @@ def _numeric_roots(poly: Coefficients) -> tuple[complex, ...]:
     if len(poly) == 3:
         half = -poly[1] / (2 * poly[0])
         gap = half * half - poly[2] / poly[0]
-        root = complex(float(gap)) ** 0.5
+        root = cmath.sqrt(float(gap))
         return complex(float(half)) + root, complex(float(half)) - root
     import numpy as np
 
@@ -206,7 +214,8 @@ def _numeric_roots(poly: Coefficients) -> tuple[complex, ...]:
 
 
 def _text(poly: Coefficients) -> str:
-    degree, pieces = len(poly) - 1, []
+    degree = len(poly) - 1
+    pieces: list[str] = []
     for i, value in enumerate(poly):
         if value:
             power = degree - i

@@ -35,7 +35,9 @@ def balanced_point(Sigma: Array, M: Array, J: Sequence[int]) -> tuple[Array, Arr
     chosen = sorted(set(J))
     values, L = canonical_correlations(Sigma, M)
     if len(chosen) != len(J) or not all(0 <= j < values.size for j in chosen):
-        raise ValueError(f"J = {tuple(J)}: expected distinct indices between 0 and {values.size - 1}")
+        raise ValueError(
+            f"J = {tuple(J)}: expected distinct indices between 0 and {values.size - 1}"
+        )
     if np.abs(values[chosen]).min(initial=np.inf) <= 1e-12 * np.abs(values).max(initial=0.0):
         raise ValueError(f"J = {tuple(J)}: contains a canonical correlation that is zero")
     D, L = values[chosen], L[chosen]

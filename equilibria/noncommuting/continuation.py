@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 
 from equilibria.noncommuting.balanced import balanced_point
-from equilibria.noncommuting.core import Array, CoreEquilibrium, check_moments
+from equilibria.noncommuting.core import Array, CoreEquilibrium, check_moments, core_equilibrium
 from equilibria.noncommuting.homotopy import Line, Trace, follow
-from equilibria.noncommuting.reduced import refined
+from equilibria.noncommuting.reduced import eliminate_predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,8 @@ def rank_k(
     reason = f"the branch folds at eta = {eta_fold:.10g}" if eta_fold is not None else trace.reason
     if not fallback:
         return BranchResult(None, eta_fold, None, reason, trace.steps)
-    return _from_commuting(Sigma, M, eta, J, name, BranchResult(None, eta_fold, None, reason, trace.steps))
+    first = BranchResult(None, eta_fold, None, reason, trace.steps)
+    return _from_commuting(Sigma, M, eta, J, name, first)
 
 
 def _finished(
@@ -67,7 +68,8 @@ def _finished(
 ) -> CoreEquilibrium | None:
     if trace.W is None:
         return None
-    return refined(trace.W, Sigma, M, eta, label=label, origin=origin)
+    P = eliminate_predictor(trace.W, Sigma, M, eta)
+    return core_equilibrium(P, trace.W, Sigma, M, eta, label=label, origin=origin)
 
 
 def _from_commuting(

@@ -109,7 +109,7 @@ class _Branch:
             z = z + change
             if size < ACCURACY:
                 return z
-            if size > 0.2 * previous or previous == np.inf and size > 0.02 * step:
+            if size > 0.2 * previous or (previous == np.inf and size > 0.02 * step):
                 factors = self.knot(z, knot.tangent).factors
             previous = size
         return None

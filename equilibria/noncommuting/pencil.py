@@ -18,8 +18,8 @@ import scipy.linalg as sla
 
 from equilibria.noncommuting.core import (
     Array,
-    CoreEquilibrium,
     ComplexArray,
+    CoreEquilibrium,
     check_moments,
     core_equilibrium,
 )
@@ -44,7 +44,9 @@ def rank_one(Sigma: Array, M: Array, eta: float) -> list[CoreEquilibrium]:
     check_moments(Sigma, M, eta)
     if eta == 0:
         raise ValueError("eta = 0: rank-one equilibria form families; see zero_decay.components")
-    roots = [_polished(p, Sigma, M, eta) for p in _real_candidates(pencil_eigenvalues(Sigma, M, eta))]
+    roots = [
+        _polished(p, Sigma, M, eta) for p in _real_candidates(pencil_eigenvalues(Sigma, M, eta))
+    ]
     distinct = _distinct([p for p in roots if p is not None])
     found = [_equilibrium(p, w, Sigma, M, eta) for p in distinct for w in _kernel(p, Sigma, M, eta)]
     return [e for e in found if e.residual < 1e-10]

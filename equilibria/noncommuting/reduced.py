@@ -9,8 +9,8 @@ What is left of flow = 0 for W of rank k is
 the residual lies in the row space of W, and P and W are balanced. Written this way the balance does
 not carry a factor eta, so Newton is as well conditioned at eta = 0+ as anywhere: it starts at the
 balanced points of T6.8. F W^T is symmetric for every W, hence F is orthogonal to the rotations
-{Omega W}; these are the kernel of DF at a zero too, and adding the projector onto them to DF makes
-it invertible exactly where the equilibrium is regular.
+{Omega W}; these are the kernel of DF at a zero too, and adding N N^T, whose columns N span them,
+makes DF invertible exactly where the equilibrium is regular.
 """
 
 from __future__ import annotations
@@ -105,10 +105,19 @@ class ReducedPoint:
         return J.reshape(k * d, k * d)
 
     def regularised_jacobian(self) -> Array:
-        """DF plus the projector onto the rotations, scaled to the size of DF."""
-        J, N = self.jacobian(), rotations(self.W)
-        size = float(np.linalg.norm(J)) / np.sqrt(max(1, J.shape[0]))
-        return J + size * (N @ N.T)
+        """DF + c N N^T, where the columns of N are the rotations E W, E = e_a e_b^T - e_b e_a^T.
+
+        (N N^T)[i, c; j, e] = (i = j) (W^T W)[c, e] - W[j, c] W[i, e]; c makes the sizes alike.
+        """
+        k, d = self.W.shape
+        J = self.jacobian()
+        size = (
+            float(np.linalg.norm(J)) / np.sqrt(J.shape[0]) / float(np.linalg.norm(self.W, 2)) ** 2
+        )
+        blocks = J.reshape(k, d, k, d)
+        blocks += size * np.einsum("ij,ce->icje", np.eye(k), self.W.T @ self.W)
+        blocks -= size * np.einsum("jc,ie->icje", self.W, self.W)
+        return J
 
 
 def reduced_point(W: Array, Sigma: Array, M: Array, eta: float) -> ReducedPoint:
@@ -121,18 +130,6 @@ def reduced_point(W: Array, Sigma: Array, M: Array, eta: float) -> ReducedPoint:
     R = prediction_gap(P, W, Sigma, M)
     K = P.T @ P - gram - eta * P
     return ReducedPoint(W, Sigma, M, eta, P, R, gram_inverse @ W, K, gram_inverse, S_inverse)
-
-
-def rotations(W: Array) -> Array:
-    """Orthonormal basis (k d, k (k-1)/2) of the directions Omega W, Omega antisymmetric (k, k)."""
-    k, d = W.shape
-    rows, columns = np.triu_indices(k, 1)
-    index = np.arange(rows.size)
-    directions = np.zeros((rows.size, k, d))
-    directions[index, rows] = W[columns]
-    directions[index, columns] = -W[rows]
-    basis: Array = np.linalg.qr(directions.reshape(rows.size, k * d).T)[0]
-    return basis
 
 
 def newton(W: Array, Sigma: Array, M: Array, eta: float, *, iterations: int = 12) -> Array | None:
@@ -149,7 +146,7 @@ def newton(W: Array, Sigma: Array, M: Array, eta: float, *, iterations: int = 12
                 break
             if residual < best_residual:
                 best, best_residual = W, residual
-            if residual < 1e-16:
+            if residual < 1e-15:
                 break
             step = sla.solve(point.regularised_jacobian(), -point.value.ravel())
         except (np.linalg.LinAlgError, sla.LinAlgWarning, ValueError):

@@ -26,7 +26,9 @@ def models(draw, *, procedures=("stop-gradient", "ema"), kappa=False, momentum=F
     signal = [draw(SMALL) * draw(sign) for _ in range(d)]
     total = [draw(SMALL) for _ in range(d)]
     bound = max(m * m / (4 * s) for m, s in zip(signal, total, strict=True))
-    eta = bound * draw(st.fractions(min_value=Fraction(1, 20), max_value=Fraction(9, 10), max_denominator=20))
+    eta = bound * draw(
+        st.fractions(min_value=Fraction(1, 20), max_value=Fraction(9, 10), max_denominator=20)
+    )
     name = draw(st.sampled_from(procedures))
     decay = None
     if kappa:
@@ -39,7 +41,9 @@ def models(draw, *, procedures=("stop-gradient", "ema"), kappa=False, momentum=F
         weight_decay=eta,
         predictor_lr=draw(st.sampled_from([Fraction(1), Fraction(4), Fraction(1, 2)])),
         predictor_weight_decay=decay,
-        ema=draw(st.sampled_from([Fraction(99, 100), Fraction(1, 2), Fraction(0)])) if name == "ema" else None,
+        ema=draw(st.sampled_from([Fraction(99, 100), Fraction(1, 2), Fraction(0)]))
+        if name == "ema"
+        else None,
         momentum=draw(st.sampled_from([Fraction(9, 10), Fraction(1, 3)])) if momentum else 0,
     )
 

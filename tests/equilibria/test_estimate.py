@@ -179,6 +179,12 @@ def test_crop_reads_a_window_of_the_image_bilinearly() -> None:
     assert 0.25 <= area.min() < 0.27
     assert 0.98 < area.max() <= 1
     assert abs(area.mean() - 0.625) < 5 * 0.75 / math.sqrt(12 * 500)
+    # Pixel j of the window reads start + (j + 1/2) side - 1/2; windows slide over all they can.
+    side = slopes[:, 0, 0]
+    start = middle[:, 0, 5] + 0.5 - 7.5 * side
+    place = start / (16 * (1 - side))
+    assert -1e-9 <= place.min() < 0.02
+    assert 0.98 < place.max() <= 1 + 1e-9
     assert views.min() >= 0
     assert views.max() <= 15
     assert np.array_equal(drawn(np.tile(ramp, (3, 1, 1, 1)), "crop=1"), np.tile(ramp, (3, 1, 1, 1)))
@@ -398,6 +404,17 @@ def test_the_error_falls_with_the_root_of_the_number_of_images() -> None:
         for count in (500, 8000)
     )
     assert 3.3 < np.median(few.M_se / many.M_se) < 4.8
+
+
+def test_the_order_of_the_file_does_not_change_the_errors() -> None:
+    images = gray_images(2000, seed=30)
+    images[1600:] += 1  # a small class after a large one: unequal distances to the mean
+    shuffled = np.random.default_rng(31).permutation(images)
+    augmentation = Augmentation(noise=0.1)
+    sorted_, mixed = (
+        estimate_moments(x, augmentation=augmentation, normalize="none") for x in (images, shuffled)
+    )
+    assert 0.8 < np.median(sorted_.M_se / mixed.M_se) < 1.25
 
 
 def test_a_flip_leaves_m_as_it_is_and_blind_to_what_is_odd() -> None:

@@ -1,0 +1,273 @@
+"""The front door: words in, functions called, results printed, exit code out.
+
+Heavy imports happen inside the handlers, so that `--help` answers at once. Exit codes: 0 done, 1 a
+claim or certificate fails, 2 bad input or usage, 3 could not decide within the limits, 4 a bug in
+this program, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from typing import Any, NoReturn
+
+PROGRAM = "cli.py" if os.path.basename(sys.argv[0]) == "cli.py" else "noncollapse"
+
+DONE, FAILED, BAD_INPUT, UNDECIDED, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+EQUILIBRIA_EXAMPLES = f"""examples:
+  {PROGRAM} equilibria --ema 0.99                           BYOL's target, everything else default
+  {PROGRAM} equilibria --procedure joint                    both branches trained: does it collapse?
+  {PROGRAM} equilibria --ema 0.99 --weight-decay 0          whole families of equilibria
+  {PROGRAM} equilibria --ema 0.99 --signal 1,1/2,-1/4 --noise 1/2 --embed-dim 3
+  {PROGRAM} equilibria --ema 0.99 --moments cifar.npz       moments measured with `moments`
+  {PROGRAM} equilibria --procedure my_system.toml           your own polynomial system
+  {PROGRAM} equilibria --ema 0.99 --json - | jq .verdict    for a script
+"""
+
+MOMENTS_EXAMPLES = f"""examples:
+  {PROGRAM} moments --images data.npz:x_train --size 8 --gray \\
+      --augment shift=2,flip,noise=0.1,brightness=0.2 --views 16 --out m.npz
+  {PROGRAM} moments --images photos.npy --size 16 --components 32 --augment crop=0.5,flip --out m.npz
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"error: {message}\n\nhint: see `{self.prog} --help`\n")
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Equilibria and stability of non-contrastive self-supervised learning.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _add_equilibria(commands)
+    _add_moments(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--debug", action="store_true", help="show the full trace of an error")
+    return command
+
+
+def _add_equilibria(commands: Any) -> None:
+    command = _command(
+        commands,
+        "equilibria",
+        "Find every equilibrium of a self-supervised learning procedure, and which are stable.",
+        EQUILIBRIA_EXAMPLES,
+    )
+    add_model_options(command)
+    output = command.add_argument_group("output")
+    output.add_argument("--max-components", metavar="N", default="64", help="list at most N (64)")
+    output.add_argument("--equations", action="store_true", help="print every polynomial")
+    output.add_argument("--json", metavar="F", help="write JSON; `-` writes it to stdout alone")
+    output.add_argument("--latex", metavar="F", help="write a LaTeX fragment")
+    output.add_argument("--plot", metavar="F", help="write a figure, .png or .svg")
+    output.add_argument("--cite", action="store_true", help="print BibTeX of what was used")
+    output.add_argument("--ascii", action="store_true", help="write eta instead of its letter")
+    output.add_argument(
+        "--time-limit", metavar="S", default="60", help="seconds for a system file's algebra (60)"
+    )
+
+
+def add_model_options(command: argparse.ArgumentParser) -> None:
+    """Add the shared model options of the interface contract."""
+    model = command.add_argument_group("model (numbers may be 0.99, 99/100 or 1e-3; all are exact)")
+    model.add_argument(
+        "--procedure",
+        metavar="NAME",
+        help="joint, stop-gradient, ema, direct-pred, direct-copy, contrastive, or a system file "
+        "(default: ema when --ema is given, else stop-gradient)",
+    )
+    for name, letter, text in (
+        ("--ema", "MU", "EMA momentum of the target, 0 <= MU < 1 (0.99)"),
+        ("--lr", "H", "step size (1/10)"),
+        ("--weight-decay", "ETA", "weight decay (1/20)"),
+        ("--predictor-lr", "ALPHA", "predictor learning rate over the encoder's (1)"),
+        ("--predictor-weight-decay", "ETA_P", "decay of the predictor (the weight decay)"),
+        ("--momentum", "NU", "heavy ball, as SGD's momentum (0)"),
+        ("--embed-dim", "N", "rows of the encoder, n (2)"),
+        ("--input-dim", "D", "data dimension, d (2, or what the moments say)"),
+        ("--signal", "M1,M2,...", "eigenvalues of M, one a mode (1,3/4,9/16,...)"),
+        ("--total", "S1,S2,...", "eigenvalues of Sigma"),
+        ("--noise", "V", "Sigma = M + V I (1/4)"),
+        ("--isotropic", "S", "Sigma = S I"),
+        ("--moments", "FILE.npz", "arrays Sigma and M, commuting or not"),
+    ):
+        model.add_argument(name, metavar=letter, help=text)
+    model.add_argument("--float", action="store_true", help="decide signs in floating point")
+
+
+def _add_moments(commands: Any) -> None:
+    command = _command(
+        commands,
+        "moments",
+        "Measure Sigma and M of a data set under an augmentation, with standard errors.",
+        MOMENTS_EXAMPLES,
+    )
+    command.add_argument(
+        "--images", metavar="FILE[:KEY]", required=True, help=".npz (with a key) or .npy of images"
+    )
+    command.add_argument("--out", metavar="F.npz", required=True, help="where to write the moments")
+    for name, letter, text in (
+        ("--size", "PIXELS", "resize to PIXELS x PIXELS first"),
+        ("--components", "K", "project onto the leading K principal components"),
+        ("--views", "V", "augmented views of an image (16)"),
+        ("--seed", "SEED", "seed of the augmentations (0)"),
+        ("--augment", "SPEC", "such as shift=2,flip,noise=0.1,brightness=0.2 (none)"),
+        ("--normalize", "HOW", "largest, mean or none: the unit of variance (largest)"),
+    ):
+        command.add_argument(name, metavar=letter, help=text)
+    command.add_argument("--gray", action="store_true", help="convert to grey levels")
+    command.add_argument("--no-center", action="store_true", help="keep the mean image")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser()
+    options = parser.parse_args(_joined_negatives(words))
+    if options.version:
+        from equilibria.version import VERSION
+
+        print(f"noncollapse {VERSION}")
+        return DONE
+    if options.command is None:
+        parser.print_help()
+        return BAD_INPUT
+    return _guarded(options)
+
+
+def _joined_negatives(words: list[str]) -> list[str]:
+    """Write `--signal -1,2` as `--signal=-1,2`, which argparse takes for a value."""
+    joined: list[str] = []
+    for word in words:
+        previous = joined[-1] if joined else ""
+        negative = re.match(r"-[\d.]", word) is not None
+        if negative and re.fullmatch(r"--[a-z-]+", previous):
+            joined[-1] = f"{previous}={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """Run a handler and turn whatever goes wrong into one message and an exit code."""
+    from equilibria.errors import AnalysisError, LimitReached
+
+    try:
+        return HANDLERS[options.command](options)
+    except AnalysisError as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"\nhint: {error.hint}", file=sys.stderr)
+        return UNDECIDED if isinstance(error, LimitReached) else BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return DONE
+    except Exception as error:
+        if options.debug:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        print(f"bug: {type(error).__name__}: {reason}", file=sys.stderr)
+        print("\nhint: run again with --debug for the trace, and report it", file=sys.stderr)
+        return BUG
+
+
+def equilibria_command(options: argparse.Namespace) -> int:
+    """Handle `equilibria`."""
+    from equilibria.front import analyze_options, whole
+
+    report = analyze_options(
+        model_options(options),
+        max_components=whole(options.max_components, "--max-components", 1),
+        time_limit=whole(options.time_limit, "--time-limit", 1),
+    )
+    return _emit(report, options)
+
+
+def model_options(options: argparse.Namespace) -> Any:
+    """Return the shared model options as the library's `ModelOptions`."""
+    from equilibria.options import ModelOptions
+
+    names = ModelOptions.__dataclass_fields__
+    values = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    return ModelOptions(**{**values, "floating": options.float})
+
+
+def _emit(report: Any, options: argparse.Namespace) -> int:
+    """Write what was asked for, the files first, then the table."""
+    from equilibria.front import print_citations, write_outputs
+
+    write_outputs(report, json_path=options.json, latex=options.latex, plot=options.plot)
+    if options.json == "-":
+        from equilibria.front import json_text
+
+        sys.stdout.write(json_text(report))
+    else:
+        from rich.console import Console
+
+        from equilibria.render.text import print_report
+
+        width = None if sys.stdout.isatty() else 100
+        console = Console(width=width, soft_wrap=False)
+        print_report(report, console, ascii_only=options.ascii, equations=options.equations)
+        if options.cite:
+            print_citations(report)
+        print(f"{report.seconds:.1f} s", file=sys.stderr)
+    return UNDECIDED if report.summary.undecided else DONE
+
+
+def moments_command(options: argparse.Namespace) -> int:
+    """Handle `moments`."""
+    from equilibria.front import measure_moments
+
+    measure_moments(
+        images=options.images,
+        out=options.out,
+        size=options.size,
+        gray=options.gray,
+        augment=options.augment,
+        views=options.views,
+        components=options.components,
+        center=not options.no_center,
+        normalize=options.normalize,
+        seed=options.seed,
+    )
+    return DONE
+
+
+HANDLERS = {"equilibria": equilibria_command, "moments": moments_command}
+
+
+def run() -> NoReturn:
+    """Entry point of the console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

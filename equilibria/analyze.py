@@ -1,0 +1,179 @@
+"""From a model to a report: which components there are, and what follows from them.
+
+`analyze` chooses the route by the procedure's family and by whether the moments commute. Each route
+returns a `Variety`; the sentence that heads the report is derived from it here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+from equilibria.errors import ScopeError
+from equilibria.model import Model
+from equilibria.procedures import procedure
+from equilibria.rationals import to_float
+from equilibria.report import Report, Summary
+from equilibria.results import Component, Variety, Verdict
+
+DEFAULT_COMPONENTS = 64
+
+
+def analyze(model: Model, *, max_components: int = DEFAULT_COMPONENTS) -> Report:
+    """Return every equilibrium component of a model with its stability, as a `Report`.
+
+    Raises `ScopeError` where a closed form does not apply and no other route exists, and
+    `FormatError` for input that is not what it says.
+    """
+    start = time.perf_counter()
+    entry = procedure(model.procedure)
+    variety = _route(entry.family)(model, max_components)
+    return Report(
+        model=model,
+        variety=variety,
+        summary=summarise(model, variety),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _route(family: str | None) -> Callable[[Model, int], Variety]:
+    routes = {
+        "bootstrap": _bootstrap,
+        "direct": _direct,
+        "joint": _joint,
+        "contrastive": _contrastive,
+    }
+    if family not in routes:
+        raise ScopeError(f"no analysis is known for procedures of family {family!r}")
+    return routes[family]
+
+
+def _bootstrap(model: Model, max_components: int) -> Variety:
+    if not model.moments.commute:
+        from equilibria.general import general_variety
+
+        return general_variety(model, max_components=max_components)
+    if model.eta == 0 or model.eta_p == 0:
+        from equilibria.zero_decay import zero_decay_variety
+
+        return zero_decay_variety(model, max_components=max_components)
+    from equilibria.aligned import aligned_variety
+
+    return aligned_variety(model, max_components=max_components)
+
+
+def _direct(model: Model, max_components: int) -> Variety:
+    from equilibria.direct import direct_variety
+
+    return direct_variety(model, max_components=max_components)
+
+
+def _joint(model: Model, max_components: int) -> Variety:
+    from equilibria.joint import joint_variety
+
+    return joint_variety(model, max_components=max_components)
+
+
+def _contrastive(model: Model, max_components: int) -> Variety:
+    from equilibria.contrastive import contrastive_variety
+
+    return contrastive_variety(model, max_components=max_components)
+
+
+def summarise(model: Model, variety: Variety) -> Summary:
+    """Return the verdict on the whole model: does training avoid collapse, and where does it end?"""
+    components = variety.components
+    stable = [c for c in components if c.map.verdict is Verdict.STABLE]
+    alive = [c for c in stable if c.collapse in ("none", "partial")]
+    collapse = next((c for c in components if c.rank == 0), None)
+    undecided = [c for c in components if Verdict.UNDECIDED in (c.flow.verdict, c.map.verdict)]
+    return Summary(
+        avoids_collapse=bool(alive),
+        stable=tuple(c.id for c in stable),
+        undecided=tuple(c.id for c in undecided),
+        text=_sentence(model, variety, alive, collapse, len(stable)),
+    )
+
+
+def _sentence(
+    model: Model,
+    variety: Variety,
+    alive: list[Component],
+    collapse: Component | None,
+    stable: int,
+) -> str:
+    total = variety.total if variety.total is not None else len(variety.components)
+    count = variety.stable_total if _map_follows_flow(variety) else stable
+    shown = stable if count is None else count
+    noun = "component is" if shown == 1 else "components are"
+    tally = f"{shown} of {_big(total)} components {'is' if shown == 1 else 'are'} stable"
+    collapsed = collapse is not None and collapse.map.verdict is Verdict.STABLE
+    if alive and collapsed:
+        return f"Learning is stable, and so is collapse: {tally}. The start decides."
+    if alive:
+        return f"Learning is stable and collapse is not: {tally}."
+    if collapsed:
+        return f"Only full collapse is stable{_why_collapse(model, variety)}."
+    if any(c.flow.verdict is Verdict.STABLE for c in variety.components):
+        return (
+            f"Nothing is stable at this step size: lower --lr below {_largest_step(variety)}. "
+            "The flow does have stable equilibria."
+        )
+    del noun
+    return "No component is known to be stable."
+
+
+def _map_follows_flow(variety: Variety) -> bool:
+    return all(
+        c.map.verdict is Verdict.STABLE
+        for c in variety.components
+        if c.flow.verdict is Verdict.STABLE
+    )
+
+
+def _largest_step(variety: Variety) -> str:
+    steps = [c.map.largest_step for c in variety.components if c.map.largest_step is not None]
+    return f"{max(steps):.4g}" if steps else "the values in the table"
+
+
+def _why_collapse(model: Model, variety: Variety) -> str:
+    if procedure(model.procedure).family == "joint":
+        return ": without stop-gradient there is no other equilibrium"
+    alive = [c for c in variety.components if c.rank]
+    if any(c.flow.verdict is Verdict.STABLE for c in alive):
+        return f" at this step size: learning needs --lr below {_largest_step(variety)}"
+    threshold = decay_threshold(model)
+    if threshold is not None and model.eta > threshold:
+        return (
+            f": weight decay {model.eta} is above max m^2/(4 s) = {threshold}, beyond which "
+            "no mode can be learned"
+        )
+    return ""
+
+
+def decay_threshold(model: Model) -> Fraction | None:
+    """Return max m^2/(4 s), the weight decay above which every mode collapses (T2.4, T6.3)."""
+    if not model.moments.is_diagonal or procedure(model.procedure).family not in (
+        "bootstrap",
+        "direct",
+    ):
+        return None
+    assert model.moments.total is not None
+    assert model.moments.signal is not None
+    return max(
+        m * m / (4 * s) for s, m in zip(model.moments.total, model.moments.signal, strict=True)
+    )
+
+
+def _big(total: int) -> str:
+    """Return an integer, in scientific notation where the digits would fill the line."""
+    return str(total) if total < 10**12 else f"about {_scientific(total)}"
+
+
+def _scientific(value: int) -> str:
+    digits = (
+        len(str(value)) if value.bit_length() < 10_000 else int(value.bit_length() * 0.30103) + 1
+    )
+    leading = to_float(Fraction(value, 10 ** (digits - 1)))
+    return f"{leading:.2f}e{digits - 1}"

@@ -1,0 +1,56 @@
+"""Writing results so that a reader sees the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from equilibria.errors import FormatError
+
+
+@contextmanager
+def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a temporary file next to `path` and rename it over `path` when the block succeeds.
+
+    Raises `FormatError` naming `option` when the place cannot be written to.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise FormatError(f"{option} {path}: is a directory, expected a file name")
+    try:
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent or ".", prefix=f".{target.name[:80]}."
+        )
+    except OSError as error:
+        raise FormatError(f"{option} {path}: cannot write there ({error.strerror})") from error
+    try:
+        with os.fdopen(descriptor, "wb" if binary else "w", **({} if binary else _TEXT)) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except OSError as error:
+        raise FormatError(f"{option} {path}: cannot write there ({error.strerror})") from error
+    finally:
+        if os.path.exists(name):
+            os.unlink(name)
+
+
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | Path, text: str, option: str) -> None:
+    """Write text atomically."""
+    with atomic(path, option) as stream:
+        stream.write(text)

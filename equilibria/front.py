@@ -1,0 +1,124 @@
+"""What the commands do, without the words: build, analyse, write files.
+
+`cli.py` parses and prints; everything it calls is here or in the renderers, so that a notebook or a
+test can do the same without a process.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from equilibria.analyze import analyze
+from equilibria.errors import FormatError
+from equilibria.files import atomic, write_text
+from equilibria.options import ModelOptions, build_model
+from equilibria.rationals import rational
+from equilibria.report import Report
+
+FIGURE_SUFFIXES = (".png", ".svg")
+
+
+def whole(text: str, option: str, least: int) -> int:
+    """Return a whole number of at least `least`; raises `FormatError` naming the option."""
+    value = rational(text, option)
+    if value.denominator != 1 or value < least:
+        raise FormatError(f"{option} {text}: expected a whole number of at least {least}")
+    return int(value)
+
+
+def is_system_file(name: str | None) -> bool:
+    """Return whether `--procedure` names a file rather than a built-in procedure."""
+    return name is not None and (name.endswith(".toml") or "/" in name or Path(name).is_file())
+
+
+def analyze_options(options: ModelOptions, *, max_components: int, time_limit: int) -> Report:
+    """Analyse a built-in procedure or a system file."""
+    if is_system_file(options.procedure):
+        from equilibria.userreport import analyze_system_file
+
+        return analyze_system_file(options, time_limit=time_limit, max_components=max_components)
+    return analyze(build_model(options), max_components=max_components)
+
+
+def json_text(report: Report) -> str:
+    """Return the report as JSON text; equal reports give equal bytes."""
+    import json
+
+    return json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_outputs(
+    report: Report, *, json_path: str | None, latex: str | None, plot: str | None
+) -> None:
+    """Write the files asked for; each is complete or not there."""
+    if plot is not None and Path(plot).suffix.lower() not in FIGURE_SUFFIXES:
+        raise FormatError(f"--plot {plot}: expected a file name ending in .png or .svg")
+    if json_path is not None and json_path != "-":
+        write_text(json_path, json_text(report), "--json")
+    if latex is not None:
+        from equilibria.render.latex import report_latex
+
+        write_text(latex, report_latex(report), "--latex")
+    if plot is not None:
+        from equilibria.render.figures import draw_report
+
+        with atomic(plot, "--plot", binary=True) as stream:
+            draw_report(report, stream, Path(plot).suffix.lower()[1:])
+
+
+def print_citations(report: Report) -> None:
+    """Print BibTeX of the procedure and of the theory used."""
+    from equilibria.citations import citations
+
+    print(citations(report.model.procedure))
+
+
+def measure_moments(
+    *,
+    images: str,
+    out: str,
+    size: str | None,
+    gray: bool,
+    augment: str | None,
+    views: str | None,
+    components: str | None,
+    center: bool,
+    normalize: str | None,
+    seed: str | None,
+) -> None:
+    """Measure the moments of images under an augmentation, write them, and print what they are."""
+    from typing import get_args
+
+    from equilibria.estimate import Normalize, estimate_moments, load_images, save_moments
+
+    how = normalize or "largest"
+    if how not in get_args(Normalize):
+        raise FormatError(f"--normalize {how}: expected one of {', '.join(get_args(Normalize))}")
+    if not out.endswith(".npz"):
+        raise FormatError(f"--out {out}: expected a file name ending in .npz")
+    from equilibria.augment import parse_augment
+
+    augmentation = parse_augment(augment or "none")
+    estimate = estimate_moments(
+        load_images(images),
+        size=None if size is None else whole(size, "--size", 1),
+        gray=gray,
+        augmentation=augmentation,
+        views=16 if views is None else whole(views, "--views", 2),
+        components=None if components is None else whole(components, "--components", 1),
+        center=center,
+        normalize=how,  # type: ignore[arg-type]
+        seed=0 if seed is None else whole(seed, "--seed", 0),
+        source=images,
+        progress=_progress if sys.stderr.isatty() else None,
+    )
+    save_moments(out, estimate)
+    from equilibria.render.moments import moments_lines
+
+    print("\n".join(moments_lines(estimate, out)))
+
+
+def _progress(done: int, total: int) -> None:
+    end = "\n" if done >= total else ""
+    print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)

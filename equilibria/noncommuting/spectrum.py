@@ -1,0 +1,180 @@
+"""Spectrum and verdict of an equilibrium, for the flow and for the update map, any n >= k.
+
+Only the core is ever diagonalised (theorem T7.1); each of the n - k inactive output rows adds
+eigenvalues in closed form and k zeros, which together with the k (k-1) / 2 rotations of the core
+are the neutral directions of the orbit (T0.4). Eigenvalues of a flow or a map are reported for
+equal decays unless kappa = eta_P / eta_W says otherwise, in units where alpha = 1, which does not
+change them (T0.1, T0.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg as sla
+
+from equilibria.noncommuting.arnoldi import leading_eigenvalues
+from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium, flow
+from equilibria.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
+from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
+from equilibria.noncommuting.reduced import eliminate_predictor, reduced_point
+from equilibria.noncommuting.systems import Flow, Map, System
+from equilibria.noncommuting.verdict import Method, SpectralVerdict, judge
+
+DENSE_UP_TO = 2000  # unknowns of the core system diagonalised densely
+FLOOR = 1e-11  # least error bound, relative to the size of the Jacobian
+ARNOLDI_FACTOR = 1e3  # residual to error bound where no left eigenvectors are at hand
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
+    """Eigenvalues of a flow, or multipliers of a map, at one equilibrium.
+
+    `normal` are the non-neutral ones, most dangerous first; `neutral` counts the others, which
+    equal `neutral_value` (0 or 1). `complete` is False when only leading ones were computed.
+    """
+
+    normal: ComplexArray
+    neutral: int
+    neutral_value: float
+    complete: bool
+    verdict: SpectralVerdict
+
+    @property
+    def eigenvalues(self) -> ComplexArray:
+        """All of them, neutral ones last."""
+        return np.append(self.normal, np.full(self.neutral, self.neutral_value))
+
+
+def flow_spectrum(
+    core: CoreEquilibrium,
+    Sigma: Array,
+    M: Array,
+    eta: float,
+    *,
+    n: int,
+    kappa: float = 1.0,
+    beta: float | None = None,
+    leading: int = 8,
+    dense_up_to: int = DENSE_UP_TO,
+) -> Spectrum:
+    """Spectrum of the n-row flow: stop-gradient, or a moving average of rate beta."""
+    return _spectrum(Flow(beta), core, Sigma, M, eta, n, kappa, leading, dense_up_to)
+
+
+def map_spectrum(
+    core: CoreEquilibrium,
+    Sigma: Array,
+    M: Array,
+    eta: float,
+    *,
+    n: int,
+    h: float,
+    mu: float | None = None,
+    nu: float = 0.0,
+    kappa: float = 1.0,
+    leading: int = 8,
+    dense_up_to: int = DENSE_UP_TO,
+) -> Spectrum:
+    """Multipliers of the n-row update map: step h, heavy ball nu, moving average mu of the new W.
+
+    Compare a map with the flow of rate beta = (1 - mu) / h.
+    """
+    system = Map(h, mu, nu)
+    return _spectrum(system, core, Sigma, M, eta, n, kappa, leading, dense_up_to)
+
+
+def _spectrum(
+    system: System,
+    core: CoreEquilibrium,
+    Sigma: Array,
+    M: Array,
+    eta: float,
+    n: int,
+    kappa: float,
+    leading: int,
+    dense_up_to: int,
+) -> Spectrum:
+    k = core.rank
+    if n < k:
+        raise ValueError(f"n = {n}: an equilibrium of rank {k} needs at least {k} outputs")
+    if not eta > 0:
+        raise ValueError("eta = 0: equilibria form families; see zero_decay.components")
+    lin = linearise(core, Sigma, M, eta, kappa=kappa)
+    displaced = _displacement(core, lin) * _lipschitz(lin)
+    if isinstance(system, Map):
+        displaced *= system.h
+    method: Method = "dense" if system.size(lin) <= dense_up_to else "arnoldi"
+    evaluate = _dense if method == "dense" else _arnoldi
+    values, bounds, verified = evaluate(system, lin, displaced, leading)
+    inactive = system.inactive(lin, n - k)
+    values = np.append(values, inactive)
+    bounds = np.append(bounds, 1e-13 * (1 + np.abs(inactive)))
+    rotations = k * (k - 1) // 2
+    neutral = k * (n - k) + rotations
+    verdict = judge(
+        values,
+        bounds,
+        kind="flow" if isinstance(system, Flow) else "map",
+        neutral=neutral if verified else neutral - rotations,
+        neutral_expected=neutral,
+        method=method,
+        count=leading,
+    )
+    danger = -values.real if isinstance(system, Flow) else -np.abs(values)
+    ordered = values[np.argsort(danger, kind="stable")]
+    return Spectrum(ordered, neutral, system.neutral, method == "dense", verdict)
+
+
+def _dense(
+    system: System, lin: CoreLinearisation, displaced: float, _: int
+) -> tuple[ComplexArray, Array, bool]:
+    """Core eigenvalues without the rotations, their bounds, and whether the rotations checked out."""
+    J = system.matrix(lin)
+    size = matrix_size(J)
+    defect = 0.0
+    rows = system.tangent(lin, lin.rotations())
+    r = rows.shape[0]
+    if r:
+        N = sla.solve_triangular(np.linalg.cholesky(rows @ rows.T), rows, lower=True).T
+        defect = float(np.linalg.norm(J @ N - system.neutral * N))
+        J = J - (system.neutral + 2 * size) * (N @ N.T)
+    values, bounds = eigenvalues_with_bounds(J, displaced, flow=isinstance(system, Flow))
+    kept = np.argsort(-np.abs(values), kind="stable")[r:]
+    floor = FLOOR * size
+    return values[kept], np.maximum(bounds[kept], floor), defect <= 1e-9 * size + displaced
+
+
+def _arnoldi(
+    system: System, lin: CoreLinearisation, displaced: float, count: int
+) -> tuple[ComplexArray, Array, bool]:
+    """The leading core eigenvalues, bounds from residuals, and whether the rotations checked out."""
+    values, residuals, defect = leading_eigenvalues(system, lin, count)
+    scale = lin.kappa * _lipschitz(lin)
+    bounds = ARNOLDI_FACTOR * (residuals + displaced) + FLOOR * scale
+    if isinstance(system, Flow) and lin.kappa == 1 and lin.shape[0]:
+        values = np.append(values, -2 * lin.eta)
+        bounds = np.append(bounds, FLOOR * scale)
+    return values, bounds, defect <= 1e-9 * scale + displaced
+
+
+def _displacement(core: CoreEquilibrium, lin: CoreLinearisation) -> float:
+    """Estimated distance of (P, W) from the true equilibrium: the next Newton step."""
+    k, d = lin.shape
+    if not k:
+        return 0.0
+    if k * d > DENSE_UP_TO:
+        dP, dW = flow(core.P, core.W, lin.Sigma, lin.M, lin.eta)
+        return 10 * float(np.hypot(np.linalg.norm(dP), np.linalg.norm(dW))) / lin.eta
+    point = reduced_point(core.W, lin.Sigma, lin.M, lin.eta)
+    step = np.linalg.solve(point.regularised_jacobian(), point.value.ravel()).reshape(k, d)
+    moved = eliminate_predictor(core.W - step, lin.Sigma, lin.M, lin.eta)
+    return float(np.hypot(np.linalg.norm(moved - core.P), np.linalg.norm(step)))
+
+
+def _lipschitz(lin: CoreLinearisation) -> float:
+    """A bound of the order of |D^2 force|: how much the Jacobian moves with the point."""
+    sizes = float(np.linalg.norm(lin.W, 2) + np.linalg.norm(lin.P, 2))
+    moments = float(np.linalg.norm(lin.M, 2)), float(np.linalg.norm(lin.Sigma, 2))
+    return max(1.0, lin.kappa) * (2 * moments[0] + 4 * moments[1] * sizes)

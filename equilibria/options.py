@@ -1,0 +1,116 @@
+"""From the words of the command line to a `Model`; also what a claims file uses.
+
+Each option is text or None, as typed. Everything that can be wrong is reported under the name of
+the option (`FormatError`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from equilibria.errors import FormatError
+from equilibria.model import Model, default_signal
+from equilibria.moments import MAX_DIMENSION, Moments
+from equilibria.procedures import procedure
+from equilibria.rationals import rational, rationals
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """The shared model options, as text; None where the user said nothing."""
+
+    procedure: str | None = None
+    ema: str | None = None
+    lr: str | None = None
+    weight_decay: str | None = None
+    predictor_lr: str | None = None
+    predictor_weight_decay: str | None = None
+    momentum: str | None = None
+    embed_dim: str | None = None
+    input_dim: str | None = None
+    signal: str | None = None
+    total: str | None = None
+    noise: str | None = None
+    isotropic: str | None = None
+    moments: str | None = None
+    floating: bool = False
+
+
+def build_model(options: ModelOptions) -> Model:
+    """Return the model; raises `FormatError` naming the option, the value and the fix."""
+    name = options.procedure or ("ema" if options.ema is not None else "stop-gradient")
+    procedure(name)
+    return Model(
+        procedure=name,
+        moments=build_moments(options),
+        embed_dim=_size(options.embed_dim, "--embed-dim", 2),
+        lr=_number(options.lr, "--lr", Fraction(1, 10)),
+        weight_decay=_number(options.weight_decay, "--weight-decay", Fraction(1, 20)),
+        predictor_lr=_number(options.predictor_lr, "--predictor-lr", Fraction(1)),
+        predictor_weight_decay=(
+            None
+            if options.predictor_weight_decay is None
+            else rational(options.predictor_weight_decay, "--predictor-weight-decay")
+        ),
+        ema=None if options.ema is None else rational(options.ema, "--ema"),
+        momentum=_number(options.momentum, "--momentum", Fraction(0)),
+        floating=options.floating,
+    )
+
+
+def build_moments(options: ModelOptions) -> Moments:
+    """Return the data moments that the options describe."""
+    _check_conflicts(options)
+    wanted = None if options.input_dim is None else _size(options.input_dim, "--input-dim", 2)
+    moments = _chosen_moments(options, wanted)
+    if wanted is not None and moments.dimension != wanted:
+        source = "--moments" if options.moments else ("--signal" if options.signal else "--total")
+        raise FormatError(
+            f"--input-dim {wanted}: {source} has d = {moments.dimension}; leave --input-dim out or "
+            "make them agree"
+        )
+    return moments
+
+
+def _chosen_moments(options: ModelOptions, wanted: int | None) -> Moments:
+    if options.moments is not None:
+        return Moments.load(options.moments)
+    total = None if options.total is None else rationals(options.total, "--total")
+    if options.signal is not None:
+        signal = rationals(options.signal, "--signal")
+    else:
+        signal = default_signal(len(total) if total is not None else (wanted or 2))
+    if options.isotropic is not None:
+        return Moments.isotropic(signal=signal, variance=rational(options.isotropic, "--isotropic"))
+    noise = None if options.noise is None else rational(options.noise, "--noise")
+    return Moments.commuting(signal=signal, total=total, noise=noise)
+
+
+def _check_conflicts(options: ModelOptions) -> None:
+    spectra = {
+        "--total": options.total,
+        "--noise": options.noise,
+        "--isotropic": options.isotropic,
+    }
+    given = [name for name, value in spectra.items() if value is not None]
+    if len(given) > 1:
+        raise FormatError(f"{given[0]} and {given[1]}: both define Sigma, give one of the two")
+    if options.moments is not None:
+        if options.signal is not None:
+            given.append("--signal")
+        if given:
+            raise FormatError(f"--moments and {given[0]}: both define the moments, give one")
+
+
+def _number(text: str | None, name: str, default: Fraction) -> Fraction:
+    return default if text is None else rational(text, name)
+
+
+def _size(text: str | None, name: str, default: int) -> int:
+    if text is None:
+        return default
+    value = rational(text, name)
+    if value.denominator != 1 or not 1 <= value <= MAX_DIMENSION:
+        raise FormatError(f"{name} {text}: expected a whole number from 1 to {MAX_DIMENSION}")
+    return int(value)

@@ -1,0 +1,242 @@
+"""Report -> the object of the interface contract, schema `noncollapse/equilibria/1`."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from equilibria.model import Model
+from equilibria.report import Report
+from equilibria.results import Algebraic, Component, Eigenvalue, Entry, Stability
+from equilibria.system import PolynomialSystem
+
+SCHEMA = "noncollapse/equilibria/1"
+FULL_MATRIX_LIMIT = 256
+SYSTEM_ENTRY_LIMIT = 512
+SPECTRUM_LIMIT = 60_000
+LEADING = 8
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """Return the report as plain data: rationals are strings, floats stand beside exact forms.
+
+    Large reports leave out what would not fit and say so: the entrywise polynomials beyond 512
+    variables (`system.omitted`), and all but the leading eigenvalues (`spectrum_complete: false`).
+    """
+    model = report.model
+    return {
+        "schema": SCHEMA,
+        "procedure": model.procedure,
+        "parameters": parameters_json(model),
+        "moments": moments_json(model),
+        "system": system_json(report),
+        "components": _components_json(report),
+        "strata_total": report.variety.total,
+        "stable_total": report.variety.stable_total,
+        "complete": {"value": report.variety.complete, "why": report.variety.why},
+        "description": report.variety.description or None,
+        "gradient_field": report.gradient.to_json(),
+        "verdict": {
+            "avoids_collapse": report.summary.avoids_collapse,
+            "stable_components": list(report.summary.stable),
+            "undecided_components": list(report.summary.undecided),
+            "text": report.summary.text,
+        },
+    }
+
+
+def parameters_json(model: Model) -> dict[str, Any]:
+    """Return every rate as an exact string, and the sizes."""
+    values: dict[str, Any] = {
+        "lr": str(model.h),
+        "weight_decay": str(model.eta),
+        "predictor_lr": str(model.alpha),
+        "predictor_weight_decay": str(model.eta_p),
+        "momentum": str(model.nu),
+        "embed_dim": model.n,
+        "input_dim": model.d,
+    }
+    if model.procedure == "ema":
+        values["ema"] = str(model.mu)
+        values["flow_rate"] = str(model.flow_rate)
+    return values
+
+
+def moments_json(model: Model) -> dict[str, Any]:
+    """Return Sigma and M entry by entry, or their diagonals alone where d is large."""
+    moments = model.moments
+    shared = {
+        "commute": moments.commute,
+        "commutator": moments.commutator,
+        "source": moments.source,
+    }
+    if model.d > FULL_MATRIX_LIMIT and moments.total is not None and moments.signal is not None:
+        return {
+            "Sigma": None,
+            "M": None,
+            "Sigma_diagonal": [str(value) for value in moments.total],
+            "M_diagonal": [str(value) for value in moments.signal],
+            **shared,
+        }
+    sigma, m = moments.rational_matrices()
+    return {"Sigma": _matrix_text(sigma), "M": _matrix_text(m), **shared}
+
+
+def _matrix_text(matrix: tuple[tuple[Fraction, ...], ...]) -> list[list[str]]:
+    return [[str(value) for value in row] for row in matrix]
+
+
+def system_json(report: Report) -> dict[str, Any]:
+    """Return the polynomials of flow and map, or the matrix form alone for large sizes."""
+    model = report.model
+    entries = model.n * model.d + model.n**2
+    if entries > SYSTEM_ENTRY_LIMIT:
+        return {
+            "variables": None,
+            "flow": None,
+            "map": None,
+            "omitted": f"{entries} equations or more; see matrix_form",
+            **_shape(report.model),
+        }
+    system = report.system
+    return {
+        "variables": list(system.variables),
+        "flow": {name: entry.text() for name, entry in system.flow.items()},
+        "map": {name: entry.text() for name, entry in system.map.items()},
+        "constraints": [entry.text() for entry in system.constraints],
+        "degree": system.degree,
+        "symmetry": system.symmetry,
+        "matrix_form": list(system.matrix_form),
+    }
+
+
+def _shape(model: Model) -> dict[str, Any]:
+    small = small_system(model)
+    return {
+        "constraints": None,
+        "degree": small.degree,
+        "symmetry": f"O({model.n})",
+        "matrix_form": list(small.matrix_form),
+    }
+
+
+def small_system(model: Model) -> PolynomialSystem:
+    """Return the same procedure for one mode: its degree and matrix form are those of any size."""
+    from equilibria.moments import Moments
+    from equilibria.procedures import procedure
+
+    tiny = Model(
+        procedure=model.procedure,
+        moments=Moments.commuting(signal=[1], total=[2]),
+        embed_dim=1,
+        lr=model.lr,
+        weight_decay=model.weight_decay,
+        predictor_lr=model.predictor_lr,
+        predictor_weight_decay=model.predictor_weight_decay,
+        ema=model.ema,
+        momentum=model.momentum,
+    )
+    return procedure(model.procedure).build(tiny)
+
+
+def _components_json(report: Report) -> list[dict[str, Any]]:
+    n, d = report.model.n, report.model.d
+    each = n * n + 2 * n * d
+    room = SPECTRUM_LIMIT // max(1, len(report.components))
+    full = each <= room
+    detailed = n * d + n * n <= SYSTEM_ENTRY_LIMIT or len(report.components) * d * n <= 10**6
+    return [_component_json(c, full=full, detailed=detailed) for c in report.components]
+
+
+def _component_json(component: Component, *, full: bool, detailed: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "id": component.id,
+        "rank": component.rank,
+        "modes": None if component.modes is None else list(component.modes),
+        "roots": None if component.roots is None else list(component.roots),
+        "collapse": component.collapse,
+        "dimension": component.dimension,
+        "equations": list(component.equations) if detailed else None,
+        "representative": _representative(component) if detailed else None,
+        "flow": {
+            **_stability_json(component.flow),
+            "abscissa": _finite(component.flow.extent),
+            **_spectrum_json(component.flow, full=full),
+        },
+        "map": {
+            **_stability_json(component.map),
+            "radius": _finite(component.map.extent),
+            "max_lr": _finite(component.map.largest_step),
+        },
+    }
+    if not detailed:
+        data["omitted"] = (
+            "equations and representative: ask for the component by --max-components 1"
+        )
+    if component.stable_where is not None:
+        data["stable_where"] = list(component.stable_where.map or component.stable_where.flow)
+        data["stable_where_flow"] = list(component.stable_where.flow)
+        data["stable_where_scope"] = component.stable_where.scope
+    if component.note:
+        data["note"] = component.note
+    return data
+
+
+def _stability_json(stability: Stability) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "verdict": stability.verdict.value,
+        "how": stability.how.value,
+        "neutral": stability.neutral,
+    }
+    if stability.note:
+        data["note"] = stability.note
+    return data
+
+
+def _spectrum_json(stability: Stability, *, full: bool) -> dict[str, Any]:
+    if not full:
+        return {"spectrum": [], "spectrum_complete": False}
+    return {
+        "spectrum": [eigenvalue_json(value) for value in stability.spectrum],
+        "spectrum_complete": True,
+    }
+
+
+def eigenvalue_json(eigenvalue: Eigenvalue) -> dict[str, Any]:
+    """Return value, multiplicity and, where there is one, the exact form."""
+    value = eigenvalue.value
+    data: dict[str, Any] = {
+        "value": [value.real + 0.0, value.imag + 0.0],
+        "multiplicity": eigenvalue.multiplicity,
+    }
+    if eigenvalue.exact is not None:
+        data["exact"] = eigenvalue.exact
+    return data
+
+
+def _representative(component: Component) -> dict[str, list[list[Any]]]:
+    cache: dict[int, list[Any]] = {}
+    return {
+        letter: [_row(row, cache) for row in rows]
+        for letter, rows in component.representative.items()
+    }
+
+
+def _row(row: tuple[Entry, ...], cache: dict[int, list[Any]]) -> list[Any]:
+    """Return a row as JSON; rows of zeros are one shared object."""
+    key = id(row)
+    if key not in cache:
+        cache[key] = [entry_json(value) for value in row]
+    return cache[key]
+
+
+def entry_json(value: Entry) -> Any:
+    """Return a rational as text, an algebraic number with its float, a measured number as float."""
+    if isinstance(value, Algebraic):
+        return {"value": value.value, "exact": value.exact}
+    return str(value) if isinstance(value, Fraction) else value
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

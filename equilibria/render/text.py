@@ -1,0 +1,303 @@
+"""Report -> the terminal: the answer first, then the table, then how it is known.
+
+Words carry every fact and colour repeats it. Lines fit in 100 columns and read at 80.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from equilibria.model import Model
+from equilibria.procedures import procedure
+from equilibria.report import Report
+from equilibria.results import Component, How, Stability, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+STYLES = {Verdict.STABLE: "green", Verdict.UNSTABLE: "red", Verdict.UNDECIDED: "yellow"}
+GREEK = {
+    "μ": "mu",
+    "η": "eta",
+    "α": "alpha",
+    "β": "beta",
+    "ν": "nu",
+    "Σ": "Sigma",
+    "·": "-",
+    "∂": "d",
+    "√": "sqrt",
+    "≥": ">=",
+    "≤": "<=",
+    "→": "->",
+    "²": "^2",
+    "⊤": "^T",
+    "×": "x",
+}
+SHOWN_MODES = 6
+SHOWN_ROWS = 200
+
+
+def plain(text: str) -> str:
+    """Return the text in ASCII."""
+    for symbol, word in GREEK.items():
+        text = text.replace(symbol, word)
+    return text.encode("ascii", "replace").decode()
+
+
+def print_report(
+    report: Report, console: Console, *, ascii_only: bool = False, equations: bool = False
+) -> None:
+    """Print the report."""
+
+    def say(text: str = "", style: str | None = None) -> None:
+        console.print(
+            plain(text) if ascii_only else text,
+            style=style,
+            markup=False,
+            highlight=False,
+            soft_wrap=False,
+        )
+
+    for line in header(report):
+        say(line)
+    say()
+    if equations:
+        for line in equation_lines(report):
+            say("  " + line)
+        say()
+    say(report.summary.text, "bold")
+    say()
+    console.print(_table(report, ascii_only=ascii_only))
+    hidden = len(report.components) - SHOWN_ROWS
+    if hidden > 0:
+        say(f"  ... {hidden} more rows in --json")
+    say()
+    for line in notes(report):
+        say("  " + line)
+    for line in gradient_lines(report):
+        say(line)
+
+
+def header(report: Report) -> list[str]:
+    """Return what was analysed: procedure, sizes, rates, moments."""
+    model = report.model
+    title = procedure(model.procedure).title
+    letters = procedure(model.procedure).letters
+    sizes = f"encoder {model.n}x{model.d}"
+    if "P" in letters:
+        sizes += f", predictor {model.n}x{model.n}"
+    count = model.n * model.d * (2 if "T" in letters else 1)
+    count += model.n**2 if "P" in letters else 0
+    rates = []
+    if model.procedure == "ema":
+        rates.append(f"μ = {model.mu}")
+    rates += [f"h = {model.h}", f"η = {model.eta}"]
+    if "P" in letters:
+        rates.append(f"α = {model.alpha}")
+    if model.eta_p != model.eta:
+        rates.append(f"η_P = {model.eta_p}")
+    if model.nu:
+        rates.append(f"ν = {model.nu}")
+    return [
+        f"{title} · {sizes} · {count} variables, symmetry O({model.n})",
+        "   ".join(rates) + "     " + moments_line(model),
+    ]
+
+
+def moments_line(model: Model) -> str:
+    """Return Sigma and M in a few words."""
+    moments = model.moments
+    if moments.total is not None and moments.signal is not None:
+        return f"Σ = {_diagonal(moments.total)}   M = {_diagonal(moments.signal)}"
+    kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
+    source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
+    return f"Σ, M {model.d}x{model.d}{source} ({kind})"
+
+
+def _diagonal(values: tuple[Fraction, ...]) -> str:
+    shown = [_short(value) for value in values[:4]]
+    if len(values) > 4:
+        shown.append(f"... {len(values)} in all")
+    if len(set(values)) == 1 and len(values) > 1:
+        return f"{_short(values[0])} I"
+    return f"diag({', '.join(shown)})"
+
+
+def _short(value: Fraction) -> str:
+    text = str(value)
+    return text if len(text) <= 12 else f"{float(value):.6g}"
+
+
+def equation_lines(report: Report) -> Iterable[str]:
+    """Return the matrix form, then every polynomial of the flow and the map."""
+    system = report.system
+    yield from system.matrix_form
+    yield ""
+    for name, entry in system.flow.items():
+        yield f"d{name} = {entry.text()}"
+    for name, entry in system.map.items():
+        yield f"{name}+ = {entry.text()}"
+    for entry in system.constraints:
+        yield f"0 = {entry.text()}"
+
+
+def _table(report: Report, *, ascii_only: bool) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    conditional = any(c.stable_where for c in report.components)
+    table.add_column("  component", no_wrap=True, min_width=13)
+    table.add_column("collapse")
+    table.add_column("dim", justify="right")
+    table.add_column("flow")
+    table.add_column("abscissa", justify="right")
+    table.add_column("map")
+    table.add_column("radius", justify="right")
+    table.add_column("largest h", justify="right")
+    table.add_column("known")
+    for component in report.components[:SHOWN_ROWS]:
+        table.add_row(
+            "  " + _shortened(component.id),
+            component.collapse or "-",
+            str(component.dimension),
+            Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
+            _number(component.flow.extent, "+.4f"),
+            Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
+            _number(component.map.extent, ".5f"),
+            _number(component.map.largest_step, ".5g"),
+            known(component),
+        )
+        if conditional and component.stable_where is not None:
+            for line in _conditions(component):
+                table.add_row("    " + (plain(line) if ascii_only else line))
+    if conditional:
+        # Conditions need the width of the table, not of its first column.
+        return _with_conditions(report)
+    return table
+
+
+def _with_conditions(report: Report) -> Table:
+    """Return the table for components that are stable on a part of themselves."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("  component", "collapse", "dim", "flow", "map", "largest h", "known"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("stable where (map)", overflow="fold")
+    for component in report.components[:SHOWN_ROWS]:
+        where = " and ".join(_conditions(component)) if component.stable_where else "-"
+        table.add_row(
+            "  " + _shortened(component.id),
+            component.collapse or "-",
+            str(component.dimension),
+            Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
+            Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
+            _number(component.map.largest_step, ".5g"),
+            known(component),
+            where,
+        )
+    return table
+
+
+def _conditions(component: Component) -> list[str]:
+    assert component.stable_where is not None
+    return list(component.stable_where.map or component.stable_where.flow)
+
+
+def _shortened(name: str, width: int = 26) -> str:
+    return name if len(name) <= width else name[: width - 3] + "..."
+
+
+def _number(value: float | None, form: str) -> str:
+    if value is None or value in (float("inf"), float("-inf")):
+        return "-"
+    text = format(value, form)
+    return f"{value:+.2e}" if form == "+.4f" and value and abs(value) < 5e-4 else text
+
+
+def known(component: Component) -> str:
+    """Return how both verdicts are known: the weaker of the two."""
+    order = [How.PROVED, How.CERTIFIED, How.NUMERIC]
+    weakest = max(component.flow.how, component.map.how, key=order.index)
+    return weakest.value
+
+
+def notes(report: Report) -> list[str]:
+    """Return the legend: roots, dimension, completeness, degenerate cases."""
+    lines = list(_roots(report))
+    if any(component.dimension for component in report.components):
+        lines.append(
+            "dim  directions along the component; as many eigenvalues are neutral, the others decide"
+        )
+    variety = report.variety
+    if variety.complete:
+        lines.append(f"the list is complete: {variety.why}")
+    elif variety.why:
+        lines.append(f"not a complete list: {variety.why}")
+    if variety.total is not None and variety.total > len(report.components):
+        shown = len(report.components)
+        lines.append(
+            f"{shown} listed of {_count(variety.total)} strata (--max-components N lists more)"
+        )
+    if variety.description:
+        lines.append(variety.description)
+    for component in report.components[:SHOWN_ROWS]:
+        for text in dict.fromkeys((component.note, *_reasons(component))):
+            if text:
+                lines.append(f"{component.id}   {text}")
+    return [*lines, ""] if lines else []
+
+
+def _reasons(component: Component) -> list[str]:
+    parts: list[Stability] = [component.flow, component.map]
+    return [part.note for part in parts if part.verdict is Verdict.UNDECIDED and part.note]
+
+
+def _count(total: int) -> str:
+    text = str(total) if total.bit_length() < 64 else ""
+    return text or f"about 10^{int(total.bit_length() * 0.30103)}"
+
+
+def _roots(report: Report) -> Iterable[str]:
+    """Explain the mode labels by the values of p."""
+    from equilibria.lift import number
+    from equilibria.modes import modes_of, states_of
+    from equilibria.results import Algebraic
+
+    model = report.model
+    if procedure(model.procedure).family not in ("bootstrap", "direct") or not model.eta:
+        return
+    if not model.moments.is_diagonal or not model.eta_p:
+        return
+    used = {
+        (m, r) for c in report.components for m, r in zip(c.modes or (), c.roots or (), strict=True)
+    }
+    for mode in modes_of(model.moments)[:SHOWN_MODES]:
+        parts = []
+        for state in states_of(mode, model.eta):
+            if (mode.number, state.root) not in used:
+                continue
+            entry = number(state.p)
+            exact = entry.exact if isinstance(entry, Algebraic) else str(entry)
+            where = "upper" if state.root == "+" else "lower"
+            shown = f"{exact} = {state.value:.4f}" if len(exact) <= 34 else f"{state.value:.6f}"
+            parts.append(
+                f"{mode.number}{state.root}  mode {mode.number} at its {where} root p = {shown}"
+            )
+        if parts:
+            yield "   ".join(parts) if len("   ".join(parts)) <= 96 else parts[0]
+            if len("   ".join(parts)) > 96:
+                yield from parts[1:]
+
+
+def gradient_lines(report: Report) -> list[str]:
+    """Return what is known of the gradient question, a sentence each."""
+    lines = []
+    for sentence, how in report.gradient.sentences:
+        lines.append(f"{sentence} [{how.value}]" if how is not None else sentence)
+    return lines

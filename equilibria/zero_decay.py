@@ -1,0 +1,607 @@
+"""Stop-gradient and EMA with a decay that is zero, for commuting moments.
+
+Without any decay the equilibria R = 0 form one component C_J for every set J of at most n modes,
+each of dimension n^2 (T4.1); for M positive semidefinite there is nothing else over the reals
+(T4.3). At an aligned point, P = diag(p_i) with p_i = c_j = m_j/s_j on the row of mode j and free on
+the other rows, w_j the weight of an active mode and 0 otherwise, the normal eigenvalues are those of
+n d scalar blocks (T5.2)
+
+    Lambda + a - phi b,   a = s_j (alpha w_j^2 + p_i^2),   b = p_i m_j,   every row i, input j,
+
+so the component is cut into stable and unstable parts by the polynomials a - b > 0 (flow) and
+2 (1 + nu)/h - (a - phi* b) > 0 (map), which are returned as its conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import combinations
+from math import comb, isqrt
+
+import numpy as np
+
+from equilibria.errors import ScopeError
+from equilibria.model import Model
+from equilibria.modes import Mode, modes_of
+from equilibria.rationals import to_float
+from equilibria.results import (
+    Component,
+    Conditions,
+    Detail,
+    Eigenvalue,
+    Entry,
+    How,
+    Stability,
+    Variety,
+    Verdict,
+    collapse_grade,
+)
+from equilibria.tables import critical_phi
+from equilibria.transfer import Dynamics, polynomial_roots
+
+LISTING_LIMIT = 2_000
+CONDITION_LIMIT = 64
+ZERO = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Point:
+    """An aligned point: active modes on the first rows, p on every row, w on every mode."""
+
+    active: tuple[Mode, ...]
+    predictors: tuple[Fraction, ...]
+    weights: tuple[Fraction, ...]
+
+
+def zero_decay_variety(model: Model, *, max_components: int = 64) -> Variety:
+    """Return the components when eta = 0 or eta_P = 0 (or both), commuting moments."""
+    if model.eta == 0 and model.eta_p == 0:
+        return _without_decay(model, max_components)
+    if model.eta_p == 0:
+        return _encoder_decay_only(model)
+    return _predictor_decay_only(model)
+
+
+def _without_decay(model: Model, max_components: int) -> Variety:
+    modes = modes_of(model.moments)
+    classes = _classes(modes)
+    total = _total(classes, model.n)
+    chosen = (
+        _all_sets(classes, model.n)
+        if total <= LISTING_LIMIT
+        else _leading_sets(modes, model.n, max_components)
+    )
+    analysis = _Analysis(model, modes, classes)
+    components = [analysis.component(active) for active in chosen]
+    stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
+    rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
+    stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
+    rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or ()))
+    listed = stable + rest[: max(0, max_components - len(stable))]
+    extra, complete, why = _completeness(model, modes)
+    return Variety(
+        components=(*listed, *extra),
+        complete=complete and len(listed) == total,
+        why=why,
+        total=total + len(extra),
+        stable_total=len(stable) if total <= LISTING_LIMIT else None,
+        description="a component is counted stable when it has stable aligned points",
+    )
+
+
+def _classes(modes: Sequence[Mode]) -> list[list[Mode]]:
+    """Group modes by canonical correlation c = m/s: equal ones mix freely."""
+    classes: dict[Fraction, list[Mode]] = {}
+    for mode in modes:
+        classes.setdefault(mode.m / mode.s, []).append(mode)
+    return list(classes.values())
+
+
+def _total(classes: Sequence[Sequence[Mode]], n: int) -> int:
+    single = sum(1 for members in classes if len(members) == 1)
+    counts = [comb(single, rank) for rank in range(min(single, n) + 1)]
+    for members in (members for members in classes if len(members) > 1):
+        counts = [
+            sum(counts[rank - r] for r in range(len(members) + 1) if 0 <= rank - r < len(counts))
+            for rank in range(min(len(counts) + len(members), n + 1))
+        ]
+    return sum(counts)
+
+
+def _all_sets(classes: Sequence[Sequence[Mode]], n: int) -> list[tuple[Mode, ...]]:
+    flat = [(i, place) for i, members in enumerate(classes) for place in range(len(members))]
+    found = []
+    for rank in range(min(n, len(flat)) + 1):
+        for chosen in combinations(flat, rank):
+            taken = set(chosen)
+            if all(place == 0 or (i, place - 1) in taken for i, place in chosen):
+                modes = [classes[i][place] for i, place in chosen]
+                found.append(tuple(sorted(modes, key=lambda mode: mode.number)))
+    return found
+
+
+def _leading_sets(modes: Sequence[Mode], n: int, limit: int) -> list[tuple[Mode, ...]]:
+    """Return collapse and the sets of largest and most negative correlations, highest rank first."""
+    order = sorted(modes, key=lambda mode: -(mode.m / mode.s))
+    positive = [mode for mode in order if mode.m > 0]
+    negative = [mode for mode in reversed(order) if mode.m < 0]
+    pairs = [
+        (a, b)
+        for a in range(min(n, len(positive)) + 1)
+        for b in range(min(n - a, len(negative)) + 1)
+    ]
+    pairs.sort(key=lambda pair: (-(pair[0] + pair[1]), -pair[0]))
+    kept = [(0, 0), *[pair for pair in pairs if pair != (0, 0)][: max(1, limit - 1)]]
+    return [
+        tuple(sorted((*positive[:a], *negative[:b]), key=lambda mode: mode.number)) for a, b in kept
+    ]
+
+
+def _completeness(model: Model, modes: Sequence[Mode]) -> tuple[tuple[Component, ...], bool, str]:
+    if all(mode.m >= 0 for mode in modes) or all(mode.m <= 0 for mode in modes):
+        return (), True, "M is semidefinite, so every real equilibrium has R = 0 (T4.3) [proved]"
+    if model.n == 1:
+        return (
+            (_isotropic_row(model, modes),),
+            True,
+            "one row: R = 0, or p = 0 and w M w^T = 0 (T4.4) [proved]",
+        )
+    return (), False, "all components of R = 0; M is indefinite, so others with R != 0 exist (T4.4)"
+
+
+def _isotropic_row(model: Model, modes: Sequence[Mode]) -> Component:
+    """Return {p = 0, w M w^T = 0}, n = 1: unstable, lambda^2 + alpha w Sigma w^T lambda < 2 |wM|^2."""
+    up = next(mode for mode in modes if mode.m > 0)
+    down = next(mode for mode in modes if mode.m < 0)
+    ratio = to_float(up.m / -down.m) ** 0.5
+    row: list[Entry] = [ZERO] * model.d
+    row[up.number - 1], row[down.number - 1] = Fraction(1), ratio
+    quadratic = " + ".join(f"({mode.m})*W_1_{mode.number}**2" for mode in modes if mode.m)
+    sigma = to_float(up.s) + to_float(down.s) * ratio**2
+    push = to_float(up.m) ** 2 + (to_float(down.m) * ratio) ** 2
+    alpha = to_float(model.alpha)
+    abscissa = (-alpha * sigma + ((alpha * sigma) ** 2 + 8 * alpha * push) ** 0.5) / 2
+    point: dict[str, tuple[tuple[Entry, ...], ...]] = {"W": (tuple(row),), "P": ((ZERO,),)}
+    equations = ["P_1_1", quadratic]
+    if model.procedure == "ema":
+        point["T"] = (tuple(row),)
+        equations += [f"T_1_{j} - W_1_{j}" for j in range(1, model.d + 1)]
+    dimension = model.d - 1
+    unstable = Stability(
+        Verdict.UNSTABLE,
+        How.PROVED,
+        dimension,
+        abscissa,
+        note="abscissa of stop-gradient; EMA has the same sign" if model.procedure == "ema" else "",
+    )
+    return Component(
+        id="rank1:a",
+        rank=1,
+        dimension=dimension,
+        collapse=collapse_grade(1, 1, model.d),
+        flow=unstable,
+        map=Stability(Verdict.UNSTABLE, How.PROVED, dimension, None),
+        note="residual R != 0; degenerate at w = 0, where it meets collapse",
+        build_detail=lambda: Detail(tuple(equations), point),
+    )
+
+
+class _Analysis:
+    def __init__(
+        self, model: Model, modes: Sequence[Mode], classes: Sequence[Sequence[Mode]]
+    ) -> None:
+        self.model, self.modes = model, modes
+        self.class_of = {mode.number: members for members in classes for mode in members}
+        self.how = How.CERTIFIED if model.exact else How.NUMERIC
+        self.phi = critical_phi(model)
+        self.bound = 2 * (1 + model.nu) / model.h
+
+    def component(self, active: tuple[Mode, ...]) -> Component:
+        model, k = self.model, len(active)
+        point = self._point(active)
+        blocks = self._blocks(point)
+        zeros = sum(1 for a, b in blocks if a == b)
+        dimension = model.n**2 + self._mixing(active)
+        flow, step = self._stabilities(blocks, zeros, dimension)
+        name = "rank0" if not k else f"rank{k}:" + ",".join(f"{m.number}+" for m in active)
+        return Component(
+            id=name,
+            rank=k,
+            dimension=dimension,
+            collapse=collapse_grade(k, model.n, model.d),
+            flow=flow,
+            map=step,
+            modes=tuple(mode.number for mode in active),
+            roots=("+",) * k,
+            stable_where=self._conditions(active),
+            note=self._note(active, flow.verdict),
+            build_detail=partial(_detail, model, point),
+        )
+
+    def _mixing(self, active: Sequence[Mode]) -> int:
+        """Return sum over repeated correlations of r (multiplicity - r)."""
+        counts: dict[int, int] = {}
+        for mode in active:
+            first = self.class_of[mode.number][0].number
+            counts[first] = counts.get(first, 0) + 1
+        return sum(r * (len(self.class_of[first]) - r) for first, r in counts.items())
+
+    def _point(self, active: tuple[Mode, ...]) -> Point:
+        """Return a balanced point, alpha w^2 = c^2, with the free rows where they are stable."""
+        model = self.model
+        correlations = [mode.m / mode.s for mode in active]
+        top = max([mode.m / mode.s for mode in self.modes] + [ZERO])
+        free = 2 * top if top else Fraction(1)
+        scale = _root_above(1 / model.alpha)
+        weights = tuple(abs(c) * scale if c else scale for c in correlations)
+        return Point(active, (*correlations, *([free] * (model.n - len(active)))), weights)
+
+    def _blocks(self, point: Point) -> list[tuple[Fraction, Fraction]]:
+        """Return (a, b) of the n d scalar blocks, exactly."""
+        weight = {m.number: w for m, w in zip(point.active, point.weights, strict=True)}
+        pairs = []
+        for p in point.predictors:
+            for mode in self.modes:
+                w = weight.get(mode.number, ZERO)
+                pairs.append((mode.s * (self.model.alpha * w * w + p * p), p * mode.m))
+        return pairs
+
+    def _stabilities(
+        self, blocks: list[tuple[Fraction, Fraction]], zeros: int, dimension: int
+    ) -> tuple[Stability, Stability]:
+        neutral = self.model.n**2 + zeros
+        degenerate = neutral != dimension
+        unstable = any(a < b for a, b in blocks)
+        flow_sign = 1 if unstable else (0 if degenerate else -1)
+        slack = min(self.bound - self._rate(a, b) for a, b in blocks)
+        step_sign = 1 if unstable or slack < 0 else max(flow_sign, 0 if slack == 0 else -1)
+        flow = self._stability(flow_sign, neutral, blocks, Dynamics.of(self.model, is_map=False))
+        step = self._stability(step_sign, neutral, blocks, Dynamics.of(self.model, is_map=True))
+        return flow, step
+
+    def _rate(self, a: Fraction, b: Fraction) -> Fraction:
+        """Return the rate that 2 (1 + nu)/h must exceed; see `tables._Steps` for the second one."""
+        model = self.model
+        flip = a - self.phi * b
+        nu, mu = model.nu, model.mu
+        if model.procedure != "ema" or not nu or not mu:
+            return flip
+        weight = 2 * (1 + nu) * mu / ((1 - nu) * (1 - mu) * (1 - nu * mu))
+        return max(flip, -weight * ((1 - nu) * a + nu * (1 - mu) * b))
+
+    def _stability(
+        self,
+        sign: int,
+        neutral: int,
+        blocks: list[tuple[Fraction, Fraction]],
+        dynamics: Dynamics,
+    ) -> Stability:
+        verdict = {-1: Verdict.STABLE, 0: Verdict.UNDECIDED, 1: Verdict.UNSTABLE}[sign]
+        normal = [pair for pair in blocks if pair[0] != pair[1]]
+        values = _roots(blocks, dynamics)
+        leading = _without_neutral(values, blocks, dynamics)
+        size = np.abs(leading) if dynamics.is_map else leading.real
+        largest = None
+        if dynamics.is_map and all(a > b for a, b in normal) and normal:
+            rate = max(self._rate(a, b) for a, b in normal)
+            largest = to_float(2 * (1 + self.model.nu) / rate) if rate > 0 else None
+        extent = float(size.max()) if size.size else None
+        if dynamics.is_map and self.model.nu:
+            extent = max(extent or 0.0, to_float(self.model.nu))
+        return Stability(
+            verdict,
+            self.how,
+            neutral,
+            extent,
+            largest,
+            note="degenerate at the representative" if sign == 0 else "",
+            build_spectrum=partial(_spectrum, values, self.model, dynamics),
+        )
+
+    def _conditions(self, active: tuple[Mode, ...]) -> Conditions | None:
+        if self.model.n * self.model.d > CONDITION_LIMIT or not self.model.moments.is_diagonal:
+            return None
+        flow, step = [], []
+        for i in range(self.model.n):
+            for mode in self.modes:
+                a, b = self._polynomials(active, i, mode)
+                flow.append(_condition(a, b, Fraction(1)))
+                step.append(_condition(a, b, self.phi, self.bound))
+        if any(_never(condition) for condition in flow):
+            return None
+        scope = (
+            "aligned points: P diagonal, W_i_j = 0 but for active mode j on its own row"
+            if self.model.n > 1 or self.model.d > 1
+            else "every point of the component"
+        )
+        if self.model.procedure == "ema" and self.model.nu and any(m.m < 0 for m in self.modes):
+            step = []
+        return Conditions(_distinct(flow), (*_distinct(flow), *_distinct(step)), scope)
+
+    def _polynomials(
+        self, active: tuple[Mode, ...], i: int, mode: Mode
+    ) -> tuple[list[tuple[Fraction, str]], list[tuple[Fraction, str]]]:
+        """Return a and b as lists of (coefficient, monomial) in W and the free diagonal of P."""
+        row = next((r for r, m in enumerate(active) if m.number == mode.number), None)
+        a: list[tuple[Fraction, str]] = []
+        if row is not None:
+            a.append((mode.s * self.model.alpha, f"W_{row + 1}_{mode.number}**2"))
+        if i < len(active):
+            c = active[i].m / active[i].s
+            return [*a, (mode.s * c * c, "")], [(c * mode.m, "")]
+        name = f"P_{i + 1}_{i + 1}"
+        return [*a, (mode.s, f"{name}**2")], [(mode.m, name)]
+
+    def _note(self, active: tuple[Mode, ...], verdict: Verdict) -> str:
+        if verdict is Verdict.STABLE:
+            return "stable at the representative; the conditions say where else"
+        if verdict is Verdict.UNDECIDED:
+            return "degenerate at its aligned points"
+        taken = {mode.number for mode in active}
+        correlations = [mode.m / mode.s for mode in active]
+        for mode in self.modes:
+            if mode.number in taken or len(active) < self.model.n:
+                continue
+            c = mode.m / mode.s
+            if sum(1 for p in correlations if p * (c - p) > 0) % 2:
+                return "unstable at every point (a determinant keeps its sign, T5.4)"
+        return "unstable at its aligned points"
+
+
+def _root_above(value: Fraction) -> Fraction:
+    """Return the square root when rational, else a rational just above it."""
+    numerator, denominator = isqrt(value.numerator), isqrt(value.denominator)
+    if numerator**2 == value.numerator and denominator**2 == value.denominator:
+        return Fraction(numerator, denominator)
+    scale = 10**6
+    return Fraction(isqrt(int(value * scale * scale)) + 1, scale)
+
+
+def _condition(
+    a: list[tuple[Fraction, str]],
+    b: list[tuple[Fraction, str]],
+    phi: Fraction,
+    bound: Fraction | None = None,
+) -> str | None:
+    """Return `a - phi b > 0`, or `bound - (a - phi b) > 0`; None when it holds identically."""
+    total: dict[str, Fraction] = {}
+    for coefficient, monomial in a:
+        total[monomial] = total.get(monomial, ZERO) + coefficient
+    for coefficient, monomial in b:
+        total[monomial] = total.get(monomial, ZERO) - phi * coefficient
+    if bound is not None:
+        total = {monomial: -coefficient for monomial, coefficient in total.items()}
+        total[""] = total.get("", ZERO) + bound
+    total = {monomial: coefficient for monomial, coefficient in total.items() if coefficient}
+    if total.get("", ZERO) > 0 and all(_is_square(m) and c > 0 for m, c in total.items()):
+        return None
+    return f"{_text(total)} > 0"
+
+
+def _is_square(monomial: str) -> bool:
+    return not monomial or monomial.endswith("**2")
+
+
+def _never(condition: str | None) -> bool:
+    """Return whether a condition is a constant that is not positive."""
+    return condition is not None and not any(letter in condition for letter in "WP")
+
+
+def _text(terms: dict[str, Fraction]) -> str:
+    pieces = []
+    for monomial, coefficient in sorted(terms.items(), key=lambda item: (item[0] == "", item[0])):
+        size = abs(coefficient)
+        body = (
+            monomial if monomial and size == 1 else f"{size}" + (f"*{monomial}" if monomial else "")
+        )
+        sign = "-" if coefficient < 0 else "+"
+        pieces.append(f" {sign} {body}" if pieces else ("-" if coefficient < 0 else "") + body)
+    return "".join(pieces) or "0"
+
+
+def _distinct(conditions: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(c for c in conditions if c is not None))
+
+
+def _roots(blocks: list[tuple[Fraction, Fraction]], dynamics: Dynamics) -> np.ndarray:
+    a = np.array([to_float(pair[0]) for pair in blocks])
+    b = np.array([to_float(pair[1]) for pair in blocks])
+    return dynamics.eigenvalues(polynomial_roots(dynamics.scalar(a, b)))
+
+
+def _without_neutral(
+    values: np.ndarray, blocks: list[tuple[Fraction, Fraction]], dynamics: Dynamics
+) -> np.ndarray:
+    """Return the roots but for the one nearest to neutral in blocks that have a zero."""
+    centre = 1.0 if dynamics.is_map else 0.0
+    kept = []
+    for (a, b), row in zip(blocks, values, strict=True):
+        ordered = sorted(row, key=lambda value: abs(value - centre))
+        kept.extend(ordered[1:] if a == b else ordered)
+    return np.array(kept, dtype=np.complex128)
+
+
+def _spectrum(values: np.ndarray, model: Model, dynamics: Dynamics) -> tuple[Eigenvalue, ...]:
+    neutral = 1.0 if dynamics.is_map else 0.0
+    counts: dict[complex, int] = {complex(neutral): model.n**2}
+    if dynamics.is_map and model.nu:
+        counts[complex(to_float(model.nu))] = model.n**2
+    for value in values.ravel():
+        counts[complex(value)] = counts.get(complex(value), 0) + 1
+    size = abs if dynamics.is_map else (lambda value: value.real)
+    items = [
+        Eigenvalue(value, count, str(int(neutral)) if value == neutral else None)
+        for value, count in counts.items()
+    ]
+    return tuple(sorted(items, key=lambda e: (-size(e.value), -e.value.real, -e.value.imag)))
+
+
+def _detail(model: Model, point: Point) -> Detail:
+    n, d = model.n, model.d
+    predictor = [[ZERO] * n for _ in range(n)]
+    for i, p in enumerate(point.predictors):
+        predictor[i][i] = p
+    encoder: list[tuple[Entry, ...]] = []
+    for mode, w in zip(point.active, point.weights, strict=True):
+        if model.moments.is_diagonal:
+            row: list[Entry] = [ZERO] * d
+            row[mode.number - 1] = w
+        else:
+            basis = model.moments.eigenbasis[2][:, mode.number - 1]
+            row = [to_float(w) * float(x) for x in basis]
+        encoder.append(tuple(row))
+    encoder += [(ZERO,) * d] * (n - len(point.active))
+    values: dict[str, tuple[tuple[Entry, ...], ...]] = {
+        "W": tuple(encoder),
+        "P": tuple(map(tuple, predictor)),
+    }
+    if model.procedure == "ema":
+        values["T"] = tuple(encoder)
+    return Detail(_equations(model, point.active), values)
+
+
+def _equations(model: Model, active: Sequence[Mode]) -> tuple[str, ...]:
+    """Return P v_j = c_j v_j for the active columns v_j of W, and v_j = 0 for the others."""
+    n = model.n
+    equations = []
+    if not model.moments.is_diagonal:
+        numbers = ", ".join(str(mode.number) for mode in active) or "none"
+        equations = ["P*W*Sigma = W*M", f"W*v_j = 0 except for modes {numbers}"]
+    else:
+        correlation = {mode.number: mode.m / mode.s for mode in active}
+        for j in range(1, model.d + 1):
+            for i in range(1, n + 1):
+                if j not in correlation:
+                    equations.append(f"W_{i}_{j}")
+                    continue
+                image = " + ".join(f"P_{i}_{k}*W_{k}_{j}" for k in range(1, n + 1))
+                equations.append(f"{image} - ({correlation[j]})*W_{i}_{j}")
+    if model.procedure == "ema":
+        if model.n * model.d <= CONDITION_LIMIT:
+            equations += [
+                f"T_{i}_{j} - W_{i}_{j}" for i in range(1, n + 1) for j in range(1, model.d + 1)
+            ]
+        else:
+            equations.append("T = W")
+    return tuple(equations)
+
+
+def _encoder_decay_only(model: Model) -> Variety:
+    """Return {W = 0, P arbitrary}: with eta > 0 = eta_P, W^T dW = 0 and R W^T = 0 force W = 0."""
+    modes = modes_of(model.moments)
+    n, d = model.n, model.d
+    flow_dynamics, map_dynamics = Dynamics.of(model, is_map=False), Dynamics.of(model, is_map=True)
+    point = Point((), (ZERO,) * n, ())
+    blocks = [(model.eta, ZERO)] * (n * d)
+    slack = 2 * (1 + model.nu) / model.h - model.eta
+    verdicts = (
+        Verdict.STABLE,
+        Verdict.STABLE if slack > 0 else (Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE),
+    )
+    stabilities = []
+    for verdict, dynamics in zip(verdicts, (flow_dynamics, map_dynamics), strict=True):
+        values = _roots(blocks, dynamics)
+        size = np.abs(values) if dynamics.is_map else values.real
+        extent = float(size.max())
+        if dynamics.is_map and model.nu:
+            extent = max(extent, to_float(model.nu))
+        largest = to_float(2 * (1 + model.nu) / model.eta) if dynamics.is_map else None
+        stabilities.append(
+            Stability(
+                verdict,
+                How.CERTIFIED,
+                n * n,
+                extent,
+                largest,
+                build_spectrum=partial(_spectrum, values, model, dynamics),
+            )
+        )
+    conditions = [
+        _condition(
+            [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")], [(mode.m, f"P_{i}_{i}")], Fraction(1)
+        )
+        for i in range(1, n + 1)
+        for mode in modes
+    ]
+    step = [
+        _condition(
+            [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")],
+            [(mode.m, f"P_{i}_{i}")],
+            critical_phi(model),
+            2 * (1 + model.nu) / model.h,
+        )
+        for i in range(1, n + 1)
+        for mode in modes
+    ]
+    small = n * d <= CONDITION_LIMIT and model.moments.is_diagonal
+    flow_text = _distinct(conditions)
+    component = Component(
+        id="rank0",
+        rank=0,
+        dimension=n * n,
+        collapse="full",
+        flow=stabilities[0],
+        map=stabilities[1],
+        modes=(),
+        roots=(),
+        stable_where=Conditions(flow_text, (*flow_text, *_distinct(step)), "points with P diagonal")
+        if small
+        else None,
+        note="stable at P = 0; the conditions say where else",
+        build_detail=partial(_detail, model, point),
+    )
+    return Variety(
+        (component,),
+        complete=True,
+        total=1,
+        stable_total=1,
+        why="without predictor decay R W^T = 0, so eta W W^T = W R^T P = 0 and W = 0 [proved]",
+    )
+
+
+def _predictor_decay_only(model: Model) -> Variety:
+    """Return collapse for eta = 0 < eta_P: P = 0 and W M W^T = 0, a point when M is definite."""
+    modes = modes_of(model.moments)
+    definite = all(mode.m > 0 for mode in modes) or all(mode.m < 0 for mode in modes)
+    if not definite:
+        raise ScopeError(
+            "--weight-decay 0 with --predictor-weight-decay above 0: M must be definite, it has "
+            "eigenvalues that are zero or of both signs",
+            hint="give --weight-decay above 0",
+        )
+    undecided = Stability(
+        Verdict.UNDECIDED,
+        How.CERTIFIED,
+        model.n * model.d,
+        -to_float(model.eta_p),
+        note="all encoder directions are neutral: the linearisation does not decide; along the "
+        "slow set P = alpha W M W^T/eta_P the encoder grows at third order",
+    )
+    map_part = Stability(
+        Verdict.UNDECIDED,
+        How.CERTIFIED,
+        model.n * model.d,
+        abs(1 - to_float(model.h * model.eta_p)) if not model.nu else None,
+        note=undecided.note,
+    )
+    component = Component(
+        id="rank0",
+        rank=0,
+        dimension=0,
+        collapse="full",
+        flow=undecided,
+        map=map_part,
+        modes=(),
+        roots=(),
+        build_detail=partial(_detail, model, Point((), (ZERO,) * model.n, ())),
+    )
+    return Variety(
+        (component,),
+        complete=True,
+        total=1,
+        stable_total=None,
+        why="P^T P = 0 at every equilibrium, then W M W^T = 0 and M is definite [proved]",
+    )
