@@ -7,7 +7,7 @@ EMA share one set of blocks. Start with `aligned_variety`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -18,18 +18,18 @@ import numpy as np
 
 from equilibria.blocks import Blocks
 from equilibria.extents import Members
-from equilibria.lift import stratum_detail
+from equilibria.lift import Lifter
 from equilibria.model import Model
 from equilibria.modes import Group, Mode, groups_of, modes_of
 from equilibria.rationals import to_float
 from equilibria.results import Component, How, Stability, Variety, Verdict, collapse_grade
 from equilibria.spectra import stratum_spectrum
 from equilibria.strata import (
+    Lists,
     StableSets,
     Stratum,
     all_strata,
     convolve_counts,
-    make_stratum,
     stable_sets,
     total_strata,
 )
@@ -89,11 +89,14 @@ def _plan(model: Model, groups: Sequence[Group], max_components: int) -> Plan:
     stable = list(islice(_stable_strata(positive, negative, model.n), wanted))
     if len(stable) > max_components and not _nested(stable) and _work(stable, model) > WORK_LIMIT:
         stable = stable[:max_components]
+    if len(stable) >= max_components:
+        return Plan(stable, total, count, every=False)
     chosen = {_key(stratum): stratum for stratum in stable}
+    lists = Lists([group for group in groups if group.states])
     for stratum in stable:
         if len(chosen) >= max_components:
             break
-        for neighbour in _neighbours(stratum, groups, model.n):
+        for neighbour in _neighbours(stratum, lists, model.n):
             chosen.setdefault(_key(neighbour), neighbour)
     return Plan(list(chosen.values()), total, count, every=False)
 
@@ -119,13 +122,17 @@ def _stable_count(positive: StableSets, negative: StableSets, n: int) -> int:
     return convolve_counts(positive.counts(n), negative.counts(n), n)
 
 
-def _stable_strata(positive: StableSets, negative: StableSets, n: int):  # type: ignore[no-untyped-def]
+def _stable_strata(
+    positive: StableSets, negative: StableSets, n: int
+) -> Iterator[Stratum]:
     """Yield the closed sets of both signs together."""
+    lists = Lists([*positive.groups, *negative.groups])
+    offset = len(positive.groups)
     for chosen in positive.sets(n):
-        first = make_stratum(positive.groups, chosen)
-        for other in negative.sets(n - len(first)):
-            second = make_stratum(negative.groups, other)
-            yield tuple(sorted((*first, *second), key=lambda state: state.mode.number))
+        rank = sum(plus for _, (plus, _) in chosen)
+        for other in negative.sets(n - rank):
+            moved = [(offset + position, choice) for position, choice in other]
+            yield lists.stratum([*chosen, *moved])
 
 
 def _nested(strata: Sequence[Stratum]) -> bool:
@@ -141,34 +148,25 @@ def _key(stratum: Stratum) -> tuple[tuple[int, str], ...]:
     return tuple((state.mode.number, state.root) for state in stratum)
 
 
-def _neighbours(stratum: Stratum, groups: Sequence[Group], n: int) -> list[Stratum]:
-    """Return the strata that differ in one mode: another root, one mode less, one mode more."""
-    active = [group for group in groups if group.states]
-    counts = {(s.mode.number, s.root) for s in stratum}
+def _neighbours(stratum: Stratum, lists: Lists, n: int) -> Iterator[Stratum]:
+    """Yield the strata that differ in one mode: another root, one mode less, one mode more."""
+    present = {(s.mode.number, s.root) for s in stratum}
     choice = [
-        (
-            sum((mode.number, "+") in counts for mode in group.modes),
-            sum((mode.number, "-") in counts for mode in group.modes),
-        )
-        for group in active
+        tuple(sum((m.number, root) in present for m in group.modes) for root in "+-")
+        for group in lists.groups
     ]
-    found = []
     for index, (plus, minus) in enumerate(choice):
-        size, roots = len(active[index].modes), len(active[index].states)
-        for change in (
-            (plus - 1, minus + 1),
-            (plus + 1, minus - 1),
-            (plus - 1, minus),
-            (plus, minus - 1),
-            (plus + 1, minus),
-            (plus, minus + 1),
-        ):
-            a, b = change
-            if min(a, b) < 0 or a + b > size or (roots == 1 and b):
+        group = lists.groups[index]
+        for up, down in CHANGES:
+            a, b = plus + up, minus + down
+            if min(a, b) < 0 or a + b > len(group.modes) or (b and len(group.states) == 1):
                 continue
-            if len(stratum) - plus - minus + a + b <= n:
-                found.append(make_stratum(active, [*choice[:index], change, *choice[index + 1 :]]))
-    return found
+            if len(stratum) + up + down <= n:
+                changed = [*choice[:index], (a, b), *choice[index + 1 :]]
+                yield lists.stratum(enumerate(changed))  # type: ignore[arg-type]
+
+
+CHANGES = ((-1, 1), (1, -1), (-1, 0), (0, -1), (1, 0), (0, 1))
 
 
 def _select(components: list[Component], max_components: int, *, keep_all: bool) -> list[Component]:
@@ -185,14 +183,17 @@ def _select(components: list[Component], max_components: int, *, keep_all: bool)
 
 def evaluate(model: Model, modes: Sequence[Mode], strata: Sequence[Stratum]) -> list[Component]:
     """Return one component per stratum; blocks are computed once for the states that occur."""
-    states = {(s.mode.number, s.root): s for stratum in strata for s in stratum}
+    # Strata share their states, so that identity finds them fast among millions.
+    by_identity = {id(s): s for stratum in strata for s in stratum}
+    states = {(s.mode.number, s.root): s for s in by_identity.values()}
     keys = sorted(states)
-    index = {key: position for position, key in enumerate(keys)}
+    place = {key: position for position, key in enumerate(keys)}
+    index = {i: place[s.mode.number, s.root] for i, s in by_identity.items()}
     blocks = Blocks([states[k] for k in keys], modes, model.eta, exact=model.exact)
     with_pairs = any(len(stratum) > 1 for stratum in strata)
     tables = _tables(model, blocks, with_pairs=with_pairs)
     sets = [
-        np.array([index[s.mode.number, s.root] for s in stratum], dtype=np.intp)
+        np.array([index[id(s)] for s in stratum], dtype=np.intp)
         for stratum in strata
     ]
     mode_of_state = np.array([states[k].mode.number - 1 for k in keys], dtype=np.intp)
@@ -208,26 +209,38 @@ def _tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> DecayTables:
     return unequal_decay_tables(model, blocks, with_pairs=with_pairs)
 
 
-def component_dimension(stratum: Stratum, groups: dict[int, int], n: int) -> int:
+def component_dimension(stratum: Stratum, groups: Mapping[int, tuple[int, int]], n: int) -> int:
     """Return the dimension of the component: rotations of the rows, and of repeated modes.
 
     The rows give k(n-k) + k(k-1)/2 (T0.4). A group of g equal modes, a of them active, a+ at p+ and
     a- at p-, adds the frames in g dimensions, less the rotations that rows and frames share.
-    `groups` maps a mode's number to the number of its group's members, and equal keys of groups
-    share (s, m).
+    `groups` maps the number of a repeated mode to its group's first number and size.
     """
     k = len(stratum)
     dimension = k * (n - k) + k * (k - 1) // 2
-    by_group: dict[tuple[Fraction, Fraction], list[str]] = {}
-    for state in stratum:
-        by_group.setdefault((state.mode.s, state.mode.m), []).append(state.root)
-    sizes = {(state.mode.s, state.mode.m): groups[state.mode.number] for state in stratum}
-    for key, roots in by_group.items():
-        size, active = sizes[key], len(roots)
-        plus, minus = roots.count("+"), roots.count("-")
+    repeated: dict[tuple[int, int], list[str]] = {}
+    if groups:
+        for state in stratum:
+            if state.mode.number in groups:
+                repeated.setdefault(groups[state.mode.number], []).append(state.root)
+    for (_, size), roots in repeated.items():
+        active, plus, minus = len(roots), roots.count("+"), roots.count("-")
         dimension += size * active - active * (active + 1) // 2
         dimension -= plus * (plus - 1) // 2 + minus * (minus - 1) // 2
     return dimension
+
+
+def repeated_modes(modes: Sequence[Mode]) -> dict[int, tuple[int, int]]:
+    """Return, for every mode that shares its (s, m), its group's first number and size."""
+    members: dict[tuple[Fraction, Fraction], list[int]] = {}
+    for mode in modes:
+        members.setdefault((mode.s, mode.m), []).append(mode.number)
+    return {
+        number: (group[0], len(group))
+        for group in members.values()
+        if len(group) > 1
+        for number in group
+    }
 
 
 class _Assembly:
@@ -247,10 +260,8 @@ class _Assembly:
         self.flow = Dynamics.of(model, is_map=False)
         self.step = Dynamics.of(model, is_map=True)
         self.known = How.CERTIFIED if model.exact else How.NUMERIC
-        counts: dict[tuple[Fraction, Fraction], int] = {}
-        for mode in modes:
-            counts[mode.s, mode.m] = counts.get((mode.s, mode.m), 0) + 1
-        self.group_sizes = {mode.number: counts[mode.s, mode.m] for mode in modes}
+        self.repeated = repeated_modes(modes)
+        self.lifter = Lifter(model)
 
     def components(self) -> list[Component]:
         t = self.tables
@@ -308,7 +319,7 @@ class _Assembly:
         inverse: float,
     ) -> Component:
         model, k = self.model, len(stratum)
-        dimension = component_dimension(stratum, self.group_sizes, model.n)
+        dimension = component_dimension(stratum, self.repeated, model.n)
         neutral = k * (k - 1) // 2 + k * (model.n - k) + zero_count
         degenerate = neutral != dimension
         fixed = self._fixed_rates(k)
@@ -322,7 +333,6 @@ class _Assembly:
             radius = max(radius, to_float(model.nu))
         flow_sign = max(signs[0], 0) if degenerate else signs[0]
         map_sign = self._map_sign(flow_sign, signs[1], k)
-        numbers = tuple(state.mode.number for state in stratum)
         return Component(
             id=stratum_id(stratum),
             rank=k,
@@ -341,9 +351,9 @@ class _Assembly:
                 self.step,
                 1 / inverse if flow_sign < 0 and inverse > 0 else None,
             ),
-            modes=numbers,
-            roots=tuple(state.root for state in stratum),
-            build_detail=partial(stratum_detail, model, stratum),
+            modes=tuple([state.mode.number for state in stratum]),
+            roots=tuple([state.root for state in stratum]),
+            build_detail=partial(self.lifter.detail, stratum),
         )
 
     def _fixed_rates(self, k: int) -> list[float]:
@@ -439,7 +449,7 @@ def stratum_id(stratum: Stratum) -> str:
     """Return an id such as `rank2:1+,3-`; `rank0` is full collapse."""
     if not stratum:
         return "rank0"
-    return f"rank{len(stratum)}:" + ",".join(f"{s.mode.number}{s.root}" for s in stratum)
+    return f"rank{len(stratum)}:" + ",".join([s.label for s in stratum])
 
 
 __all__ = ["KindTables", "aligned_variety", "evaluate", "stratum_id"]

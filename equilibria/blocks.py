@@ -28,7 +28,7 @@ from equilibria.rationals import to_float
 from equilibria.surds import Surd, in_common_field
 from equilibria.transfer import (
     Dynamics,
-    leftmost_real_root,
+    all_roots_below,
     polynomial_roots,
     rightmost_real_root,
 )
@@ -109,7 +109,16 @@ class Blocks:
     def inactive_signs(self) -> Signs:
         """Return the sign of p_i m_j - p_i^2 s_j - eta: 1 where input j wants to grow."""
         positive, negative = self.inactive_terms()
-        return self._signs(negative - positive, positive + np.abs(negative), self._exact_inactive)
+        value = negative - positive
+        value[self._own_mode] = -np.inf  # a mode is never inactive beside itself
+        return self._signs(value, positive + np.abs(negative), self._exact_inactive)
+
+    @cached_property
+    def _own_mode(self) -> NDArray[np.bool_]:
+        numbers = np.array([mode.number for mode in self.modes])
+        return np.asarray(
+            np.array([state.mode.number for state in self.states])[:, None] == numbers
+        )
 
     def _exact_inactive(self, i: int, j: int) -> int:
         # s p^2 = m p - eta at the root, so the condition is linear in p.
@@ -165,24 +174,37 @@ class Blocks:
 
     # Extents: spectral abscissa of the flow, spectral radius of the map.
 
-    def pair_extent(self, dynamics: Dynamics) -> Array:
-        """Return the extents of all pair blocks, shape (K, K); the diagonal is -inf or 0."""
+    def pair_extent(self, dynamics: Dynamics, diagonal: Array) -> Array:
+        """Return the extents of all pair blocks, shape (K, K).
+
+        Every stratum with a pair also has the two diagonal blocks, whose extents are `diagonal`. In
+        large tables a pair that provably stays below them is not resolved and reads -inf (0 for the
+        map), as the diagonal does.
+        """
         count = len(self.states)
-        extents = np.empty((count, count))
-        chunk = max(1, BATCH_LIMIT * 8 // max(count, 1))
-        for start in range(0, count, chunk):
-            rows = slice(start, min(start + chunk, count))
-            extents[rows] = self._pair_extent_rows(dynamics, rows)
-        np.fill_diagonal(extents, 0.0 if dynamics.is_map else -np.inf)
+        extents = np.full((count, count), 0.0 if dynamics.is_map else -np.inf)
+        upper = np.triu_indices(count, 1)
+        large = upper[0].size > BATCH_LIMIT and dynamics.real_rooted and bool((self.m > 0).all())
+        for start in range(0, upper[0].size, BATCH_LIMIT):
+            i, j = (index[start : start + BATCH_LIMIT] for index in upper)
+            polynomials = self._pair_polynomials(dynamics, i, j)
+            if large and polynomials.shape[-1] > 3:
+                floor = np.maximum(diagonal[i], diagonal[j])
+                extents[i, j] = _real_extent(dynamics, polynomials, floor)
+            else:
+                extents[i, j] = dynamics.extent(polynomial_roots(polynomials))
+        lower = (upper[1], upper[0])
+        extents[lower] = extents[upper]
         return extents
 
-    def _pair_extent_rows(self, dynamics: Dynamics, rows: slice) -> Array:
-        t = self.pair_terms(rows)
-        polynomials = dynamics.pair(t.a, t.b, t.u, t.v, self.eta_value)
-        large = polynomials[..., 0].size > BATCH_LIMIT
-        if large and polynomials.shape[-1] > 3 and dynamics.real_rooted and (t.u >= 0).all():
-            return _real_extent(dynamics, polynomials)
-        return dynamics.extent(polynomial_roots(polynomials))
+    def _pair_polynomials(
+        self, dynamics: Dynamics, i: NDArray[np.intp], j: NDArray[np.intp]
+    ) -> Array:
+        q = self.p[i] ** 2 + self.p[j] ** 2
+        a, b = self.eta_value + self.s[i] * q, self.eta_value + self.s[j] * q
+        return dynamics.pair(
+            a, b, self.p[j] * self.m[i], self.p[i] * self.m[j], self.eta_value
+        )
 
     # The largest stable step (T10.1): h* = 2 (1 + nu)/rate, rate = lambda_max X(phi*).
 
@@ -217,29 +239,24 @@ def _exact_pair_diagonal(
     )
 
 
-def _real_extent(dynamics: Dynamics, polynomials: Array) -> Array:
-    """Return extents of real-rooted blocks; the left end is found only where it could matter."""
-    right = rightmost_real_root(polynomials)
+def _real_extent(dynamics: Dynamics, polynomials: Array, floor: Array) -> Array:
+    """Return the extents of real-rooted blocks that may exceed `floor`; the others are left out."""
+    extent = np.full(floor.shape, 0.0 if dynamics.is_map else -np.inf)
     if not dynamics.is_map:
-        return right
-    radius = np.abs(1 + dynamics.h * right)
-    reflected = (-radius - 1) / dynamics.h
-    overtaken = ~_all_roots_above(polynomials, reflected)
-    if overtaken.any():
-        left = leftmost_real_root(polynomials[overtaken])
-        radius[overtaken] = np.maximum(radius[overtaken], np.abs(1 + dynamics.h * left))
-    return np.asarray(radius)
+        open_ones = ~all_roots_below(polynomials, floor)
+        extent[open_ones] = rightmost_real_root(polynomials[open_ones])
+        return extent
+    h = dynamics.h
+    above = ~all_roots_below(polynomials, (floor - 1) / h)
+    extent[above] = np.abs(1 + h * rightmost_real_root(polynomials[above]))
+    mirrored = _mirrored(polynomials)
+    below = ~all_roots_below(mirrored, (floor + 1) / h)
+    left = np.abs(1 - h * rightmost_real_root(mirrored[below]))
+    extent[below] = np.maximum(extent[below], left)
+    return extent
 
 
-def _all_roots_above(polynomials: Array, point: Array) -> NDArray[np.bool_]:
-    """Return whether all (real) roots exceed `point`: the derivatives alternate in sign there."""
+def _mirrored(polynomials: Array) -> Array:
+    """Return the polynomials in -lambda, with a positive leading coefficient."""
     degree = polynomials.shape[-1] - 1
-    above = np.ones(point.shape, dtype=np.bool_)
-    coefficients = polynomials
-    for order in range(degree + 1):
-        value = np.zeros_like(point)
-        for power in range(coefficients.shape[-1] - 1, -1, -1):
-            value = value * point + coefficients[..., power]
-        above &= value * (-1) ** (degree - order) > 0
-        coefficients = coefficients[..., 1:] * np.arange(1, coefficients.shape[-1])
-    return above
+    return np.asarray(polynomials * (-1.0) ** (np.arange(degree + 1) + degree))

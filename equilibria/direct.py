@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 
-from equilibria.aligned import component_dimension, stratum_id
+from equilibria.aligned import component_dimension, repeated_modes, stratum_id
 from equilibria.errors import ScopeError
 from equilibria.lift import ENTRYWISE_LIMIT, number
 from equilibria.model import Model
@@ -101,13 +101,10 @@ class _Analysis:
         self.model, self.modes = model, modes
         self.exponent = Fraction(procedure(model.procedure).exponent or "1/2")
         self.cache: dict[tuple[object, ...], RealEigenvalue] = {}
-        sizes: dict[tuple[Fraction, Fraction], int] = {}
-        for mode in modes:
-            sizes[mode.s, mode.m] = sizes.get((mode.s, mode.m), 0) + 1
-        self.group_sizes = {mode.number: sizes[mode.s, mode.m] for mode in modes}
+        self.repeated = repeated_modes(modes)
 
     def component(self, stratum: Stratum) -> Component:
-        dimension = component_dimension(stratum, self.group_sizes, self.model.n)
+        dimension = component_dimension(stratum, self.repeated, self.model.n)
         known = How.CERTIFIED if self.model.exact else How.NUMERIC
         how = known if stratum else How.PROVED
         flow, step = both_stabilities(self.model, self.eigenvalues(stratum), dimension, how=how)

@@ -17,6 +17,7 @@ from equilibria.rationals import rational
 from equilibria.report import Report
 
 FIGURE_SUFFIXES = (".png", ".svg")
+INDENTED_COMPONENTS = 64
 
 
 def whole(text: str, option: str, least: int) -> int:
@@ -45,7 +46,8 @@ def json_text(report: Report) -> str:
     """Return the report as JSON text; equal reports give equal bytes."""
     import json
 
-    return json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    indent = 1 if len(report.components) <= INDENTED_COMPONENTS else None
+    return json.dumps(report.to_json(), indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_outputs(

@@ -271,7 +271,7 @@ class _Reader:
         character = rest[len(rest) - len(rest.lstrip()) :][0]
         if character == "^":
             return FormatError(
-                f"{self.where}: `{shorten(self.text)}`: `^` is not understood; powers are written x**2"
+                f"{self.where}: `{shorten(self.text)}`: `^` is not known here, powers are x**2"
             )
         if ord(character) < 128 and character.isprintable():
             return self._not_a_polynomial(self.text)

@@ -8,7 +8,7 @@ root p- (T6.3). A `State` is a mode at a root, with its exact value.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from equilibria.moments import Moments
@@ -39,6 +39,10 @@ class State:
     p: Surd
     value: float
     fold: bool
+    label: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.mode.number}{self.root}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ sets are the paths of a small graph: they are counted exactly without being list
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cmp_to_key
+from functools import cached_property, cmp_to_key
 from itertools import product
 from math import comb
 from typing import TYPE_CHECKING
@@ -32,6 +32,9 @@ Stratum = tuple[State, ...]
 Choice = tuple[int, int]
 """How many members of a group rest at p+ and at p-."""
 
+Path = tuple["Path | None", int, int]
+"""The groups chosen so far, last first: what came before, a position, how many members."""
+
 
 def total_strata(groups: Sequence[Group], n: int) -> int:
     """Return the number of components (orbits and families) of rank at most n."""
@@ -48,32 +51,47 @@ def total_strata(groups: Sequence[Group], n: int) -> int:
 
 def all_strata(groups: Sequence[Group], n: int) -> Iterator[Stratum]:
     """Yield every stratum of rank at most n."""
-    active = [group for group in groups if group.states]
-    options = [_choices(group) for group in active]
+    members = Lists([group for group in groups if group.states])
+    options = [_choices(group) for group in members.groups]
     for choice in product(*options):
         if sum(plus + minus for plus, minus in choice) <= n:
-            yield make_stratum(active, choice)
+            yield members.stratum(enumerate(choice))
 
 
 def _choices(group: Group) -> list[Choice]:
     size = len(group.modes)
     most_minus = size if len(group.states) == 2 else 0
     return [
-        (plus, minus)
+        (rank - minus, minus)
         for rank in range(size + 1)
         for minus in range(min(rank, most_minus) + 1)
-        for plus in (rank - minus,)
     ]
 
 
-def make_stratum(groups: Sequence[Group], choice: Sequence[Choice]) -> Stratum:
-    """Return the canonical stratum of a choice: lowest members first, p+ before p-."""
-    states: list[State] = []
-    for group, (plus, minus) in zip(groups, choice, strict=True):
-        for index in range(plus + minus):
-            root = group.states[0 if index < plus else 1]
-            states.append(state_of_member(root, group.modes[index]))
-    return tuple(sorted(states, key=lambda state: state.mode.number))
+class Lists:
+    """The states of every member of every group, made once and shared by all strata."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = tuple(groups)
+        self.states = [
+            [[state_of_member(state, mode) for mode in group.modes] for state in group.states]
+            for group in groups
+        ]
+
+    def stratum(self, choice: Iterable[tuple[int, Choice]]) -> Stratum:
+        """Return the canonical stratum of a choice: lowest members first, p+ before p-."""
+        chosen: list[State] = []
+        for group, (plus, minus) in choice:
+            if plus:
+                chosen += self.states[group][0][:plus]
+            if minus:
+                chosen += self.states[group][1][plus : plus + minus]
+        chosen.sort(key=_number)
+        return tuple(chosen)
+
+
+def _number(state: State) -> int:
+    return state.mode.number
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,12 @@ class StableSets:
     forced: tuple[int, ...]
     conflicts: frozenset[tuple[int, int]]
     """Positions (j, k) with equal |p+|: an active j also forbids an inactive earlier k."""
+
+    @cached_property
+    def _plain(self) -> list[bool]:
+        """Return which positions are single modes without a conflict."""
+        marked = {j for j, _ in self.conflicts}
+        return [len(g.modes) == 1 and j not in marked for j, g in enumerate(self.groups)]
 
     @property
     def members(self) -> int:
@@ -122,7 +146,7 @@ class StableSets:
                     f"more than {LISTING_LIMIT} stable strata among modes with equal roots p+; "
                     "move one of the equal modes by a small amount"
                 )
-            counts[sum(plus for plus, _ in chosen)] += 1
+            counts[sum(plus for _, (plus, _minus) in chosen)] += 1
         return counts if n is not None else [sum(counts)]
 
     def _continuations(
@@ -145,32 +169,41 @@ class StableSets:
             total[0] += 1
         return total
 
-    def sets(self, n: int) -> Iterator[tuple[Choice, ...]]:
-        """Yield the stable sets of rank at most n as choices, in depth-first order."""
-        blank: tuple[Choice, ...] = ((0, 0),) * len(self.groups)
-        stack: list[tuple[int, tuple[Choice, ...], int]] = [(-1, blank, 0)]
+    def sets(self, n: int) -> Iterator[list[tuple[int, Choice]]]:
+        """Yield the stable sets of rank at most n as (position, choice), in depth-first order."""
+        stack: list[tuple[int, Path | None, int]] = [(-1, None, 0)]
         end = len(self.groups)
         while stack:
-            i, chosen, rank = stack.pop()
+            i, path, rank = stack.pop()
             forced = end if i < 0 else self.forced[i]
+            # Runs in which every mode forces the next one, the chain of T8.2, need no branching.
+            while forced == i + 1 < end and rank < n and self._plain[forced]:
+                i, path, rank = forced, (path, forced, 1), rank + 1
+                forced = self.forced[i]
             if forced >= end:
-                yield chosen
-            following: list[tuple[int, tuple[Choice, ...], int]] = []
-            for j in range(i + 1, min(forced, end - 1) + 1):
-                if self.conflicts and self._contradicts(j, chosen):
+                yield _unrolled(path)
+            for j in range(min(forced, end - 1), i, -1):
+                if self.conflicts and self._contradicts(j, path):
                     continue
                 size = len(self.groups[j].modes)
                 smallest = size if j == forced else 1
-                following.extend(
-                    (j, (*chosen[:j], (plus, 0), *chosen[j + 1 :]), rank + plus)
-                    for plus in range(smallest, min(size, n - rank) + 1)
-                )
-            stack.extend(reversed(following))
+                for plus in range(min(size, n - rank), smallest - 1, -1):
+                    stack.append((j, (path, j, plus), rank + plus))
 
-    def _contradicts(self, j: int, chosen: tuple[Choice, ...]) -> bool:
+    def _contradicts(self, j: int, path: Path | None) -> bool:
+        ranks = {k: plus for k, (plus, _) in _unrolled(path)}
         return any(
-            (j, k) in self.conflicts and chosen[k][0] < len(self.groups[k].modes) for k in range(j)
+            (j, k) in self.conflicts and ranks.get(k, 0) < len(self.groups[k].modes)
+            for k in range(j)
         )
+
+
+def _unrolled(path: Path | None) -> list[tuple[int, Choice]]:
+    chosen: list[tuple[int, Choice]] = []
+    while path is not None:
+        path, position, plus = path
+        chosen.append((position, (plus, 0)))
+    return chosen[::-1]
 
 
 def stable_sets(groups: Sequence[Group], inactive_signs: NDArray[np.int8]) -> StableSets:

@@ -101,7 +101,8 @@ def _pair_tables(blocks: Blocks, steps: _Steps, flow: Dynamics, step: Dynamics) 
     np.fill_diagonal(zero, val=False)
     extents = []
     for dynamics in (flow, step):
-        extent = blocks.pair_extent(dynamics)
+        diagonal = dynamics.extent(polynomial_roots(dynamics.scalar(*blocks.diagonal_terms())))
+        extent = blocks.pair_extent(dynamics, diagonal)
         for i, j in np.argwhere(zero):
             t = blocks.pair_terms(slice(i, i + 1))
             terms = (t.a[0, j], t.b[0, j], t.u[0, j], t.v[0, j])

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     ComplexArray = NDArray[np.complex128]
 
 
+NEWTON_TOLERANCE = 1e-14
+NEWTON_STEPS = 80
+
+
 @dataclass(frozen=True, slots=True)
 class Dynamics:
     """The rates that turn a block into a spectrum; `is_map` chooses map or flow."""
@@ -137,40 +141,55 @@ def _quadratic_roots(linear: Array, constant: Array) -> ComplexArray:
     return np.stack([far, near], axis=-1)
 
 
-def rightmost_real_root(coefficients: Array) -> Array:
-    """Return the largest root of each polynomial of a batch, all of whose roots must be real.
+def all_roots_below(coefficients: Array, point: Array) -> NDArray[np.bool_]:
+    """Return whether all roots, which must be real, lie strictly below `point`.
 
-    Newton's method from the right of all roots decreases monotonically to the largest one.
+    They do exactly when the polynomial and all its derivatives are positive there (leading
+    coefficients are positive).
     """
-    return _newton(coefficients, np.asarray(_root_bound(coefficients)))
+    rows = [np.ascontiguousarray(coefficients[..., k]) for k in range(coefficients.shape[-1])]
+    below = np.ones(point.shape, dtype=np.bool_)
+    # Repeated synthetic division by (x - point) leaves the Taylor coefficients one by one.
+    for order in range(len(rows)):
+        for k in range(len(rows) - 2, order - 1, -1):
+            rows[k] = rows[k] + rows[k + 1] * point
+        below &= rows[order] > 0
+    return below
 
 
-def leftmost_real_root(coefficients: Array) -> Array:
-    """Return the smallest root of each polynomial of a batch, all of whose roots must be real."""
-    return _newton(coefficients, -_root_bound(coefficients))
+def rightmost_real_root(coefficients: Array) -> Array:
+    """Return the largest root of each polynomial of a batch (N, degree + 1), all roots real.
+
+    Newton's method from the right of all roots decreases monotonically to the largest one. It
+    starts at 0 where all roots are negative, else at a bound on the roots.
+    """
+    if not coefficients.shape[0]:
+        return np.zeros(0)
+    negative = all_roots_below(coefficients, np.zeros(coefficients.shape[0]))
+    x = np.where(negative, 0.0, _root_bound(coefficients))
+    rows = np.ascontiguousarray(coefficients.T)
+    active = np.arange(x.size)
+    for _ in range(NEWTON_STEPS):
+        point = x[active]
+        value, slope = rows[-1].copy(), np.zeros(active.size)
+        for row in rows[-2::-1]:
+            slope *= point
+            slope += value
+            value *= point
+            value += row
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = np.where(slope == 0, 0.0, value / slope)
+        x[active] = point - step
+        moving = np.abs(step) > NEWTON_TOLERANCE * np.abs(point)
+        if not moving.any():
+            break
+        if 2 * np.count_nonzero(moving) < active.size:
+            active, rows = active[moving], np.ascontiguousarray(rows[:, moving])
+    return x
 
 
 def _root_bound(coefficients: Array) -> Array:
-    """Return sqrt(sum of squares of the roots), from the two leading coefficients."""
+    """Return sqrt(sum of squares of the roots), from the leading coefficients."""
     second = coefficients[..., -2] / coefficients[..., -1]
     third = coefficients[..., -3] / coefficients[..., -1]
     return np.asarray(np.sqrt(np.maximum(second**2 - 2 * third, 0.0)) * (1 + 1e-12) + 1e-300)
-
-
-def _newton(coefficients: Array, start: Array, iterations: int = 80) -> Array:
-    x = start.copy()
-    active = np.arange(x.size)
-    flat, values = coefficients.reshape(-1, coefficients.shape[-1]), x.reshape(-1)
-    for _ in range(iterations):
-        rows, point = flat[active], values[active]
-        value, slope = rows[:, -1].copy(), np.zeros(active.size)
-        for power in range(rows.shape[1] - 2, -1, -1):
-            slope = slope * point + value
-            value = value * point + rows[:, power]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = np.where(slope == 0, 0.0, value / slope)
-        values[active] = point - step
-        active = active[np.abs(step) > 4e-16 * np.abs(point)]
-        if not active.size:
-            break
-    return values.reshape(start.shape)

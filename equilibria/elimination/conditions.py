@@ -2,15 +2,15 @@
 
 On a component with ideal P of dimension k the characteristic polynomial of the Jacobian is computed
 modulo P, x**k is divided out (a remainder means that it is no component of equilibria), and the
-conditions of Lienard and Chipart are read off the rest, the map's after the unit disc has been moved
-to the left half-plane. They hold at every point of the component, as identities modulo P.
+conditions of Lienard and Chipart are read off the rest, the map's after the unit disc has been
+moved to the left half-plane. They hold at every point of the component, as identities modulo P.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import comb
+from math import comb, gcd, lcm
 
 from equilibria.elimination.charpoly import (
     Residue,
@@ -21,10 +21,11 @@ from equilibria.elimination.charpoly import (
 from equilibria.elimination.factor import factor
 from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.reality import sum_of_squares
-from equilibria.errors import ConsistencyError
+from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.polynomial import Polynomial, Ring
 
-MAX_FACTORED_TERMS = 200
+MAX_FACTORED_TERMS = 100
+MAX_TERMS = 400
 
 
 def stability_conditions(
@@ -120,7 +121,7 @@ def simplified(conditions: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
     """
     known: dict[Polynomial, list[Polynomial]] = {}
     for condition in conditions:
-        constant, factors = factor(condition)
+        constant, factors = _factors(condition)
         sign, odd = (1 if constant > 0 else -1), list[Polynomial]()
         if not constant:
             return (condition.ring.constant(-1),)
@@ -147,9 +148,15 @@ def simplified(conditions: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
     reduced: dict[Polynomial, None] = {}
     for product, parts in known.items():
         reduced[_without(product, parts, single)] = None
-    return tuple(
-        sorted((f for f in reduced if f.degree > 0), key=lambda f: (f.degree, f.text()))
-    )
+    return tuple(sorted((f for f in reduced if f.degree > 0), key=lambda f: (f.degree, f.text())))
+
+
+def _factors(condition: Polynomial) -> tuple[Fraction, list[tuple[Polynomial, int]]]:
+    if len(condition.terms) > MAX_TERMS:
+        raise LimitReached(f"a condition of {len(condition.terms)} terms")
+    if len(condition.terms) > MAX_FACTORED_TERMS:
+        return Fraction(1), [(condition, 1)]
+    return factor(condition)
 
 
 def _without(product: Polynomial, parts: list[Polynomial], single: list[Polynomial]) -> Polynomial:
@@ -158,16 +165,15 @@ def _without(product: Polynomial, parts: list[Polynomial], single: list[Polynomi
         return product
     kept = product.ring.constant(1)
     for part in parts:
-        if part in single:
-            continue
-        kept = kept * (-1 if -part in single else 1) * (1 if -part in single else part)
+        if -part in single:
+            kept = -kept
+        elif part not in single:
+            kept = kept * part
     return kept
 
 
 def _primitive(f: Polynomial) -> tuple[int, Polynomial]:
     """Return the sign and f without its rational content, leading coefficient positive."""
-    from math import gcd, lcm
-
     values = f.terms.values()
     scale = Fraction(lcm(*(c.denominator for c in values)))
     scale /= gcd(*(int(c * scale) for c in values))

@@ -16,7 +16,10 @@ from equilibria.engines import Answer, Limits, choose
 from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.polynomial import Polynomial
 
-ENGINE_SHARE = 0.5
+ENGINE_SHARE = 0.4
+COVER_SHARE = 0.5
+REAL_SHARE = 0.3
+MAX_EXPONENT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def decompose(
     ring = polynomials[0].ring
     given = [f for f in polynomials if f]
     if not given:
-        whole = _component(Ideal(ring, [], deadline))
+        whole = _component(Ideal(ring, [], deadline), deadline)
         return Decomposition((whole,), True, "every point solves the system", "none")
     chosen = choose(engine)
     answer = chosen.minimal_primes(given, Limits(seconds=time_limit * ENGINE_SHARE))
@@ -77,8 +80,8 @@ def decompose(
     ideals = _minimal([Ideal(ring, prime, deadline) for prime in answer.primes])
     for ideal in ideals:
         _vanishes(given, ideal, name)
-    covered = covers(ideals, Ideal(ring, given, deadline)) if answer.complete else None
-    components = [_component(ideal) for ideal in ideals]
+    covered = _covered(given, answer, ideals, deadline.share(COVER_SHARE))
+    components = [_component(ideal, deadline.share(REAL_SHARE)) for ideal in ideals]
     for component in [c for c in components if c.real.real is Real.THIN]:
         components.extend(_real_inside(component, components, engine, deadline))
     return Decomposition(
@@ -87,6 +90,41 @@ def decompose(
         _why(answer, name, covered),
         name,
     )
+
+
+def _covered(
+    given: Sequence[Polynomial], answer: Answer, ideals: Sequence[Ideal], deadline: Deadline
+) -> bool | None:
+    if not answer.complete:
+        return None
+    try:
+        whole = Ideal(given[0].ring, given, deadline)
+        if len(answer.residues) == len(answer.primes) and _residues_cover(whole, answer):
+            return True
+    except LimitReached:
+        return None
+    return covers(ideals, whole)
+
+
+def _residues_cover(whole: Ideal, answer: Answer) -> bool:
+    """Check that nothing is left when the engine has divided out one prime after the other.
+
+    What it calls I : P^oo holds all zeros of I outside V(P) if s g^e lies in I for all its
+    generators s, all g in P and some e. Normal forms decide that; at the end 1 must be left.
+    """
+    before = whole
+    for prime, residue in zip(answer.primes, answer.residues, strict=True):
+        for s in residue:
+            for g in prime:
+                rest = before.normal_form(s)
+                for _ in range(MAX_EXPONENT):
+                    if not rest:
+                        break
+                    rest = before.normal_form(rest * g)
+                if rest:
+                    return False
+        before = Ideal(whole.ring, residue, whole.deadline)
+    return before.is_everything
 
 
 def covers(ideals: Sequence[Ideal], whole: Ideal) -> bool | None:
@@ -138,14 +176,14 @@ def _inside(ideal: Ideal, other: Ideal) -> bool:
     return all(ideal.contains(g) for g in other.basis)
 
 
-def _component(ideal: Ideal) -> PrimeComponent:
+def _component(ideal: Ideal, deadline: Deadline) -> PrimeComponent:
     dimension = ideal.dimension
     degree = None
     if dimension == 0:
         degree = len(ideal.standard_monomials())
     elif len(ideal.basis) == 1 or all(g.degree == 1 for g in ideal.basis):
         degree = max((g.degree for g in ideal.basis), default=1)
-    return PrimeComponent(ideal, dimension, degree, try_real_part(ideal))
+    return PrimeComponent(ideal, dimension, degree, try_real_part(ideal.within(deadline)))
 
 
 def _real_inside(
@@ -162,7 +200,8 @@ def _real_inside(
     if not part.complete:
         unknown = RealPart(Real.UNKNOWN, f"its real points were not separated: {part.why}")
         return [PrimeComponent(Ideal(ring, smaller, deadline), -1, None, unknown)]
-    return [c for c in part.components if not any(_inside(c.ideal, other) for other in visible)]
+    inner = [c for c in part.components if c.real.real in (Real.YES, Real.UNKNOWN)]
+    return [c for c in inner if not any(_inside(c.ideal, other) for other in visible)]
 
 
 def _canonical(component: PrimeComponent) -> tuple[int, list[str]]:

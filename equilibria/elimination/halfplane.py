@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from equilibria.elimination.charpoly import cayley
+from equilibria.elimination.fieldpoly import FieldPoly, derivative, divide, trim
 from equilibria.elimination.realfield import Element
-
-Poly = list[Element]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ def place(coefficients: Sequence[Element], kind: str) -> Placement:
     one = coefficients[-1].field.constant(1)
     moved = cayley(coefficients, one)
     degree = len(moved)
-    moved = _trim(moved)
+    moved = trim(moved)
     return _half_plane(moved) + Placement(0, degree - len(moved))
 
 
-def _half_plane(f: Poly) -> Placement:
+def _half_plane(f: FieldPoly) -> Placement:
     zeros = next(i for i, c in enumerate(f) if c)
     f = f[zeros:]
     degree = len(f) - 1
@@ -53,53 +53,32 @@ def _half_plane(f: Poly) -> Placement:
     index, common = _cauchy_index(first, second)
     on_the_right = (degree - (len(common) - 1) - index) // 2
     if len(common) > 1:
-        distinct, repeated = _cauchy_index(common, _derivative(common))
+        distinct, repeated = _cauchy_index(common, derivative(common))
         if distinct < len(common) - len(repeated):
             return Placement(on_the_right + 1, zeros)
         zeros += len(common) - 1
     return Placement(on_the_right, zeros)
 
 
-def _parts(f: Poly, offset: int) -> Poly:
+def _parts(f: FieldPoly, offset: int) -> FieldPoly:
     """Return f1 (offset 0) or f2 (offset 1)."""
     degree = len(f) - 1
     part = [c * Fraction(0) for c in f]
     for k in range(degree - offset, -1, -2):
         part[k] = f[k] * Fraction((-1) ** ((degree - offset - k) // 2))
-    return _trim(part)
+    return trim(part)
 
 
-def _cauchy_index(f1: Poly, f2: Poly) -> tuple[int, Poly]:
+def _cauchy_index(f1: FieldPoly, f2: FieldPoly) -> tuple[int, FieldPoly]:
     """Return the Cauchy index of f2/f1 over the real line, and the common divisor."""
     chain = [f1]
     while f2:
         chain.append(f2)
-        f1, f2 = f2, [-c for c in _remainder(f1, f2)]
+        f1, f2 = f2, [-c for c in divide(f1, f2)[1]]
     index = 0
-    for a, b in zip(chain, chain[1:], strict=False):
+    for a, b in pairwise(chain):
         at_plus = a[-1].sign() * b[-1].sign()
         odd = (len(a) - len(b)) % 2
         at_minus = -at_plus if odd else at_plus
         index += (at_minus < 0) - (at_plus < 0)
     return index, chain[-1]
-
-
-def _remainder(a: Poly, b: Poly) -> Poly:
-    rest, unit = list(a), b[-1].inverse()
-    while len(rest) >= len(b):
-        factor, shift = rest[-1] * unit, len(rest) - len(b)
-        for i, c in enumerate(b):
-            rest[shift + i] = rest[shift + i] - factor * c
-        rest = _trim(rest[:-1])
-    return rest
-
-
-def _derivative(f: Poly) -> Poly:
-    return [c * Fraction(i) for i, c in enumerate(f)][1:]
-
-
-def _trim(f: Poly) -> Poly:
-    size = len(f)
-    while size and not f[size - 1]:
-        size -= 1
-    return f[:size]

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 from math import gcd, lcm
+from operator import add, le, sub
 
 from equilibria.errors import LimitReached
 from equilibria.polynomial import Polynomial, Ring
@@ -21,6 +23,8 @@ from equilibria.polynomial import Polynomial, Ring
 Exponents = tuple[int, ...]
 Terms = dict[Exponents, int]
 Key = Callable[[Exponents], tuple[int, ...]]
+
+CACHED_MONOMIALS = 200_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,12 @@ class Ideal:
         self.generators = tuple(f for f in generators if f)
         dense = [_dense(f)[0] for f in self.generators]
         self._basis = _groebner(dense, self._key, deadline)
+
+    def within(self, deadline: Deadline) -> Ideal:
+        """Return the same ideal, watching another clock."""
+        other = copy(self)
+        other.deadline = deadline
+        return other
 
     @cached_property
     def basis(self) -> tuple[Polynomial, ...]:
@@ -128,18 +138,12 @@ class Ideal:
 
 
 def _order(size: int, free: tuple[int, ...]) -> Key:
-    if not free:
-        return lambda m: (sum(m), *(-e for e in reversed(m)))
     bound = tuple(i for i in range(size) if i not in free)
 
+    @lru_cache(maxsize=CACHED_MONOMIALS)
     def key(m: Exponents) -> tuple[int, ...]:
-        first, second = [m[i] for i in bound], [m[i] for i in free]
-        return (
-            sum(first),
-            *(-e for e in reversed(first)),
-            sum(second),
-            *(-e for e in reversed(second)),
-        )
+        blocks = ([m[i] for i in reversed(chosen)] for chosen in (bound, free))
+        return tuple(entry for part in blocks for entry in (sum(part), *(-e for e in part)))
 
     return key
 
@@ -176,7 +180,7 @@ def _lower(f: Polynomial, ring: Ring) -> Polynomial:
 
 
 def _divides(a: Exponents, b: Exponents) -> bool:
-    return all(x <= y for x, y in zip(a, b, strict=True))
+    return all(map(le, a, b))
 
 
 def _lcm(a: Exponents, b: Exponents) -> Exponents:
@@ -184,7 +188,7 @@ def _lcm(a: Exponents, b: Exponents) -> Exponents:
 
 
 def _disjoint(a: Exponents, b: Exponents) -> bool:
-    return not any(x and y for x, y in zip(a, b, strict=True))
+    return not any(map(min, a, b))
 
 
 def _primitive(terms: Terms, top: Exponents) -> Terms:
@@ -196,7 +200,7 @@ def _primitive(terms: Terms, top: Exponents) -> Terms:
 
 def _cancel(f: Terms, at: Exponents, g: Terms, top: Exponents) -> int:
     """Replace f by a f - b x g so that the monomial `at` vanishes; return a > 0."""
-    shift = tuple(x - y for x, y in zip(at, top, strict=True))
+    shift = tuple(map(sub, at, top))
     common = gcd(f[at], g[top])
     a, b = g[top] // common, f[at] // common
     if a < 0:
@@ -205,7 +209,7 @@ def _cancel(f: Terms, at: Exponents, g: Terms, top: Exponents) -> int:
         for m in f:
             f[m] *= a
     for m, c in g.items():
-        place = tuple(x + y for x, y in zip(m, shift, strict=True))
+        place = tuple(map(add, m, shift))
         value = f.get(place, 0) - b * c
         if value:
             f[place] = value
@@ -253,8 +257,8 @@ def _groebner(
         pairs.remove(best)
         (top_f, f), (top_g, g) = basis[best[0]], basis[best[1]]
         common = _lcm(top_f, top_g)
-        shift = tuple(x - y for x, y in zip(common, top_f, strict=True))
-        moved = {tuple(map(sum, zip(m, shift, strict=True))): c for m, c in f.items()}
+        shift = tuple(map(sub, common, top_f))
+        moved = {tuple(map(add, m, shift)): c for m, c in f.items()}
         _cancel(moved, common, g, top_g)
         _insert(moved, basis, active, pairs, key, deadline)
     minimal = sorted((basis[i] for i in active), key=lambda entry: key(entry[0]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import gcd, isqrt, lcm
 
 Line = list[Fraction]
@@ -67,7 +68,7 @@ def sturm_chain(a: Line) -> list[Line]:
 
 def sign_changes(chain: list[Line], x: Fraction) -> int:
     values = [v for v in (value_at(line, x) for line in chain) if v]
-    return sum((a < 0) != (b < 0) for a, b in zip(values, values[1:], strict=False))
+    return sum((a < 0) != (b < 0) for a, b in pairwise(values))
 
 
 def isolate(a: Line) -> list[tuple[Fraction, Fraction]]:
@@ -154,3 +155,44 @@ def square_part(n: int) -> tuple[int, int]:
         prime += 1
     root = isqrt(n)
     return (outside * root, 1) if root * root == n else (outside, n)
+
+
+def product(a: Line, b: Line) -> Line:
+    result = [Fraction(0)] * (len(a) + len(b) - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            result[i + j] += x * y
+    return result
+
+
+def narrow(
+    a: Line, interval: tuple[Fraction, Fraction], width: Fraction
+) -> tuple[Fraction, Fraction]:
+    """Return an interval of at most `width` around the simple root of `a` inside `interval`."""
+    low, high = interval
+    below = value_at(a, low) < 0
+    while high - low > width:
+        middle = (low + high) / 2
+        value = value_at(a, middle)
+        if not value:
+            return middle, middle
+        if (value < 0) == below:
+            low = middle
+        else:
+            high = middle
+    return low, high
+
+
+def simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """Return the rational of smallest denominator strictly between two numbers."""
+    if low < 0 < high:
+        return Fraction(0)
+    if high <= 0:
+        return -simplest_between(-high, -low)
+    whole = low.numerator // low.denominator
+    if whole + 1 < high:
+        return Fraction(whole + 1)
+    low, high = low - whole, high - whole
+    if not low:  # between 0 and high <= 1
+        return whole + Fraction(1, (1 / high).__floor__() + 1)
+    return whole + 1 / simplest_between(1 / high, 1 / low)

@@ -47,7 +47,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Maximal:
-    """A maximal ideal: `degree` complex points conjugate over Q, and those of them that are real."""
+    """A maximal ideal: `degree` complex points conjugate over Q; `points` are the real ones."""
 
     ideal: Ideal
     degree: int

@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,9 @@ from equilibria.grammar import parse
 from equilibria.polynomial import Polynomial, Ring
 
 MAX_OUTPUT = 20_000_000
+
+Ideals = tuple[tuple[Polynomial, ...], ...]
+"""Ideals by their generators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,17 @@ class Answer:
     """What an engine proposes: prime ideals over Q whose zero sets together are the system's.
 
     `complete` is the engine's own word for "these are all"; `note` says what stopped it otherwise.
-    A proposal may contain a prime that another one makes redundant.
+    A proposal may contain a prime that another one makes redundant. `residues`, where an engine
+    gives them, are what is left of the ideal when one prime after the other is divided out
+    (I_k = I_(k-1) : P_k^oo): an easy way to check that the primes are all.
     """
 
     engine: str
     version: str
-    primes: tuple[tuple[Polynomial, ...], ...]
+    primes: Ideals
     complete: bool
     note: str = ""
+    residues: Ideals = ()
 
 
 class Engine(Protocol):
@@ -66,32 +73,32 @@ def plain_ring(size: int) -> Ring:
     return Ring(tuple(f"v{index}" for index in range(1, size + 1)))
 
 
-def read_primes(
-    output: str, ring: Ring, engine: str
-) -> tuple[tuple[tuple[Polynomial, ...], ...], bool]:
-    """Return the primes in an engine's answer, and whether it came to its end.
+def read_answer(output: str, ring: Ring, engine: str) -> tuple[Ideals, Ideals, bool]:
+    """Return the primes in an engine's output, its residues, and whether the primes are all.
 
-    The answer has a line `prime` before the generators of each, one a line, and `done` at the end.
+    The output has a line `prime` or `residue` before the generators of each ideal, one a line, and
+    `all` behind the last prime. What a limit cut short is dropped.
     """
     plain = plain_ring(len(ring.names))
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    finished = bool(lines) and lines[-1] == "done"
-    if not finished and "prime" in lines:  # the last prime may have been cut short
-        lines = lines[: len(lines) - 1 - lines[::-1].index("prime")]
-    primes: list[list[Polynomial]] = []
-    for line in lines[:-1] if finished else lines:
-        if line == "prime":
-            primes.append([])
-            continue
-        try:
-            generator = parse(line, plain, where=f"the answer of {engine}")
-        except FormatError as error:
-            raise ConsistencyError(str(error)) from error
-        if not primes:
-            raise ConsistencyError(f"the answer of {engine} starts with `{line[:40]}`")
-        primes[-1].append(Polynomial(ring, generator.terms))
-    nowhere = [prime for prime in primes if any(g.degree == 0 for g in prime)]
-    return tuple(tuple(prime) for prime in primes if prime not in nowhere), finished
+    heads = [i for i, line in enumerate(lines) if line in ("prime", "residue", "all", "done")]
+    if lines and (not heads or heads[0] > 0):
+        raise ConsistencyError(f"the answer of {engine} starts with `{lines[0][:40]}`")
+    found: dict[str, list[tuple[Polynomial, ...]]] = {"prime": [], "residue": []}
+    for start, end in pairwise(heads):
+        if lines[start] in found:
+            texts = lines[start + 1 : end]
+            found[lines[start]].append(
+                tuple(_generator(text, plain, ring, engine) for text in texts)
+            )
+    return tuple(found["prime"]), tuple(found["residue"]), "all" in lines
+
+
+def _generator(text: str, plain: Ring, ring: Ring, engine: str) -> Polynomial:
+    try:
+        return Polynomial(ring, parse(text, plain, where=f"the answer of {engine}").terms)
+    except FormatError as error:
+        raise ConsistencyError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,9 @@ def _wait(process: subprocess.Popen[bytes], limits: Limits) -> str | None:
     except subprocess.TimeoutExpired:
         return f"the time limit of {limits.seconds:g} s"
     finally:
-        _end(process)
+        if process.poll() is None:  # the program leads a session: end all that it started
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     return None
 
 
@@ -151,12 +160,3 @@ def _bound(pid: int, limits: Limits) -> None:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (MAX_OUTPUT, MAX_OUTPUT))
         except ProcessLookupError:
             return
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything it started (it leads a session of its own)."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    process.wait()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from equilibria.engines.base import Answer, Limits, plain_ring, read_primes, run_program
+from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
 from equilibria.errors import EngineMissing
 from equilibria.polynomial import Polynomial
 
@@ -24,13 +24,24 @@ INSTALL = (
 _SCRIPT = """LIB "primdec.lib";
 ring r = 0, ({variables}), dp;
 short = 0;
+proc show(ideal i)
+{{
+  int b;
+  for (b = 1; b <= ncols(i); b++) {{ i[b]; }}
+}}
 ideal i = {ideal};
 list l = minAssGTZ(i);
-int a; int b;
+int a;
+for (a = 1; a <= size(l); a++) {{ "prime"; show(l[a]); }}
+"all";
+ideal j = std(i);
+ideal k;
 for (a = 1; a <= size(l); a++)
 {{
-  "prime";
-  for (b = 1; b <= ncols(l[a]); b++) {{ l[a][b]; }}
+  k = std(quotient(j, l[a]));
+  while (size(reduce(k, j)) > 0) {{ j = k; k = std(quotient(j, l[a])); }}
+  "residue";
+  show(j);
 }}
 "done";
 quit;
@@ -58,9 +69,12 @@ class Singular:
         ideal = ", ".join(Polynomial(plain, f.terms).text() for f in polynomials)
         script = _SCRIPT.format(variables=", ".join(plain.names), ideal=ideal.replace("**", "^"))
         outcome = run_program(_arguments(program), script, limits, _environment())
-        primes, finished = read_primes(outcome.output.replace("^", "**"), ring, "Singular")
+        text = outcome.output.replace("^", "**")
+        primes, residues, finished = read_answer(text, ring, "Singular")
+        if any(f.degree == 0 for prime in primes for f in prime):
+            return Answer(self.name, version, (), True)  # the ideal is the whole ring
         note = "" if finished else outcome.stopped or "an error in Singular"
-        return Answer(self.name, version, primes, finished, note)
+        return Answer(self.name, version, primes, finished, note, residues)
 
 
 @cache

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import equilibria
-from equilibria.engines.base import Answer, Limits, plain_ring, read_primes, run_program
+from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
 from equilibria.polynomial import Polynomial
 
 
@@ -26,14 +26,14 @@ class Sympy:
             return None
 
     def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
-        """Return the primes found within the limits; all of them when the worker came to its end."""
+        """Return the primes found within the limits; all of them if the worker came to its end."""
         ring = polynomials[0].ring
         plain = plain_ring(len(ring.names))
         lines = [str(len(ring.names)), *(Polynomial(plain, f.terms).text() for f in polynomials)]
         # -P keeps the working directory off the import path
         command = [sys.executable, "-P", "-m", "equilibria.engines.sympy_worker"]
         outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
-        primes, finished = read_primes(outcome.output, ring, self.name)
+        primes, _, finished = read_answer(outcome.output, ring, self.name)
         note = "" if finished else outcome.stopped or "an error or the memory limit"
         return Answer(self.name, self.version() or "?", primes, finished, note)
 

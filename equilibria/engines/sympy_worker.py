@@ -1,7 +1,7 @@
 """The program behind the sympy engine: `python -m equilibria.engines.sympy_worker`.
 
 Reads the number of variables and then one polynomial a line in v1, v2, ...; prints `prime` and its
-generators whenever one is found, and `done` at the end. Whoever started it may stop it any time.
+generators whenever one is found, and `all` at the end. Whoever started it may stop it any time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
             ring.from_dict({m: QQ(c.numerator, c.denominator) for m, c in dense.items()})
         )
     minimal_primes(generators, emit)
-    print("done", flush=True)
+    print("all", "done", sep="\n", flush=True)
 
 
 def _exponents(key: tuple[tuple[int, int], ...], size: int) -> tuple[int, ...]:

@@ -12,9 +12,10 @@ from equilibria.results import How
 from equilibria.system import PolynomialSystem
 
 from .any_metric import EquilibriumSpectrum
-from .bootstrap import NO_FACTOR, bootstrap_field, bootstrap_map, closed_loop, frobenius_witness
+from .bootstrap import bootstrap_field, bootstrap_map, closed_loop
 from .constant_metric import NO_CONSTANT, constant_metrics, definite_member, missing_direction
 from .direct import direct_field, direct_pair, exponent
+from .factor import NO_FACTOR, frobenius_witness
 from .forms import OneForm, nonzero_point, one_form, potential
 from .integrals import first_integrals
 from .potentials import (

@@ -17,6 +17,7 @@ from equilibria.model import Model
 from equilibria.polynomial import Ring
 from equilibria.results import How
 
+from .factor import NO_FACTOR
 from .forms import nonzero_point
 from .report import FrobeniusWitness, IntegratingFactor
 from .submodel import disproportionate_pair, entry
@@ -24,7 +25,6 @@ from .submodel import disproportionate_pair, entry
 Matrix = list[list[Fraction]]
 
 COLUMNS_SEARCHED = 12
-NO_FACTOR = "No integrating factor makes it a gradient field, on any open set"
 
 
 def direct_factor(model: Model, a: Fraction) -> IntegratingFactor:

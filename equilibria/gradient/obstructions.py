@@ -19,20 +19,20 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, islice
 
 from equilibria.model import Model
 from equilibria.rationals import to_float
 from equilibria.results import Entry, How
-from equilibria.surds import Surd, in_common_field
+from equilibria.surds import Surd
 
+from .aligned_blocks import Matrix, diagonal_block, pair_block
 from .live import Active, ModeData, active_modes, state
 from .radicals import rational_part
 from .report import MetricWitness
 from .spectrum import Obstruction, obstruction
-
-Matrix = list[list[Surd]]
 
 MODES_SEARCHED = 32
 PAIRS_SEARCHED = 32
@@ -91,27 +91,12 @@ def _diagonal(model: Model, active: Active, how: How) -> Iterator[MetricWitness]
     if sign > 0:
         return
     block = diagonal_block(model, active)
-    found = _rational_obstruction(block)
+    found = _rational_obstruction(block, f"block of mode {active.j + 1}")
     if found is None and sign < 0:
         exact = f"block of mode {active.j + 1}: {name} = {value.text()} < 0 with x = m*p"
         found = Obstruction("nonreal-eigenvalue", (), 2, _nonreal(block), exact)
     if found is not None:
         yield _witness(model, [active], found, how)
-
-
-def diagonal_block(model: Model, active: Active) -> Matrix:
-    """Return the block of (P_ii, W_ii) or (P_ii, W_ii, T_ii), in units with alpha = kappa."""
-    kappa = model.kappa
-    assert kappa is not None
-    x, eta, beta = active.m * active.p, model.eta, model.flow_rate
-    zero, cross = 0 * x, 2 * eta - x
-    if model.procedure == "stop-gradient":
-        return [[-kappa * x, zero + 2 * kappa * eta], [cross, zero]]
-    return [
-        [-kappa * x, kappa * cross, kappa * x],
-        [cross, -x, x],
-        [zero, zero + beta, zero - beta],
-    ]
 
 
 def _inactive_inputs(
@@ -143,7 +128,7 @@ def _pair(model: Model, first: Active, second: Active) -> Iterator[MetricWitness
     if not (rational or cubic):
         return
     block = pair_block(model, first, second)
-    found = _rational_obstruction(block)
+    found = _rational_obstruction(block, f"pair block of modes {first.j + 1}, {second.j + 1}")
     if found is None and cubic and not rational:
         value = _cubic_discriminant(*_invariants(block))
         if value.sign() < 0:
@@ -151,33 +136,6 @@ def _pair(model: Model, first: Active, second: Active) -> Iterator[MetricWitness
             found = Obstruction("nonreal-eigenvalue", (), 2, _nonreal(block), exact)
     if found is not None:
         yield _witness(model, [first, second], found, How.PROVED)
-
-
-def pair_block(model: Model, first: Active, second: Active) -> Matrix:
-    """Return the block of two active modes (T7.3), in units with alpha = kappa.
-
-    Variables (P_ij, P_ji, W_ij, W_ji) and, for EMA, (T_ij, T_ji).
-    """
-    kappa, eta, beta = model.kappa, model.eta, model.flow_rate
-    assert kappa is not None
-    p, q = in_common_field(first.p, second.p)
-    moving = model.procedure == "ema"
-    size = 6 if moving else 4
-    rows = [[0 * p for _ in range(size)] for _ in range(size)]
-    for k, (p_i, p_j, mode) in enumerate(((p, q, second), (q, p, first))):
-        target, s, m = (4 if moving else 2) + k, mode.s, mode.m
-        rows[k][k] += -kappa * (p_j * p_j * s + eta)
-        rows[k][2 + k] += -kappa * s * p_i * p_j
-        rows[k][target] += kappa * m * p_j
-        rows[k][3 - k] += kappa * eta
-        rows[2 + k][1 - k] += eta
-        rows[2 + k][k] += -s * p_i * p_j
-        rows[2 + k][2 + k] += -(p_i * p_i * s + eta)
-        rows[2 + k][target] += m * p_i
-        if moving:
-            rows[4 + k][2 + k] += beta
-            rows[4 + k][4 + k] += -beta
-    return rows
 
 
 def _witness(model: Model, active: list[Active], found: Obstruction, how: How) -> MetricWitness:
@@ -226,10 +184,11 @@ def _trace(matrix: Matrix) -> Surd:
     return sum((matrix[i][i] for i in range(len(matrix))), 0 * matrix[0][0])
 
 
-def _rational_obstruction(block: Matrix) -> Obstruction | None:
+def _rational_obstruction(block: Matrix, label: str) -> Obstruction | None:
     rows = [[rational_part(value) for value in row] for row in block]
     exact = [[value for value in row if value is not None] for row in rows]
-    return obstruction(exact) if all(len(row) == len(block) for row in exact) else None
+    found = obstruction(exact) if all(len(row) == len(block) for row in exact) else None
+    return found and replace(found, exact=f"{label}: {found.exact}")
 
 
 def _sign(value: Surd, how: How) -> int:

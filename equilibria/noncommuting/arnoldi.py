@@ -1,12 +1,14 @@
 """The eigenvalues nearest to instability without forming the Jacobian (section 15, step 8).
 
-One product costs O(k^2 d + k d^2). The neutral rotations are right eigenvectors and, for a flow with
-equal decays, the balance functionals are left eigenvectors; both are known exactly and are moved
-out of the way by subtracting multiples of the projectors onto them, which changes no other
-eigenvalue.
+One product costs O(k^2 d + k d^2). The neutral rotations are right eigenvectors and, for equal
+decays, the balance functionals are left eigenvectors; both are known exactly, of high multiplicity,
+and moved out of the way by means of the projectors onto them, which changes no other eigenvalue.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import scipy.linalg as sla
@@ -17,7 +19,7 @@ from equilibria.noncommuting.linearisation import CoreLinearisation
 from equilibria.noncommuting.systems import Flow, Map, System
 
 
-class ArnoldiFailure(RuntimeError):
+class ArnoldiError(RuntimeError):
     """The Arnoldi iteration did not converge."""
 
 
@@ -73,25 +75,23 @@ def leading_eigenvalues(
 ) -> tuple[ComplexArray, Array, float]:
     """`count` non-neutral eigenvalues nearest to instability, their residuals, |J rotations|.
 
-    Largest real part for a flow, largest modulus for a map. The eigenvalue -2 eta of the balance
-    functionals (flow, equal decays) is left out: the caller adds it. Raises `ArnoldiFailure`.
+    Largest real part for a flow, largest modulus for a map. The eigenvalues of the balance
+    functionals (equal decays) are left out: the caller adds them. Raises `ArnoldiError`.
     """
     size = system.size(lin)
     project = RotationProjector(system, lin)
     away = _spectral_scale(lin) if isinstance(system, Flow) else 0.0
-    balanced = isinstance(system, Flow) and lin.kappa == 1
 
     def product(state: Array) -> Array:
-        image = system.apply(lin, state) - (system.neutral + away) * project(state)
-        if balanced:
-            A, H = lin.split(state[: lin.size])
-            kept = lin.join(*lin.without_balance(A, H))
-            image[: lin.size] -= (away - 2 * lin.eta) * (state[: lin.size] - kept)
-        return image
+        if lin.kappa != 1:
+            return system.apply(lin, state) - (system.neutral + away) * project(state)
+        kept = _without_balance(system, lin, state)
+        image = _without_balance(system, lin, system.apply(lin, kept))
+        return image - (system.neutral + away) * project(kept) - away * (state - kept)
 
     operator = ssl.LinearOperator((size, size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).normal(size=size)
-    which = "LM" if isinstance(system, Map) else "LR"
+    which: Literal["LM", "LR"] = "LM" if isinstance(system, Map) else "LR"
     for basis, restarts in ((12 * count, 60), (40 * count, 60)):
         try:
             values, vectors = ssl.eigs(
@@ -112,11 +112,19 @@ def leading_eigenvalues(
         drift = system.apply(lin, direction) - system.neutral * direction
         defect = float(np.linalg.norm(drift) / max(float(np.linalg.norm(direction)), 1e-300))
         return values.astype(np.complex128), residuals, defect
-    raise ArnoldiFailure(f"Arnoldi did not converge for {size} unknowns")
+    raise ArnoldiError(f"Arnoldi did not converge for {size} unknowns")
 
 
-def _residual(product: object, value: complex, vector: ComplexArray) -> float:
-    assert callable(product)
+def _without_balance(system: System, lin: CoreLinearisation, state: Array) -> Array:
+    """Project position and velocity onto the kernel of the balance functionals."""
+    state = state.copy()
+    for first in range(0, 2 * lin.size if isinstance(system, Map) and system.nu else 1, lin.size):
+        part = slice(first, first + lin.size)
+        state[part] = lin.join(*lin.without_balance(*lin.split(state[part])))
+    return state
+
+
+def _residual(product: Callable[[Array], Array], value: complex, vector: ComplexArray) -> float:
     image = product(vector.real.copy()) + 1j * product(vector.imag.copy())
     return float(np.linalg.norm(image - value * vector))
 

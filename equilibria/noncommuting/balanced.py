@@ -51,7 +51,7 @@ def _balanced_gram(D: Array, H: Array) -> Array:
     root = spd_sqrt(H)
     inverse_root = np.linalg.inv(root)
     B = (root * D) @ inverse_root
-    Y = np.eye(D.size)
+    Y: Array = np.eye(D.size)
     for _ in range(200):
         previous, Y = Y, spd_sqrt(B @ Y @ B.T)
         if np.linalg.norm(Y - previous) <= 1e-15 * np.linalg.norm(Y):

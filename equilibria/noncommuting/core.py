@@ -14,11 +14,12 @@ average (T = W) and fixed points of every Euler map.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating[Any]]
 ComplexArray = npt.NDArray[np.complex128]
 
 

@@ -11,6 +11,7 @@ signature of the trace form (f, g) -> tr(f g) on the quotient ring of the ideal.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from equilibria.noncommuting.core import Array, check_moments
@@ -93,7 +94,7 @@ def _standard_monomials(basis: Any) -> list[tuple[int, ...]]:
         if m in found or any(all(x <= y for x, y in zip(lead, m, strict=True)) for lead in leading):
             continue
         found.append(m)
-        frontier += [m[:i] + (m[i] + 1,) + m[i + 1 :] for i in range(len(m))]
+        frontier += [(*m[:i], m[i] + 1, *m[i + 1 :]) for i in range(len(m))]
     return found
 
 
@@ -126,4 +127,4 @@ def _signature(form: Any) -> int:
 
 def _sign_changes(values: list[Any]) -> int:
     signs = [v > 0 for v in values if v != 0]
-    return sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+    return sum(a != b for a, b in pairwise(signs))

@@ -24,15 +24,18 @@ class Physics:
 
     Sigma: Array
     M: Array
-    eta_P: float
-    eta_W: float
+    predictor_decay: float
+    encoder_decay: float
     alpha: float = 1.0
 
 
 def force(P: Array, W: Array, T: Array, physics: Physics) -> tuple[Array, Array]:
     """(dP (n, n), dW (n, d)) for the target T (n, d)."""
     R = T @ physics.M - P @ W @ physics.Sigma
-    return physics.alpha * R @ W.T - physics.eta_P * P, P.T @ R - physics.eta_W * W
+    return (
+        physics.alpha * R @ W.T - physics.predictor_decay * P,
+        P.T @ R - physics.encoder_decay * W,
+    )
 
 
 def jacobian_force(P: Array, W: Array, T: Array, physics: Physics) -> tuple[Array, Array]:
@@ -47,8 +50,8 @@ def jacobian_force(P: Array, W: Array, T: Array, physics: Physics) -> tuple[Arra
     W_P = np.kron(In, R.T) @ _transposition(n, n) + to_W @ R_P
     own = np.block(
         [
-            [to_P @ R_P - physics.eta_P * np.eye(n * n), P_W],
-            [W_P, to_W @ R_W - physics.eta_W * np.eye(n * d)],
+            [to_P @ R_P - physics.predictor_decay * np.eye(n * n), P_W],
+            [W_P, to_W @ R_W - physics.encoder_decay * np.eye(n * d)],
         ]
     )
     return own, np.vstack([to_P @ R_T, to_W @ R_T])
@@ -57,7 +60,7 @@ def jacobian_force(P: Array, W: Array, T: Array, physics: Physics) -> tuple[Arra
 def jacobian_flow(
     P: Array, W: Array, physics: Physics, *, T: Array | None = None, beta: float | None = None
 ) -> Array:
-    """Jacobian of the flow: stop-gradient when beta is None, else moving average (T = W if None)."""
+    """Jacobian of the flow: stop-gradient if beta is None, else moving average (T is W if None)."""
     n, d = W.shape
     own, target = jacobian_force(P, W, W if T is None else T, physics)
     encoder = np.eye(n * d, n * n + n * d, n * n)
@@ -93,7 +96,7 @@ def jacobian_map(
     if nu:
         return full
     kept = np.r_[0:N, 2 * N : full.shape[0]]
-    return full[np.ix_(kept, kept)]
+    return np.asarray(full[np.ix_(kept, kept)])
 
 
 def _transposition(rows: int, columns: int) -> Array:

@@ -8,6 +8,8 @@ takes its place; where the eigenvectors are nearly parallel the cluster counts a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.linalg as sla
 
@@ -38,7 +40,7 @@ def eigenvalues_with_bounds(A: Array, delta: float, *, flow: bool) -> tuple[Comp
     if A.shape[0] > ALL_BOUNDS_UP_TO:
         values = np.linalg.eigvals(A).astype(np.complex128)
         return values, _leading_bounds(A, values, delta, size, flow=flow)
-    values, left, right = sla.eig(A, left=True, right=True)
+    values, left, right = _eigentriples(A)
     residual = np.linalg.norm(A @ right - right * values, axis=0)
     condition = 1 / np.maximum(np.abs(np.sum(left.conj() * right, axis=0)), 1e-300)
     bounds = condition * (delta + residual)
@@ -47,7 +49,14 @@ def eigenvalues_with_bounds(A: Array, delta: float, *, flow: bool) -> tuple[Comp
         diameter = float(np.abs(values[cluster][:, None] - values[cluster][None, :]).max())
         moved = _cluster_motion(left[:, cluster], right[:, cluster], error, size)
         bounds[cluster] = np.minimum(bounds[cluster], diameter + moved)
-    return values.astype(np.complex128), bounds
+    return values, bounds
+
+
+def _eigentriples(A: Array) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+    """Eigenvalues with unit left and right eigenvectors as columns."""
+    eig: Any = sla.eig
+    values, left, right = eig(A, left=True, right=True)
+    return values, left, right
 
 
 def _clusters(values: ComplexArray, radius: float) -> list[list[int]]:
@@ -101,7 +110,7 @@ def _one_bound(A: Array, value: complex, delta: float, size: float) -> float:
     shift = value + 1e-11 * size
     matrix = A - (shift if value.imag else shift.real) * np.eye(A.shape[0])
     factors = sla.lu_factor(matrix, overwrite_a=True, check_finite=False)
-    v = np.random.default_rng(0).normal(size=A.shape[0]).astype(matrix.dtype)
+    v = np.asarray(np.random.default_rng(0).normal(size=A.shape[0]), dtype=matrix.dtype)
     u = v.copy()
     for _ in range(3):
         v = sla.lu_solve(factors, v)

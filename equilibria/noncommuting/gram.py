@@ -25,9 +25,8 @@ from equilibria.noncommuting.core import (
     spd_sqrt,
     symmetrised,
 )
-from equilibria.noncommuting.reduced import refined
+from equilibria.noncommuting.newton import refined
 
-ROUNDING = 1e-11  # relative size of Phi(Y) - Y below which a rise is rounding, not a refutation
 POLISHED_UP_TO = 40  # dimension d up to which Newton on the core (d^2 unknowns) finishes the job
 
 
@@ -83,24 +82,33 @@ def _largest_fixed_point(Sigma: Array, M: Array, eta: float) -> tuple[Array | No
     """
     shift = symmetrised(eta * np.linalg.inv(Sigma))
     N = np.linalg.solve(Sigma, M).T
-    Y = float(np.linalg.norm(N, 2)) ** 2 * np.eye(N.shape[0])
+    Y: Array = float(np.linalg.norm(N, 2)) ** 2 * np.eye(N.shape[0])
     for iteration in range(200):
         if np.linalg.eigvalsh(Y - shift)[0] <= 0:
             return None, f"the decreasing iterates leave Y > eta Sigma^-1 at step {iteration}"
         image = spd_sqrt(N.T @ (Y - shift) @ N)
-        gap = float(np.linalg.norm(image - Y) / np.linalg.norm(Y))
-        if gap <= 1e-15 * Y.shape[0]:
+        gap = float(np.linalg.norm(image - Y))
+        if gap <= 1e-15 * Y.shape[0] * np.linalg.norm(Y):
             return Y, "monotone iteration converged"
         step = _newton_step(Y, image, N) if iteration >= 3 else None
         if step is None:
             Y = image
             continue
-        if np.linalg.eigvalsh(step)[-1] > 1e-6 * np.linalg.norm(step):
-            if gap <= ROUNDING:
-                return Y, "monotone iteration converged to rounding"
+        size = float(np.linalg.norm(step))
+        noise = _rounding(image) * max(1.0, size / gap)
+        rise = float(np.linalg.eigvalsh(step)[-1])
+        if rise > 1e-4 * size + noise:
             return None, f"Newton from above stops decreasing at step {iteration}"
+        if size <= noise:
+            return Y, "monotone iteration converged to rounding"
         Y = symmetrised(Y + step)
     return None, "no decision in 200 steps: eta is at the threshold to rounding"
+
+
+def _rounding(image: Array) -> float:
+    """The rounding error to expect in a square root `image`."""
+    values = np.linalg.eigvalsh(image)
+    return float(20 * np.finfo(float).eps * values[-1] ** 2 / max(values[0], 1e-12 * values[-1]))
 
 
 def _newton_step(Y: Array, image: Array, N: Array) -> Array | None:

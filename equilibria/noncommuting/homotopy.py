@@ -1,8 +1,9 @@
 """Following one equilibrium while (Sigma, M, eta) move along a straight line.
 
 Pseudo-arclength continuation of F(W; s) = 0 (see `reduced`) in (W, s), s from 0 to 1: a unit
-tangent, a step along it, and Newton corrections that factorise as rarely as they can. A fold, where s turns round, is an answer and not a failure: it is located by driving the
-s-component of the tangent to zero.
+tangent, a step along it, and Newton corrections that renew their matrix as rarely as they can. A
+fold, where s turns round, is an answer and not a failure: it is located by driving the s-component
+of the tangent to zero.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import scipy.linalg as sla
 
 from equilibria.noncommuting.core import Array
-from equilibria.noncommuting.reduced import newton, reduced_point
+from equilibria.noncommuting.newton import newton
+from equilibria.noncommuting.reduced import reduced_point
+from equilibria.noncommuting.solvers import Solve, bordered_solver
 
 FIRST_STEP = 0.35
 MIN_STEP = 1e-5
@@ -58,11 +59,11 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Knot:
-    """A point of the branch, z = (W / size, s), with its tangent and factorised bordered matrix."""
+    """A point of the branch, z = (W / size, s), its unit tangent, and a solver for corrections."""
 
     z: Array
     tangent: Array
-    factors: tuple[Array, npt.NDArray[np.int32]]
+    solve: Solve
 
 
 class _Branch:
@@ -73,36 +74,38 @@ class _Branch:
         self.size = float(np.linalg.norm(W))
 
     def split(self, z: Array) -> tuple[Array, float]:
+        """z to (W (k, d), s)."""
         return self.size * z[:-1].reshape(self.shape), float(z[-1])
 
     def join(self, W: Array, s: float) -> Array:
+        """(W, s) to z."""
         return np.append(W.ravel() / self.size, s)
 
     def value(self, z: Array) -> Array:
+        """F at z, flattened; raises LinAlgError where W has lost rank."""
         W, s = self.split(z)
         return reduced_point(W, *self.line.at(s)).value.ravel()
 
     def knot(self, z: Array, border: Array) -> _Knot:
-        """Factorise at z; the tangent is oriented along `border`."""
+        """The knot at z; its tangent is oriented along `border`."""
         W, s = self.split(z)
         point = reduced_point(W, *self.line.at(s))
         slope = point.parameter_derivative(*self.line.speed).ravel()
-        top = np.column_stack([self.size * point.regularised_jacobian(), slope])
-        factors = sla.lu_factor(np.vstack([top, border]))
+        solve = bordered_solver(point, slope, border, self.size)
         unit = np.zeros(z.size)
         unit[-1] = 1.0
-        tangent = sla.lu_solve(factors, unit)
-        return _Knot(z, tangent / np.linalg.norm(tangent), factors)
+        tangent = solve(unit)
+        return _Knot(z, tangent / np.linalg.norm(tangent), solve)
 
     def corrected(self, knot: _Knot, step: float) -> Array | None:
         """The branch point at arclength about `step` beyond the knot, or None.
 
-        Corrections keep the knot's factors while they contract fast, and factorise anew when not.
+        Corrections keep the knot's matrix while they contract fast, and renew it when not.
         """
-        z, factors = knot.z + step * knot.tangent, knot.factors
+        z, solve = knot.z + step * knot.tangent, knot.solve
         previous = np.inf
         for _ in range(CORRECTIONS):
-            change = sla.lu_solve(factors, -np.append(self.value(z), 0.0))
+            change = solve(-np.append(self.value(z), 0.0))
             size = float(np.linalg.norm(change))
             if not size <= 0.5 * step or size > 2 * previous:
                 return None
@@ -110,16 +113,19 @@ class _Branch:
             if size < ACCURACY:
                 return z
             if size > 0.2 * previous or (previous == np.inf and size > 0.02 * step):
-                factors = self.knot(z, knot.tangent).factors
+                solve = self.knot(z, knot.tangent).solve
             previous = size
         return None
 
     def next(self, knot: _Knot, step: float) -> _Knot | None:
         """The next knot, or None when the step was too long to be sure of following the branch."""
-        z = self.corrected(knot, step)
-        if z is None:
+        try:
+            z = self.corrected(knot, step)
+            if z is None:
+                return None
+            moved = self.knot(z, knot.tangent)
+        except np.linalg.LinAlgError:
             return None
-        moved = self.knot(z, knot.tangent)
         return moved if float(moved.tangent @ knot.tangent) >= TURN else None
 
     def landing(self, knot: _Knot) -> Array | None:

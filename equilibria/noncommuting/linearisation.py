@@ -7,8 +7,8 @@ kappa = eta_P / eta_W,
     dA = kappa (Z W^T + R H^T - eta A)
     dH = A^T R + P^T Z - eta H.
 
-It splits as X (A, H) + B G: X for the frozen target, B for what the target sends back. Stop-gradient
-puts G = H; the moving average adds dG = beta (H - G); maps are built from the same two parts.
+It splits as X (A, H) + B G: X for the frozen target, B for what the target sends back. With
+stop-gradient G = H; the moving average adds dG = beta (H - G); maps are built from the same parts.
 
 The rotations (Omega P - P Omega, Omega W) are always neutral. With equal decays the balance
 functionals l(A, H) = H W^T + W H^T - A^T P - P^T A are left eigenvectors for -2 eta (T2.1).

@@ -99,7 +99,7 @@ def _kernel(p: float, Sigma: Array, M: Array, eta: float) -> list[Array]:
 
 def _signed(w: Array) -> Array:
     """Fix the sign so that the largest entry is positive: the same bytes every time."""
-    return w * np.sign(w[np.argmax(np.abs(w))])
+    return np.asarray(w * np.sign(w[np.argmax(np.abs(w))]))
 
 
 def _equilibrium(p: float, w: Array, Sigma: Array, M: Array, eta: float) -> CoreEquilibrium:

@@ -1,4 +1,4 @@
-"""Newton's method for equilibria of rank k, with the predictor eliminated.
+"""The equations for an equilibrium of rank k, with the predictor eliminated.
 
 R W^T = eta P is linear in P, so P = W M W^T (W Sigma W^T + eta)^{-1} is a function of W (k, d).
 What is left of flow = 0 for W of rank k is
@@ -18,15 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg as sla
 
-from equilibria.noncommuting.core import (
-    Array,
-    CoreEquilibrium,
-    core_equilibrium,
-    prediction_gap,
-    relative_residual,
-)
+from equilibria.noncommuting.core import Array, prediction_gap
 
 
 def eliminate_predictor(W: Array, Sigma: Array, M: Array, eta: float) -> Array:
@@ -67,8 +60,7 @@ class ReducedPoint:
         PdP = P.T @ dP
         dK = PdP + np.swapaxes(PdP, -1, -2) - HW - self.eta * dP
         dY = self.gram_inverse @ (H - HW @ self.Y)
-        image: Array = dR + dK @ self.Y + self.K @ dY
-        return image
+        return np.asarray(dR + dK @ self.Y + self.K @ dY)
 
     def parameter_derivative(self, dSigma: Array, dM: Array, deta: float) -> Array:
         """dF/ds at fixed W when (Sigma, M, eta) move with speed (dSigma, dM, deta)."""
@@ -77,7 +69,7 @@ class ReducedPoint:
         dP = moving @ self.S_inverse
         dR = W @ dM - dP @ W @ self.Sigma - P @ W @ dSigma
         dK = dP.T @ P + P.T @ dP - self.eta * dP - deta * P
-        return dR + dK @ self.Y
+        return np.asarray(dR + dK @ self.Y)
 
     def jacobian(self) -> Array:
         """DF as a matrix (k d, k d), rows and columns in row-major order of (k, d).
@@ -102,21 +94,27 @@ class ReducedPoint:
         blocks -= np.einsum("ia,bc->icab", P, self.Sigma)
         blocks += np.einsum("ia,bc->icab", KG, np.eye(d))
         blocks += np.einsum("ia,bc->icab", unit, self.M)
-        return J.reshape(k * d, k * d)
+        return np.asarray(J.reshape(k * d, k * d))
+
+    @property
+    def _gauge_weight(self) -> float:
+        return float(np.linalg.norm(self.M, 2) / np.linalg.norm(self.W, 2) ** 2)
+
+    def regularised(self, H: Array) -> Array:
+        """DF[H] + c N N^T H, where the columns of N are the rotations (e_a e_b^T - e_b e_a^T) W."""
+        HW = H @ self.W.T
+        return self.differential(H) + self._gauge_weight * (HW - HW.T) @ self.W
 
     def regularised_jacobian(self) -> Array:
-        """DF + c N N^T, where the columns of N are the rotations E W, E = e_a e_b^T - e_b e_a^T.
+        """`regularised` as a matrix.
 
-        (N N^T)[i, c; j, e] = (i = j) (W^T W)[c, e] - W[j, c] W[i, e]; c makes the sizes alike.
+        (N N^T)[i, c; j, e] = (i = j) (W^T W)[c, e] - W[j, c] W[i, e].
         """
         k, d = self.W.shape
-        J = self.jacobian()
-        size = (
-            float(np.linalg.norm(J)) / np.sqrt(J.shape[0]) / float(np.linalg.norm(self.W, 2)) ** 2
-        )
+        J, c = self.jacobian(), self._gauge_weight
         blocks = J.reshape(k, d, k, d)
-        blocks += size * np.einsum("ij,ce->icje", np.eye(k), self.W.T @ self.W)
-        blocks -= size * np.einsum("jc,ie->icje", self.W, self.W)
+        blocks += c * np.einsum("ij,ce->icje", np.eye(k), self.W.T @ self.W)
+        blocks -= c * np.einsum("jc,ie->icje", self.W, self.W)
         return J
 
 
@@ -130,37 +128,3 @@ def reduced_point(W: Array, Sigma: Array, M: Array, eta: float) -> ReducedPoint:
     R = prediction_gap(P, W, Sigma, M)
     K = P.T @ P - gram - eta * P
     return ReducedPoint(W, Sigma, M, eta, P, R, gram_inverse @ W, K, gram_inverse, S_inverse)
-
-
-def newton(W: Array, Sigma: Array, M: Array, eta: float, *, iterations: int = 12) -> Array | None:
-    """Newton from W; return the point reached once the flow is zero to rounding, else None.
-
-    "To rounding" is a relative residual of at most 1e-11; iteration goes on while it improves.
-    """
-    best, best_residual = W, np.inf
-    for _ in range(iterations):
-        try:
-            point = reduced_point(W, Sigma, M, eta)
-            residual = relative_residual(point.P, W, Sigma, M, eta)
-            if not np.isfinite(residual) or (best_residual < 1e-11 and residual >= best_residual):
-                break
-            if residual < best_residual:
-                best, best_residual = W, residual
-            if residual < 1e-15:
-                break
-            step = sla.solve(point.regularised_jacobian(), -point.value.ravel())
-        except (np.linalg.LinAlgError, sla.LinAlgWarning, ValueError):
-            break
-        W = W + step.reshape(W.shape)
-    return best if best_residual < 1e-11 else None
-
-
-def refined(
-    W: Array, Sigma: Array, M: Array, eta: float, *, label: str, origin: str
-) -> CoreEquilibrium | None:
-    """The equilibrium Newton reaches from W, or None when Newton does not converge."""
-    found = newton(W, Sigma, M, eta)
-    if found is None:
-        return None
-    P = eliminate_predictor(found, Sigma, M, eta)
-    return core_equilibrium(P, found, Sigma, M, eta, label=label, origin=origin)

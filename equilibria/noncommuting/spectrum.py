@@ -14,15 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg as sla
 
-from equilibria.noncommuting.arnoldi import leading_eigenvalues
+from equilibria.noncommuting.arnoldi import ArnoldiError, leading_eigenvalues
 from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium, flow
 from equilibria.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
 from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
 from equilibria.noncommuting.reduced import eliminate_predictor, reduced_point
+from equilibria.noncommuting.solvers import regular_solver
 from equilibria.noncommuting.systems import Flow, Map, System
 from equilibria.noncommuting.verdict import Method, SpectralVerdict, judge
 
 DENSE_UP_TO = 2000  # unknowns of the core system diagonalised densely
+DENSE_FALLBACK = 6000  # unknowns up to which a failure of Arnoldi is made up for densely
 FLOOR = 1e-11  # least error bound, relative to the size of the Jacobian
 ARNOLDI_FACTOR = 1e3  # residual to error bound where no left eigenvectors are at hand
 
@@ -127,48 +129,80 @@ def _spectrum(
     return Spectrum(ordered, neutral, system.neutral, method == "dense", verdict)
 
 
+def extent(system: System, lin: CoreLinearisation, n: int) -> float:
+    """Spectral abscissa or radius of the non-neutral eigenvalues, without bounds or verdict."""
+    if system.size(lin) > DENSE_UP_TO:
+        values, _, _ = leading_eigenvalues(system, lin, 4)
+    else:
+        J, r, _ = _without_rotations(system, lin)
+        values = np.linalg.eigvals(J).astype(np.complex128) if J.size else np.zeros(0, complex)
+        values = values[np.argsort(-np.abs(values), kind="stable")[r:]]
+    values = np.append(values, system.inactive(lin, n - lin.shape[0]))
+    return float(np.max(values.real if isinstance(system, Flow) else np.abs(values)))
+
+
+def _without_rotations(system: System, lin: CoreLinearisation) -> tuple[Array, int, float]:
+    """The Jacobian with its r neutral eigenvalues moved to -2 |J|; r; |J rotation - neutral|.
+
+    Rotations are right eigenvectors, so subtracting a multiple of the projector onto them changes
+    no other eigenvalue; the moved ones are the r largest in modulus.
+    """
+    J = system.matrix(lin)
+    rows = system.tangent(lin, lin.rotations())
+    if not rows.shape[0]:
+        return J, 0, 0.0
+    N = sla.solve_triangular(np.linalg.cholesky(rows @ rows.T), rows, lower=True).T
+    defect = float(np.linalg.norm(J @ N - system.neutral * N))
+    return J - (system.neutral + 2 * matrix_size(J)) * (N @ N.T), rows.shape[0], defect
+
+
 def _dense(
     system: System, lin: CoreLinearisation, displaced: float, _: int
 ) -> tuple[ComplexArray, Array, bool]:
-    """Core eigenvalues without the rotations, their bounds, and whether the rotations checked out."""
-    J = system.matrix(lin)
+    """Core eigenvalues without the rotations, their bounds, and whether rotations checked out."""
+    J, r, defect = _without_rotations(system, lin)
     size = matrix_size(J)
-    defect = 0.0
-    rows = system.tangent(lin, lin.rotations())
-    r = rows.shape[0]
-    if r:
-        N = sla.solve_triangular(np.linalg.cholesky(rows @ rows.T), rows, lower=True).T
-        defect = float(np.linalg.norm(J @ N - system.neutral * N))
-        J = J - (system.neutral + 2 * size) * (N @ N.T)
     values, bounds = eigenvalues_with_bounds(J, displaced, flow=isinstance(system, Flow))
     kept = np.argsort(-np.abs(values), kind="stable")[r:]
-    floor = FLOOR * size
-    return values[kept], np.maximum(bounds[kept], floor), defect <= 1e-9 * size + displaced
+    return values[kept], np.maximum(bounds[kept], FLOOR * size), defect <= 1e-9 * size + displaced
 
 
 def _arnoldi(
     system: System, lin: CoreLinearisation, displaced: float, count: int
 ) -> tuple[ComplexArray, Array, bool]:
-    """The leading core eigenvalues, bounds from residuals, and whether the rotations checked out."""
-    values, residuals, defect = leading_eigenvalues(system, lin, count)
+    """The leading core eigenvalues, bounds from residuals, whether rotations checked out.
+
+    What Arnoldi does not reach is diagonalised densely, if at all possible.
+    """
+    try:
+        values, residuals, defect = leading_eigenvalues(system, lin, count)
+    except ArnoldiError:
+        if system.size(lin) > DENSE_FALLBACK:
+            raise
+        return _dense(system, lin, displaced, count)
     scale = lin.kappa * _lipschitz(lin)
     bounds = ARNOLDI_FACTOR * (residuals + displaced) + FLOOR * scale
-    if isinstance(system, Flow) and lin.kappa == 1 and lin.shape[0]:
-        values = np.append(values, -2 * lin.eta)
-        bounds = np.append(bounds, FLOOR * scale)
+    if lin.kappa == 1 and lin.shape[0]:
+        balance = system.balance(lin)
+        values = np.append(values, balance)
+        bounds = np.append(bounds, np.full(balance.size, FLOOR * scale))
     return values, bounds, defect <= 1e-9 * scale + displaced
 
 
 def _displacement(core: CoreEquilibrium, lin: CoreLinearisation) -> float:
-    """Estimated distance of (P, W) from the true equilibrium: the next Newton step."""
+    """Estimated distance of (P, W) from the true equilibrium: the next Newton step.
+
+    Where there is none (a fold, a family) the flow divided by eta takes its place.
+    """
     k, d = lin.shape
     if not k:
         return 0.0
-    if k * d > DENSE_UP_TO:
+    point = reduced_point(core.W, lin.Sigma, lin.M, lin.eta)
+    try:
+        step = regular_solver(point)(point.value.ravel()).reshape(k, d)
+    except np.linalg.LinAlgError:
         dP, dW = flow(core.P, core.W, lin.Sigma, lin.M, lin.eta)
         return 10 * float(np.hypot(np.linalg.norm(dP), np.linalg.norm(dW))) / lin.eta
-    point = reduced_point(core.W, lin.Sigma, lin.M, lin.eta)
-    step = np.linalg.solve(point.regularised_jacobian(), point.value.ravel()).reshape(k, d)
     moved = eliminate_predictor(core.W - step, lin.Sigma, lin.M, lin.eta)
     return float(np.hypot(np.linalg.norm(moved - core.P), np.linalg.norm(step)))
 

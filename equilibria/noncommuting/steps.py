@@ -23,7 +23,8 @@ from scipy.optimize import brentq, minimize_scalar
 from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium
 from equilibria.noncommuting.eigen import matrix_size
 from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
-from equilibria.noncommuting.spectrum import flow_spectrum, map_spectrum
+from equilibria.noncommuting.spectrum import extent, flow_spectrum
+from equilibria.noncommuting.systems import Flow, Map
 
 Interval = tuple[float, float]
 POINTS = 60  # of the scan in log h
@@ -75,8 +76,7 @@ def stable_steps(
 
     def excess(log_h: float) -> float:
         h = float(np.exp(log_h))
-        multipliers = map_spectrum(core, Sigma, M, eta, n=n, h=h, mu=mu, nu=nu, kappa=kappa).normal
-        return (float(np.abs(multipliers[0])) - 1) / h
+        return (extent(Map(h, mu, nu), lin, n) - 1) / h
 
     found = _negative_intervals(excess, np.log(floor), np.log(ceiling * (1 - 1e-12)), POINTS)
     ends = [(float(np.exp(a)), float(np.exp(b))) for a, b in found]
@@ -95,10 +95,10 @@ def stable_rates(
     kappa: float = 1.0,
 ) -> list[Interval]:
     """The intervals of beta in [low, high] on which the moving-average flow is stable (T9.2)."""
+    lin = linearise(core, Sigma, M, eta, kappa=kappa)
 
     def abscissa(log_beta: float) -> float:
-        beta = float(np.exp(log_beta))
-        return flow_spectrum(core, Sigma, M, eta, n=n, kappa=kappa, beta=beta).verdict.extent
+        return extent(Flow(float(np.exp(log_beta))), lin, n)
 
     found = _negative_intervals(abscissa, np.log(low), np.log(high), POINTS)
     return [(float(np.exp(a)), float(np.exp(b))) for a, b in found]
@@ -113,7 +113,7 @@ def _common_step(rates: ComplexArray, nu: float) -> float:
 
 def _first_flip(lin: CoreLinearisation, n: int, mu: float, nu: float) -> float:
     """The least h at which a multiplier equals -1, over core and inactive rows."""
-    k, d = lin.shape
+    k, _ = lin.shape
     J = lin.frozen_matrix()
     J[:, k * k :] += (1 - mu) / (1 + mu) * lin.target_matrix()
     values = np.linalg.eigvals(J) if J.size else np.zeros(0)

@@ -49,6 +49,10 @@ class Flow:
         select = np.eye(k * d, lin.size, k * k)
         return np.block([[X, B], [self.beta * select, -self.beta * np.eye(k * d)]])
 
+    def balance(self, lin: CoreLinearisation) -> ComplexArray:
+        """The eigenvalue of the balance functionals for equal decays (T2.1)."""
+        return np.array([-2 * lin.eta], dtype=np.complex128)
+
     def tangent(self, lin: CoreLinearisation, rotations: Array) -> Array:
         """Extend rows of (A, H) to states along the orbit: the target turns with the encoder."""
         k = lin.shape[0]
@@ -119,6 +123,10 @@ class Map:
             follow[:, -k * d :] += self.mu * np.eye(k * d)
             blocks.append(follow)
         return np.vstack(blocks)
+
+    def balance(self, lin: CoreLinearisation) -> ComplexArray:
+        """The multipliers of the balance functionals for equal decays (T2.1 through T7.0)."""
+        return self.multipliers(Flow(None).balance(lin))
 
     def tangent(self, lin: CoreLinearisation, rotations: Array) -> Array:
         """Extend rows of (A, H) to states along the orbit: at rest, the target turning along."""

@@ -216,23 +216,16 @@ def eigenvalue_json(eigenvalue: Eigenvalue) -> dict[str, Any]:
 
 
 def _representative(component: Component) -> dict[str, list[list[Any]]]:
-    cache: dict[int, list[Any]] = {}
     return {
-        letter: [_row(row, cache) for row in rows]
+        letter: [[entry_json(value) for value in row] for row in rows]
         for letter, rows in component.representative.items()
     }
 
 
-def _row(row: tuple[Entry, ...], cache: dict[int, list[Any]]) -> list[Any]:
-    """Return a row as JSON; rows of zeros are one shared object."""
-    key = id(row)
-    if key not in cache:
-        cache[key] = [entry_json(value) for value in row]
-    return cache[key]
-
-
 def entry_json(value: Entry) -> Any:
     """Return a rational as text, an algebraic number with its float, a measured number as float."""
+    if not value:
+        return "0"
     if isinstance(value, Algebraic):
         return {"value": value.value, "exact": value.exact}
     return str(value) if isinstance(value, Fraction) else value

@@ -22,13 +22,12 @@ from equilibria.gradient import (
     gradient_certificate,
     system_certificate,
 )
+from equilibria.gradient.aligned_blocks import diagonal_block, pair_block
 from equilibria.gradient.bootstrap import (
     bootstrap_map,
     closed_loop,
     curl_witness,
     formula_curl,
-    frobenius_witness,
-    integrating_factor,
     witness_model,
 )
 from equilibria.gradient.constant_metric import (
@@ -38,11 +37,11 @@ from equilibria.gradient.constant_metric import (
     missing_direction,
 )
 from equilibria.gradient.direct import direct_pair, sector_loop
+from equilibria.gradient.factor import frobenius_witness, integrating_factor
 from equilibria.gradient.forms import OneForm, is_potential, nonzero_point, one_form, potential
 from equilibria.gradient.integrals import balance
 from equilibria.gradient.live import active_modes
 from equilibria.gradient.live import state as state_of
-from equilibria.gradient.obstructions import diagonal_block, pair_block
 from equilibria.gradient.potentials import balanced_potential, potential_text
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
@@ -517,6 +516,9 @@ def test_numeric_spectra_count_only_when_clear():
     assert len(ask(spectrum, 1e-14).witness.eigenvalues) == 2
     assert ask(spectrum[:1] + spectrum[3:], 1e-14).exists is None
     assert ask(spectrum, 1e-3).exists is None
+    faint = (-57 + 0j, -5 + 0.5j, -5 - 0.5j)
+    assert ask(faint, 1e-14).exists is False
+    assert ask(faint, 5e-10).exists is None
     assert ask(spectrum, float("nan")).exists is None
 
 
@@ -891,6 +893,11 @@ def test_direct_flow_is_a_gradient_field_for_the_metric_of_its_predictor(name, i
     report = gradient_certificate(model)
     assert report.flow.is_gradient is False
     assert report.flow.any_metric.exists is True
+    power = "3/2" if name == "direct-pred" else "2"
+    first = f"-(1/2)*tr(W M W^T) + ({'1/3' if name == 'direct-pred' else '1/4'})*tr(F^({power}))"
+    last = " + (1/15)*tr(F^(1/2))" if name == "direct-pred" else " + (1/30)*log det(F)"
+    text = first + (last if isotropic else "") + " with F = W Sigma W^T"
+    assert report.restricted_potential.potential == text
     S, M = data.matrices()
     e, eta = (0.5 if name == "direct-pred" else 1.0), float(model.eta)
 
@@ -1009,6 +1016,10 @@ def test_first_integrals_are_listed_without_decay_and_never_for_joint():
     assert integral.entries == ("W_1_1**2 - P_1_1**2",)
     assert integral.map_law == "B+ = 1*B + 1/100*(P^T R R^T P - W R^T R W^T)"
     assert gradient_certificate(Model(procedure="joint")).first_integrals == ()
+    (decaying,) = gradient_certificate(Model(predictor_lr=2)).first_integrals
+    assert decaying.definition == "B = W W^T - P^T P/(2)"
+    assert decaying.law.startswith("dB/dt = -1/10*B exactly")
+    assert decaying.map_law == "B+ = 39601/40000*B + 1/100*(P^T R R^T P - 2*W R^T R W^T)"
 
 
 # ------------------------------------------------------------------------------ whole certificates

@@ -1,0 +1,190 @@
+"""One entry of the list for each point, and one for each component of positive dimension.
+
+A component is shown at a point that is stable if any is, with the conditions that split it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+
+from equilibria.elimination.conditions import stability_conditions
+from equilibria.elimination.coordinates import coordinates, equations_of
+from equilibria.elimination.decomposition import PrimeComponent
+from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.points import Point
+from equilibria.elimination.reality import points_over, sample_points
+from equilibria.elimination.regions import as_line, describe, irredundant, samples
+from equilibria.elimination.rest import is_euler_step
+from equilibria.elimination.stability import euler_largest_step, not_given, stability_at
+from equilibria.errors import LimitReached
+from equilibria.polynomial import Polynomial
+from equilibria.results import Algebraic, Component, Conditions, Detail, Entry, Stability
+from equilibria.system import PolynomialSystem
+
+MAX_SAMPLES = 24
+CONDITION_SHARE = 0.15
+
+Splits = Mapping[str, tuple[Polynomial, ...] | str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A component before it gets its id, which its place in the order decides."""
+
+    component: Component
+    order: tuple[int, tuple[float, ...], tuple[str, ...]]
+    ideal: Ideal
+
+
+def isolated(system: PolynomialSystem, part: PrimeComponent, point: Point) -> Listed:
+    flow, step = _stabilities(system, point, 0)
+    equations = tuple(f"{name} = {value.text()}" for name, value in point.coordinates.items())
+    component = Component(
+        id="",
+        rank=None,
+        dimension=0,
+        collapse=None,
+        flow=flow,
+        map=step,
+        build_detail=partial(Detail, equations, _representative(point)),
+    )
+    order = tuple(round(value, 9) for value in point.floats().values())
+    return Listed(component, (0, order, ()), part.ideal)
+
+
+def extended(system: PolynomialSystem, part: PrimeComponent, deadline: Deadline) -> Listed:
+    """Return a component of positive dimension, shown at a point that is stable if any is."""
+    try:
+        ideal = coordinates(part.ideal, deadline.share(CONDITION_SHARE))
+    except LimitReached:
+        ideal = part.ideal
+    splits = {
+        kind: _conditions(equations, ideal, kind, deadline)
+        for kind, equations in (("flow", system.flow), ("map", system.map))
+        if equations
+    }
+    point = _representative_point(part, part.ideal.within(deadline.share(CONDITION_SHARE)), splits)
+    flow, step = _stabilities(system, point, part.dimension)
+    equations = equations_of(ideal)
+    component = Component(
+        id="",
+        rank=None,
+        dimension=part.dimension,
+        collapse=None,
+        flow=flow,
+        map=step,
+        stable_where=_stable_where(splits, ideal, equations),
+        note=_where_note(splits),
+        build_detail=partial(Detail, equations, _representative(point)),
+    )
+    return Listed(component, (part.dimension, (), equations), part.ideal)
+
+
+def _stabilities(
+    system: PolynomialSystem, point: Point, dimension: int
+) -> tuple[Stability, Stability]:
+    step = stability_at(system.map, point, dimension, "map")
+    if not system.flow:
+        return not_given(dimension), step
+    flow = stability_at(system.flow, point, dimension, "flow")
+    if is_euler_step(system):
+        step = replace(step, largest_step=euler_largest_step(flow))
+    return flow, step
+
+
+def _conditions(
+    equations: Mapping[str, Polynomial], ideal: Ideal, kind: str, deadline: Deadline
+) -> tuple[Polynomial, ...] | str:
+    """Return the conditions, or a sentence on why there are none."""
+    if not equations:
+        return "not given"
+    try:
+        timed = ideal.within(deadline.share(CONDITION_SHARE))
+        found = stability_conditions(equations, timed, kind)
+    except LimitReached as error:
+        return f"no conditions: {error}"
+    if found is None:
+        return "degenerate at every point"
+    if len({name for f in found for name in f.variables()}) == 1:
+        return irredundant(found)
+    return found
+
+
+def _representative_point(part: PrimeComponent, ideal: Ideal, splits: Splits) -> Point:
+    """Return the first sample that is stable for the map and the flow, or for as much as can be."""
+    known = {kind: found for kind, found in splits.items() if not isinstance(found, str)}
+
+    def rating(point: Point) -> tuple[bool, bool]:
+        holds = {
+            kind: all(point.value(f).sign() > 0 for f in found) for kind, found in known.items()
+        }
+        return holds.get("map", False), holds.get("flow", False)
+
+    candidates = list(part.real.points)
+    with contextlib.suppress(LimitReached):
+        candidates = [*_candidates(part.dimension, ideal, known), *candidates]
+    return max(candidates, key=rating)
+
+
+def _candidates(
+    dimension: int, ideal: Ideal, known: Mapping[str, tuple[Polynomial, ...]]
+) -> Iterator[Point]:
+    """Yield points in every cell of a line that the conditions cut, or over simple values."""
+    used = {name for found in known.values() for f in found for name in f.variables()}
+    if len(used) == 1 and dimension == 1:
+        lines = [as_line(f) for found in known.values() for f in found]
+        for value in sorted(samples(lines), key=lambda x: (x.denominator, abs(x), -x)):
+            yield from points_over(ideal, {next(iter(used)): value})
+    elif used:
+        yield from islice(sample_points(ideal), MAX_SAMPLES)
+
+
+def _stable_where(splits: Splits, ideal: Ideal, equations: Sequence[str]) -> Conditions | None:
+    texts = {
+        kind: tuple(f"{f.text()} > 0" for f in found)
+        for kind, found in splits.items()
+        if not isinstance(found, str)
+    }
+    if len(texts) < len(splits) or not any(texts.values()):
+        return None
+    free = ", ".join(ideal.ring.names[i] for i in ideal.free)
+    return Conditions(
+        texts.get("flow", ()),
+        texts.get("map", ()),
+        f"points of the component, where {', '.join(equations)}"
+        if free
+        else "points of the component",
+    )
+
+
+def _where_note(splits: Splits) -> str:
+    parts = []
+    for kind, found in splits.items():
+        if isinstance(found, str):
+            parts.append(f"{kind}: {found}")
+        elif len({name for f in found for name in f.variables()}) <= 1:
+            parts.append(f"{kind}: stable {_where(describe(found))}")
+        else:
+            parts.append(f"{kind}: stable where " + " and ".join(f"{f.text()} > 0" for f in found))
+    return "; ".join(parts)
+
+
+def _where(words: str) -> str:
+    return words if words in ("everywhere", "nowhere") else f"where {words}"
+
+
+def _representative(point: Point) -> dict[str, tuple[tuple[Entry, ...], ...]]:
+    return {
+        name: (
+            (
+                value.rational
+                if value.rational is not None
+                else Algebraic(float(value), value.text()),
+            ),
+        )
+        for name, value in point.coordinates.items()
+    }
