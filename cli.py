@@ -13,6 +13,10 @@ import re
 import sys
 from typing import Any, NoReturn
 
+# The matrices here are small: BLAS threads would cost more than they save. Set the variable to
+# override.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 PROGRAM = "cli.py" if os.path.basename(sys.argv[0]) == "cli.py" else "noncollapse"
 
 DONE, FAILED, BAD_INPUT, UNDECIDED, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130

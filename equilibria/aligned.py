@@ -64,14 +64,58 @@ def aligned_variety(model: Model, *, max_components: int = 64) -> Variety:
     groups = groups_of(modes, model.eta)
     plan = _plan(model, groups, max_components)
     components = evaluate(model, modes, plan.strata)
-    listed = _select(components, max_components, keep_all=plan.every)
     stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE) if plan.every else None
+    mixed = _mixed_components(model, modes)
+    listed = _select([*components, *mixed], max_components, keep_all=plan.every)
+    total = plan.total + len(mixed)
+    complete, why = _standing(model, modes, len(mixed))
     return Variety(
         components=tuple(listed),
-        complete=False,
-        why="",
-        total=plan.total,
+        complete=complete and len(listed) == total,
+        why=why,
+        total=total,
         stable_total=plan.stable_total if stable is None else stable,
+        description=_description(groups, plan),
+    )
+
+
+def _mixed_components(model: Model, modes: Sequence[Mode]) -> list[Component]:
+    """Return the equilibria in which two modes mix; there are none when Sigma is isotropic."""
+    if model.n < 2 or len({mode.s for mode in modes}) == 1:
+        return []
+    from equilibria.mixed import mixed_pairs
+
+    pairs = mixed_pairs(model)
+    if not pairs:
+        return []
+    from equilibria.mixed_stability import mixed_components
+
+    return mixed_components(model, pairs)
+
+
+def _standing(model: Model, modes: Sequence[Mode], mixed: int) -> tuple[bool, str]:
+    """Return whether the components are all equilibria, and why."""
+    if len({mode.s for mode in modes}) == 1:
+        return True, "Sigma is isotropic, so every equilibrium is aligned (T6.4) [proved]"
+    if model.n == 1 or model.d == 1:
+        return True, "rank is at most 1 and the pencil p^2 s - p m + eta is diagonal (T6.6) [proved]"
+    tail = f"{mixed} in which two modes mix (T6.5)" if mixed else "no two modes can mix (T6.5)"
+    if model.d == 2:
+        return True, f"rank 1 is aligned (T6.6), and of rank 2 {tail} [proved]"
+    return False, f"every aligned stratum; {tail}; mixtures of three or more modes are not excluded"
+
+
+def _description(groups: Sequence[Group], plan: Plan) -> str:
+    """State the rule of the stable strata when they are too many to list."""
+    if plan.every or plan.stable_total is None:
+        return ""
+    listed = len(plan.strata)
+    if plan.stable_total <= listed:
+        return ""
+    active = sum(1 for group in groups if group.states)
+    return (
+        f"stable strata: the sets of p+ modes closed under `i active and p-(j) <= p+(i) <= p+(j) "
+        f"=> j active` (T8.3) among {active} groups of modes; counted exactly, not listed"
     )
 
 

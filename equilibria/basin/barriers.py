@@ -20,6 +20,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from math import isqrt
 
 from equilibria.basin.charts import Chart, charts, saddle_taylor, taylor
 from equilibria.basin.dyadic import (
@@ -49,6 +51,20 @@ class Piece:
     def x1(self) -> Fraction:
         return self.x0 + self.h
 
+    @cached_property
+    def _floats(self) -> tuple[float, float, tuple[float, ...]]:
+        unit = Fraction(1, 1 << self.curve.bits)
+        terms = tuple(float(value * unit) for value in reversed(self.curve.numerators))
+        return float(self.x0), float(self.h), terms
+
+    def c_float(self, x: float) -> float:
+        """Return C at x in floating point."""
+        x0, h, terms = self._floats
+        s, y = (x - x0) / h, 0.0
+        for term in terms:
+            y = y * s + term
+        return y - x * x if self.chart.name == "upper" else y
+
     def crossing_sign(self) -> int:
         """Return the proved sign of N on the piece, times that of time; 0 when not proved."""
         a, b0, b1 = self.chart.local(self.x0, self.h)
@@ -76,17 +92,36 @@ class Barrier:
     side: int
     pieces: tuple[Piece, ...]
 
-    def c(self, P: Fraction) -> Fraction | None:
-        """Return kappa(P); None outside the reach (between P_- and the start of the curve)."""
+    @cached_property
+    def _finite(self) -> list[Piece]:
+        return [piece for piece in self.pieces if piece.chart.name != "infinite"]
+
+    @cached_property
+    def _infinite(self) -> list[Piece]:
+        return [piece for piece in self.pieces if piece.chart.name == "infinite"]
+
+    def _find(self, P: Fraction | float) -> Piece | None:
         far = abs(P) > SHIFT_POINT and (P < 0) == self.lower
-        x = 1 / P if far else P
-        names = ("infinite",) if far else ("lower", "upper")
-        own = [piece for piece in self.pieces if piece.chart.name in names]
+        own, x = (self._infinite, 1 / P) if far else (self._finite, P)
         sign = 1 if own[0].h > 0 else -1
         index = bisect_left(own, sign * x, key=lambda piece: sign * piece.x1)
         if index == len(own) or sign * x < sign * own[index].x0:
             return None
-        return own[index].c(x)
+        return own[index]
+
+    def c(self, P: Fraction) -> Fraction | None:
+        """Return kappa(P); None outside the reach (between P_- and the start of the curve)."""
+        piece = self._find(P)
+        if piece is None:
+            return None
+        return piece.c(1 / P if piece.chart.name == "infinite" else P)
+
+    def c_float(self, P: float) -> float | None:
+        """Return kappa(P) in floating point: a guess, to be checked with `c`."""
+        piece = self._find(P)
+        if piece is None:
+            return None
+        return piece.c_float(1 / P if piece.chart.name == "infinite" else P)
 
     @property
     def limit(self) -> Fraction:
@@ -112,8 +147,6 @@ class Precision:
 
 def lower_root(E: Fraction, bits: int, direction: int) -> Fraction:
     """Return a dyadic bound of P_- = (1 - sqrt(1 - 4 E))/2, above it for +1 and below it for -1."""
-    from math import isqrt
-
     radicand = 1 - 4 * E
     floor = isqrt((radicand.numerator << (2 * bits)) // radicand.denominator)
     # floor <= sqrt(1 - 4E) 2^bits < floor + 1

@@ -148,6 +148,8 @@ def simplified(conditions: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
     reduced: dict[Polynomial, None] = {}
     for product, parts in known.items():
         reduced[_without(product, parts, single)] = None
+    if any(_never_positive(f) for f in reduced):
+        return (conditions[0].ring.constant(-1),)
     return tuple(sorted((f for f in reduced if f.degree > 0), key=lambda f: (f.degree, f.text())))
 
 
@@ -179,6 +181,10 @@ def _primitive(f: Polynomial) -> tuple[int, Polynomial]:
     scale /= gcd(*(int(c * scale) for c in values))
     lead = 1 if f.sorted_terms()[0][1] > 0 else -1
     return lead, f * (scale * lead)
+
+
+def _never_positive(f: Polynomial) -> bool:
+    return sum_of_squares(f) is not None and f.sorted_terms()[0][1] < 0
 
 
 def _definite_sign(f: Polynomial) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import combinations, islice
 
 from equilibria.elimination.ideal import Deadline, Ideal
@@ -18,12 +19,22 @@ def coordinates(ideal: Ideal, deadline: Deadline) -> Ideal:
     """
     names = ideal.ring.names
     for free in islice(combinations(names, ideal.dimension), MAX_COORDINATE_SETS):
+        if not _one_point_over(ideal, free, deadline):
+            continue
         candidate = Ideal(ideal.ring, ideal.basis, deadline, free=free)
         if sum(_solved(f, candidate) is not None for f in candidate.basis) == len(names) - len(
             free
         ):
             return candidate
     return ideal.within(deadline)
+
+
+def _one_point_over(ideal: Ideal, free: tuple[str, ...], deadline: Deadline) -> bool:
+    """Say whether one value of `free` leaves one point, as it must be on a graph."""
+    values = [Fraction(5 * place + 3, place + 2) for place in range(len(free))]
+    slices = [ideal.ring.variable(name) - value for name, value in zip(free, values, strict=True)]
+    cut = Ideal(ideal.ring, [*ideal.basis, *slices], deadline)
+    return len(cut.basis) == len(ideal.ring.names) and all(f.degree == 1 for f in cut.basis)
 
 
 def equations_of(ideal: Ideal) -> tuple[str, ...]:

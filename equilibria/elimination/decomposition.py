@@ -87,7 +87,7 @@ def decompose(
     return Decomposition(
         tuple(sorted(components, key=_canonical)),
         covered is True,
-        _why(answer, name, covered),
+        _why(answer, name, covered, extended=any(c.dimension > 0 for c in components)),
         name,
     )
 
@@ -208,12 +208,16 @@ def _canonical(component: PrimeComponent) -> tuple[int, list[str]]:
     return component.dimension, [g.text() for g in component.generators]
 
 
-def _why(answer: Answer, engine: str, covered: bool | None) -> str:
+def _why(answer: Answer, engine: str, covered: bool | None, *, extended: bool) -> str:
     checked = "checked exactly: the system vanishes on each"
     if not answer.complete:
         return f"{engine} was stopped by {answer.note} after {len(answer.primes)}; {checked}"
     if covered is None:
         return f"{engine} reports no others; {checked}; no time to check that they are all"
     if covered:
-        return f"{checked}, and every zero of the system, real or complex, lies on one ({engine})"
+        return (
+            f"{checked}, and every zero of the system, real or complex, lies on one; "
+            + ("irreducible over Q by the word of " if extended else "proposed by ")
+            + engine
+        )
     raise ConsistencyError(f"{engine} reports all components, but zeros of the system are missing")

@@ -26,6 +26,7 @@ from equilibria.results import Algebraic, Component, Conditions, Detail, Entry, 
 from equilibria.system import PolynomialSystem
 
 MAX_SAMPLES = 24
+GOOD_DEGREE = 4
 CONDITION_SHARE = 0.15
 
 Splits = Mapping[str, tuple[Polynomial, ...] | str]
@@ -115,19 +116,25 @@ def _conditions(
 
 
 def _representative_point(part: PrimeComponent, ideal: Ideal, splits: Splits) -> Point:
-    """Return the first sample that is stable for the map and the flow, or for as much as can be."""
+    """Return a sample that is stable for the map and the flow, or for as much as can be.
+
+    Among equals one with simple coordinates; the search ends with the first that is good enough.
+    """
     known = {kind: found for kind, found in splits.items() if not isinstance(found, str)}
 
-    def rating(point: Point) -> tuple[bool, bool]:
+    def rating(point: Point) -> tuple[bool, bool, int]:
         holds = {
             kind: all(point.value(f).sign() > 0 for f in found) for kind, found in known.items()
         }
-        return holds.get("map", False), holds.get("flow", False)
+        return holds.get("map", False), holds.get("flow", False), -point.degree
 
-    candidates = list(part.real.points)
+    best = part.real.points[0]
     with contextlib.suppress(LimitReached):
-        candidates = [*_candidates(part.dimension, ideal, known), *candidates]
-    return max(candidates, key=rating)
+        for point in _candidates(part.dimension, ideal, known):
+            best = max(best, point, key=rating)
+            if rating(best) >= (True, True, -GOOD_DEGREE):
+                break
+    return best
 
 
 def _candidates(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from math import lcm
 
 from equilibria.elimination.line import (
     Line,
@@ -22,6 +24,8 @@ from equilibria.elimination.line import (
     trimmed,
     value_at,
 )
+
+Coefficients = tuple[Fraction, ...]
 
 
 class RealField:
@@ -42,6 +46,36 @@ class RealField:
         """Return the value at theta of the polynomial with these coefficients."""
         rest = divide(trimmed(coefficients), self.modulus)[1]
         return Element(self, tuple(rest) + (Fraction(0),) * (self.degree - len(rest)))
+
+    @cached_property
+    def _high_powers(self) -> tuple[list[list[int]], int]:
+        """Return theta**degree, theta**(degree + 1), ... over one common denominator."""
+        rows, power = [], [-c for c in self.modulus[:-1]]
+        for _ in range(self.degree - 1):
+            rows.append(power)
+            carried = [Fraction(0), *power[:-1]]
+            power = [c - power[-1] * m for c, m in zip(carried, self.modulus, strict=False)]
+        common = lcm(*(c.denominator for row in rows for c in row))
+        return [[int(c * common) for c in row] for row in rows], common
+
+    def product(self, a: Coefficients, b: Coefficients) -> Coefficients:
+        """Return the coefficients of a product, computed with integers."""
+        below_a, below_b = (lcm(*(c.denominator for c in x)) for x in (a, b))
+        whole_a = [c.numerator * (below_a // c.denominator) for c in a]
+        whole_b = [c.numerator * (below_b // c.denominator) for c in b]
+        full = [0] * (2 * self.degree - 1)
+        for i, x in enumerate(whole_a):
+            if x:
+                for j, y in enumerate(whole_b):
+                    full[i + j] += x * y
+        rows, common = self._high_powers
+        low = [c * common for c in full[: self.degree]]
+        for c, row in zip(full[self.degree :], rows, strict=True):
+            if c:
+                for j, entry in enumerate(row):
+                    low[j] += c * entry
+        below = common * below_a * below_b
+        return tuple(Fraction(c, below) for c in low)
 
     def refine(self) -> None:
         """Halve the interval."""
@@ -65,7 +99,7 @@ class Element:
     """A number in a `RealField`, as a polynomial in theta of smaller degree than the modulus."""
 
     field: RealField
-    coefficients: tuple[Fraction, ...]
+    coefficients: Coefficients
 
     def _coerce(self, other: Element | Fraction | int) -> Element:
         return other if isinstance(other, Element) else self.field.constant(other)
@@ -87,12 +121,7 @@ class Element:
             return Element(self.field, tuple(a * other for a in self.coefficients))
         if self.field.degree == 1:
             return Element(self.field, (self.coefficients[0] * other.coefficients[0],))
-        full = [Fraction(0)] * (2 * self.field.degree - 1)
-        for i, a in enumerate(self.coefficients):
-            if a:
-                for j, b in enumerate(other.coefficients):
-                    full[i + j] += a * b
-        return self.field.element(full)
+        return Element(self.field, self.field.product(self.coefficients, other.coefficients))
 
     __rmul__ = __mul__
 

@@ -54,13 +54,18 @@ def samples(conditions: Sequence[Line]) -> list[Fraction]:
 
 
 def irredundant(conditions: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
-    """Drop conditions in one variable that the others imply, the most complicated first."""
+    """Drop conditions in one variable that the others imply, the most complicated first.
+
+    Where they contradict each other, -1 is left: it is positive nowhere.
+    """
     lines = {f: as_line(f) for f in conditions}
     points = [RealField([-x, Fraction(1)], (x, x)) for x in samples(list(lines.values()))]
     for factor in {tuple(g) for line in lines.values() for g, _ in factor_line(line)}:
         points += [RealField(list(factor), interval) for interval in isolate(list(factor))]
     holds = {f: [x.element(line).sign() > 0 for x in points] for f, line in lines.items()}
     kept = list(lines)
+    if kept and not any(_all(holds, kept)):
+        return (kept[0].ring.constant(-1),)
     for f in sorted(lines, key=lambda f: (-f.degree, -len(f.terms), f.text())):
         rest = [g for g in kept if g != f]
         if rest and _all(holds, rest) == _all(holds, kept):

@@ -22,8 +22,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from equilibria.errors import ConsistencyError, FormatError
-from equilibria.grammar import parse
+from equilibria.errors import ConsistencyError, FormatError, LimitReached
+from equilibria.grammar import parse, shorten
 from equilibria.polynomial import Polynomial, Ring
 
 MAX_OUTPUT = 20_000_000
@@ -98,6 +98,8 @@ def _generator(text: str, plain: Ring, ring: Ring, engine: str) -> Polynomial:
     try:
         return Polynomial(ring, parse(text, plain, where=f"the answer of {engine}").terms)
     except FormatError as error:
+        if "too large" in str(error):
+            raise LimitReached(shorten(str(error), 120)) from error
         raise ConsistencyError(str(error)) from error
 
 

@@ -18,16 +18,19 @@ from equilibria.noncommuting.reduced import ReducedPoint
 
 Solve = Callable[[Array], Array]
 FACTORISED_UP_TO = 2600  # unknowns k d
-RTOL = 1e-9
+RTOL = 1e-6  # of GMRES: each Newton correction gains this factor
 
 
-def regular_solver(point: ReducedPoint) -> Solve:
-    """Solve with DF made regular on the rotations (`ReducedPoint.regularised`)."""
+def regular_solver(point: ReducedPoint, *, rtol: float = RTOL) -> Solve:
+    """Solve with DF made regular on the rotations (`ReducedPoint.regularised`).
+
+    `rtol` is the relative residual asked of GMRES; factorised systems are solved to rounding.
+    """
     size = point.W.size
     if size <= FACTORISED_UP_TO:
         return _factorised(point.regularised_jacobian())
     shape = point.W.shape
-    return _iterative(lambda x: point.regularised(x.reshape(shape)).ravel(), size)
+    return _iterative(lambda x: point.regularised(x.reshape(shape)).ravel(), size, rtol)
 
 
 def bordered_solver(point: ReducedPoint, slope: Array, border: Array, scale: float) -> Solve:
@@ -41,7 +44,7 @@ def bordered_solver(point: ReducedPoint, slope: Array, border: Array, scale: flo
         image = scale * point.regularised(x[:-1].reshape(shape)).ravel() + x[-1] * slope
         return np.append(image, border @ x)
 
-    return _iterative(product, size + 1)
+    return _iterative(product, size + 1, RTOL)
 
 
 def _factorised(matrix: Array) -> Solve:
@@ -54,11 +57,11 @@ def _factorised(matrix: Array) -> Solve:
     return lambda right: sla.lu_solve(factors, right)
 
 
-def _iterative(product: Callable[[Array], Array], size: int) -> Solve:
+def _iterative(product: Callable[[Array], Array], size: int, rtol: float) -> Solve:
     operator = ssl.LinearOperator((size, size), matvec=product, dtype=np.float64)
 
     def solve(right: Array) -> Array:
-        x, failed = ssl.gmres(operator, right, rtol=RTOL, restart=250, maxiter=8)
+        x, failed = ssl.gmres(operator, right, rtol=rtol, restart=250, maxiter=8)
         if failed:
             raise np.linalg.LinAlgError("GMRES did not converge")
         return np.asarray(x)

@@ -29,8 +29,8 @@ class SpectralVerdict:
     eigenvalues nearest to instability, most dangerous first. `neutral_found` counts the neutral
     directions verified plus every further eigenvalue within its bound of neutral; the verdict is
     undecided when it differs from `neutral_expected`, unless another eigenvalue is unstable.
-    `nonreal`: some eigenvalue is non-real beyond its bound, so no metric makes the system a
-    gradient field (T3.4).
+    `nonreal`: some eigenvalue is non-real beyond its bound; for a flow, and for a map without
+    momentum, no metric then makes the system a gradient field (T3.4).
     """
 
     verdict: Word

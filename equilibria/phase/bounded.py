@@ -1,9 +1,9 @@
 """Batches of polynomials in doubles that carry a bound on their own rounding errors.
 
-Every coefficient comes with a size, the sum of the moduli of the terms it was added up from, so
-that a sign is known as long as |value| exceeds a small multiple of the size. Routh's test, done
-without divisions, then says for each polynomial of a batch: all roots inside, not so, or too close
-to tell; the last are decided exactly by `exact`.
+Every coefficient comes with a size: its error, to first order, when every number that went in has
+the relative error one. So a sign is known as long as |value| exceeds a small multiple of the size.
+Routh's test, done without divisions, then says for each polynomial of a batch: all roots inside,
+not so, or too close to tell; the last are decided exactly by `exact`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ class Poly:
         return self + Poly(tuple(-c for c in other.value), other.size)
 
     def __mul__(self, other: Poly) -> Poly:
-        return Poly(_product(self.value, other.value), _product(self.size, other.size))
+        error = _padded_sum(
+            _product(_moduli(self.value), other.size), _product(self.size, _moduli(other.value))
+        )
+        return Poly(_product(self.value, other.value), error)
 
     def without_constant(self) -> Poly:
         """Return the batch divided by its variable, for constant terms that are known to vanish."""
@@ -58,6 +61,10 @@ def _padded_sum(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Arra
     if len(left) < len(right):
         left, right = right, left
     return tuple(a + right[k] if k < len(right) else a for k, a in enumerate(left))
+
+
+def _moduli(value: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(np.abs(c) for c in value)
 
 
 def _product(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -89,7 +96,8 @@ def hurwitz(poly: Poly, margin: Array | float) -> tuple[Flags, Flags]:
 def disc(poly: Poly, h: Array, margin: Array | float) -> tuple[Flags, Flags]:
     """Return the same for roots l with |1 + h l| < 1; h broadcasts against the coefficients.
 
-    With h l = 2 w/(1 - w) the disc becomes the half-plane Re w < 0.
+    With h l = 2 w/(1 - w) the disc becomes the half-plane Re w < 0. The new leading coefficient is
+    (-1)^degree times the polynomial at the multiplier -1, and positive inside.
     """
     degree = poly.degree
     value: list[Array] = [np.zeros(1)] * (degree + 1)
@@ -103,10 +111,7 @@ def disc(poly: Poly, h: Array, margin: Array | float) -> tuple[Flags, Flags]:
             size[k + j] = size[k + j] + bulk * weight
     value = list(np.broadcast_arrays(*value))
     size = list(np.broadcast_arrays(*size))
-    # The leading coefficient is the polynomial at 1 + h l = -1; its sign is that of (-1)^degree
-    # where the number of multipliers below -1 is even.
-    sign = 1.0 if degree % 2 == 0 else -1.0
-    return _routh([sign * v for v in value[::-1]], list(size[::-1]), margin)
+    return _routh(value[::-1], size[::-1], margin)
 
 
 def _routh(
@@ -128,10 +133,10 @@ def _routh(
         reduced, bulk = [], []
         for i in range(len(upper) - 1):
             term = lower[0] * upper[i + 1]
-            weight = lower_size[0] * upper_size[i + 1]
+            weight = _error(lower[0], lower_size[0], upper[i + 1], upper_size[i + 1])
             if i + 1 < len(lower):
                 term = term - upper[0] * lower[i + 1]
-                weight = weight + upper_size[0] * lower_size[i + 1]
+                weight = weight + _error(upper[0], upper_size[0], lower[i + 1], lower_size[i + 1])
             reduced.append(term)
             bulk.append(weight)
         if reduced:
@@ -140,3 +145,8 @@ def _routh(
             bulk = [weight * scale for weight in bulk]
         upper, lower, upper_size, lower_size = lower, reduced, lower_size, bulk
     return inside & ~doubtful, doubtful & inside
+
+
+def _error(a: Array, a_size: Array, b: Array, b_size: Array) -> Array:
+    """Return the first-order error of a product."""
+    return np.asarray(np.abs(a) * b_size + a_size * np.abs(b))

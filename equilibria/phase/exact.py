@@ -14,11 +14,10 @@ from functools import cached_property
 from typing import Literal
 
 from equilibria.blocks import Blocks
-from equilibria.jury import hurwitz
 from equilibria.model import Model
 from equilibria.modes import Mode, State, modes_of, states_of
 from equilibria.procedures import procedure
-from equilibria.surds import Surd, in_common_field, rational_surd
+from equilibria.surds import Surd, in_common_field
 from equilibria.tables import critical_phi
 from equilibria.unequal import (
     characteristic,
@@ -155,14 +154,25 @@ class ExactPoint:
         return (state.p * mode.m - state.p * state.p * mode.s - self.model.eta).sign()
 
     def _inactive(self, state: State, mode: Mode, *, plain: bool) -> int:
+        """Return whether an inactive input's multipliers are inside; `grow` is the one at +1."""
         a, b = state.p * state.p * mode.s + self.model.eta, state.p * mode.m
-        if plain or self.model.procedure != "ema" or self.model.nu == 0:
-            flip = self._rate_sign(a - b * self.phi)
-            return max(flip, (b - a).sign())
+        flip = self._rate_sign(a - b * self.phi)
+        if plain:
+            return flip
+        equal = (state.mode.s, state.mode.m) == (mode.s, mode.m)
+        worst = flip if equal else max(flip, (b - a).sign())
+        if self.model.procedure != "ema" or self.model.nu == 0:
+            return worst
         mu, nu = self.model.mu, self.model.nu
-        interior = self.model.h * mu * (-(1 - nu) * a - (nu * (1 - mu)) * b)
+        interior = (a * -(1 - nu) - b * (nu * (1 - mu))) * (self.model.h * mu)
         limit = (1 - nu) * (1 - mu) * (1 - nu * mu)
-        return max(self._rate_sign(a - b * self.phi), (interior - limit).sign(), (b - a).sign())
+        return max(worst, (interior - limit).sign())
+
+    def inactive_flip(self, i: int, j: int) -> bool:
+        """Return whether an inactive input's multiplier is at or beyond -1."""
+        state, mode = self.state(i), self.modes[j]
+        a, b = state.p * state.p * mode.s + self.model.eta, state.p * mode.m
+        return self._rate_sign(a - b * self.phi) >= 0
 
     def _plain_pair(self, i: int, j: int) -> int:
         pair = [self.state(i), self.state(j)]
@@ -258,5 +268,3 @@ def _worst(position: tuple[int, int]) -> int:
 def _sign(value: Fraction) -> int:
     return (value > 0) - (value < 0)
 
-
-__all__ = ["ExactPoint", "Kind", "hurwitz", "rational_surd"]

@@ -37,9 +37,12 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
+BELOW: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.12), "borderpad": 0.2}
 FORMATS = ("png", "svg")
 SIZE = (11.0, 5.6)
-DPI = 120
+DPI = 110
 GRID = 41
 SPECTRUM_LIMIT = 20_000
 CHART_ROWS = 16
@@ -97,7 +100,7 @@ def report_figure(report: Report) -> Figure:
         figure = Figure(figsize=SIZE)
         FigureCanvasAgg(figure)
         left, right = figure.add_gridspec(
-            1, 2, width_ratios=(1.35, 1), left=0.07, right=0.975, top=0.83, bottom=0.2, wspace=0.2
+            1, 2, width_ratios=(1.35, 1), left=0.07, right=0.975, top=0.8, bottom=0.19, wspace=0.2
         )
         _title(figure, report)
         _equilibria_panel(figure.add_subplot(left), report)
@@ -117,10 +120,13 @@ def _style() -> Iterator[None]:
 def _title(figure: Figure, report: Report) -> None:
     from equilibria.render.text import header
 
-    lines = [drawable(line, 118) for line in header(report)]
-    figure.text(0.02, 0.975, lines[0], fontsize=12, weight="bold", va="top", color=INK)
-    for index, line in enumerate(lines[1:]):
-        figure.text(0.02, 0.922 - 0.04 * index, line, fontsize=9, va="top", color=INK)
+    first, *others = header(report)
+    words = ["  ".join(part.split("   ")) for line in others for part in line.split(" " * 5)]
+    lines = ["     ".join(words)] if sum(map(len, words)) < 110 else words
+    figure.text(0.02, 0.975, drawable(first, 100), fontsize=12, weight="bold", va="top", color=INK)
+    for index, line in enumerate(lines[:2]):
+        place = 0.925 - 0.036 * index
+        figure.text(0.02, place, drawable(line, 130), fontsize=9, va="top", color=INK)
 
 
 def drawable(text: str, width: int = 40) -> str:
@@ -160,7 +166,7 @@ def _plane(axes: Axes, portrait: Portrait) -> None:
     p, w = np.linspace(*portrait.p_window, GRID), np.linspace(*portrait.w_window, GRID)
     grid_p, grid_w = np.meshgrid(p, w)
     dp, dw = portrait.velocity(grid_p, grid_w)
-    axes.streamplot(p, w, dp, dw, color=FIELD, linewidth=0.6, arrowsize=0.7, density=0.9, zorder=1)
+    _streamlines(axes, p, w, dp, dw)
     handles: list[Artist] = []
     if not portrait.segments:
         handles += _nullclines(axes, portrait)
@@ -176,6 +182,22 @@ def _plane(axes: Axes, portrait: Portrait) -> None:
     axes.set_xlabel("p, predictor eigenvalue")
     axes.set_ylabel("w, encoder weight (w and -w are one orbit)")
     _legend(axes, portrait, handles)
+
+
+def _streamlines(axes: Axes, p: Array, w: Array, dp: Array, dw: Array) -> None:
+    """Draw streamlines as one simplified line instead of thousands of pieces: a small SVG."""
+    drawn = axes.streamplot(p, w, dp, dw, color=FIELD, arrowsize=0.7, density=0.85, zorder=1)
+    places: list[tuple[float, float]] = []
+    for piece in drawn.lines.get_segments():
+        points = [(float(x), float(y)) for x, y in piece]
+        if places and places[-1] == points[0]:
+            points = points[1:]
+        elif places:
+            places.append((math.nan, math.nan))
+        places += points
+    drawn.lines.remove()
+    if places:
+        axes.plot(*np.array(places).T, color=FIELD, linewidth=0.6, zorder=1)
 
 
 def _nullclines(axes: Axes, portrait: Portrait) -> list[Artist]:
@@ -231,10 +253,17 @@ def _curves(axes: Axes, portrait: Portrait) -> None:
 
 def _curve_label(axes: Axes, portrait: Portrait, name: str) -> None:
     """Name a curve at its far end, inside the window."""
-    last = [segment for segment in portrait.segments if segment.name == name][-1]
+    parts = [segment for segment in portrait.segments if segment.name == name]
+    first, last = parts[0], parts[-1]
     upright = last.p[0] == last.p[1]
     x, y = last.p[1], last.w[1]
-    offset, ha, va = ((6, -4), "left", "top") if upright else ((-4, 6), "right", "bottom")
+    if upright:
+        right = x < sum(portrait.p_window) / 2
+        offset, ha, va = ((6 if right else -6), -4), "left" if right else "right", "top"
+    elif first.p[1] - first.p[0] > last.p[1] - last.p[0] or first is last:
+        x, y, offset, ha, va = first.p[0], first.w[0], (4, 6), "left", "bottom"
+    else:
+        offset, ha, va = (-4, 6), "right", "bottom"
     _text(axes, f"{name}: {'p = ' + f'{x:.4g}' if upright else 'w = 0'}", (x, y), offset, ha, va)
 
 
@@ -306,12 +335,24 @@ def _spot_label(
     axes: Axes, spots: Sequence[Spot], at: tuple[float, float], portrait: Portrait
 ) -> None:
     text = ", ".join(spot.name + ("*" if spot.whole is not None else "") for spot in spots)
-    collapsed = spots[0].name == "rank0"
-    mirrored = portrait.planar and portrait.mode.m < 0
-    side = -1 if collapsed != mirrored else 1
-    offset = (side * 9, -3 if collapsed else 7)
-    ha, va = ("right" if side < 0 else "left"), ("top" if collapsed else "center")
+    offset, ha, va = (_planar_label if portrait.planar else _line_label)(spots[0], portrait)
     _text(axes, drawable(text), at, offset, ha, va)
+
+
+def _planar_label(spot: Spot, portrait: Portrait) -> tuple[tuple[float, float], str, str]:
+    """Return where the name goes: away from the other equilibria of the mode."""
+    collapsed = spot.name == "rank0"
+    side = -1 if collapsed != (portrait.mode.m < 0) else 1
+    ha = "right" if side < 0 else "left"
+    return (side * 9, -3 if collapsed else 7), ha, "top" if collapsed else "center"
+
+
+def _line_label(spot: Spot, portrait: Portrait) -> tuple[tuple[float, float], str, str]:
+    if spot.name.endswith("-"):
+        return (7, -7), "left", "top"
+    if spot.name == "rank0" or portrait.model.procedure == "contrastive":
+        return (0, 9), "center", "bottom"
+    return (8, 7), "left", "bottom"
 
 
 def _line(axes: Axes, portrait: Portrait) -> None:
@@ -319,11 +360,11 @@ def _line(axes: Axes, portrait: Portrait) -> None:
     from matplotlib.ticker import MaxNLocator
 
     top = max((spot.w for spot in portrait.spots), default=1.0) or 1.0
-    w = np.linspace(-0.12 * top, 1.35 * top, 301)
+    w = np.linspace(0.0, 1.35 * top, 301)
     contrastive = portrait.model.procedure == "contrastive"
     value = portrait.potential if contrastive else portrait.growth
     axes.plot(w, value(w), color="0.45", linewidth=1.4, zorder=3)
-    axes.set_xlim(w[0], w[-1])
+    axes.set_xlim(-0.09 * top, 1.35 * top)
     if contrastive:
         places = [(spot.w, float(portrait.potential(np.array([spot.w]))[0])) for spot in portrait.spots]
         axes.set_ylabel("L, loss of the mode")
@@ -370,10 +411,10 @@ def _legend(axes: Axes, portrait: Portrait, extra: Sequence[Artist]) -> None:
             handles.append(Line2D([], [], **style, label=kind.value))
     if portrait.joints:
         style = _marker_style(Standing.UNDECIDED, 6.0)
-        handles.append(Line2D([], [], **style, label="degenerate point"))
+        handles.append(Line2D([], [], **style, label="verdict changes"))
     handles += extra
-    below = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.12), "columnspacing": 1.4}
-    axes.legend(handles=handles, ncols=5, handlelength=2.2, **below)
+    columns = 3 if Standing.FLOW_ONLY in kinds | lines else 5
+    axes.legend(handles=handles, ncols=columns, columnspacing=1.4, handlelength=2.6, **BELOW)
     changed = [spot for spot in portrait.spots if spot.whole is not None]
     if changed:
         words = "; ".join(f"{spot.name} is {spot.whole}" for spot in changed if spot.whole)
@@ -405,7 +446,7 @@ def _predictor_chart(axes: Axes, report: Report) -> None:
 def predictor_eigenvalues(component: Component) -> list[float]:
     """Return the real parts of the eigenvalues of P at the representative, ascending."""
     rows = component.representative.get("P", ())
-    matrix: NDArray[np.float64] = np.array([[entry_float(x) for x in row] for row in rows])
+    matrix: Array = np.array([[entry_float(x) for x in row] for row in rows])
     return sorted(float(x) for x in np.linalg.eigvals(matrix).real) if matrix.size else []
 
 
@@ -439,7 +480,7 @@ def _chart(axes: Axes, report: Report, components: Sequence[Component]) -> None:
         for kind in Standing
         if kind in kinds
     ]
-    axes.legend(handles=handles, ncols=4, loc="upper left", bbox_to_anchor=(-0.02, -0.12))
+    axes.legend(handles=handles, ncols=4, **BELOW)
 
 
 # Panel (b)
@@ -465,9 +506,10 @@ def _spectrum_panel(figure: Figure, place: SubplotSpec, report: Report) -> None:
         _strip(strip, normal, neutral, near)
     last.set_xlabel("Re z, multiplier of the map")
     handles = [*_spectrum_handles(normal, neutral)]
-    drop = -0.12 if strip is None else -0.55
-    if handles:
-        last.legend(handles=handles, ncols=3, loc="upper left", bbox_to_anchor=(-0.02, drop))
+    if handles and strip is not None:
+        circle.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.04, 1.02))
+    elif handles:
+        circle.legend(handles=handles, ncols=3, **BELOW)
 
 
 def _multipliers(
@@ -484,12 +526,15 @@ def _multipliers(
 
 def _spectrum_title(component: Component) -> str:
     verdict, radius = component.map.verdict.value, component.map.extent
-    text = f"map at {drawable(component.id, 22)}: {verdict}"
+    text = f"multipliers at {drawable(component.id, 26)}: {verdict}"
     if radius is None or not math.isfinite(radius):
         return text
-    text += f", radius {radius:.5g}"
+    text += f"\nradius {radius:.5f}"
     if 0 < radius < 1 and component.map.verdict is Verdict.STABLE:
-        text += f", {-1 / math.log(radius):.3g} steps per e-fold"
+        steps = -1 / math.log(radius)
+        text += f", {steps:,.0f} steps per factor e" if steps >= 100 else (
+            f", {steps:.3g} steps per factor e"
+        )
     return text
 
 
@@ -499,7 +544,7 @@ def zoom_radius(normal: Sequence[complex]) -> float | None:
     The slow ones are those before the widest gap, in ratio, of the distances from 1.
     """
     distances = sorted({abs(z - 1) for z in normal if abs(z - 1) > 1e-12})
-    if not distances or distances[0] > 0.1:
+    if not distances or distances[0] > 0.2:
         return None
     ratios = [(b / a, a) for a, b in zip(distances, distances[1:], strict=False)]
     gap, before = max(ratios, default=(0.0, 0.0))
@@ -507,6 +552,8 @@ def zoom_radius(normal: Sequence[complex]) -> float | None:
 
 
 def _circle(axes: Axes, normal: Sequence[complex], neutral: Sequence[complex]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     angle = np.linspace(0, 2 * np.pi, 181)
     axes.plot(np.cos(angle), np.sin(angle), color=FAINT, linewidth=1.0, zorder=1, gid="unit-circle")
     axes.axhline(0.0, color="0.9", linewidth=0.8, zorder=0)
@@ -515,7 +562,9 @@ def _circle(axes: Axes, normal: Sequence[complex], neutral: Sequence[complex]) -
     reach = 1.12 * max([1.0, *(abs(z) for z in normal)])
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
-    axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+    axes.set_aspect("equal", anchor="W")
     axes.set_ylabel("Im z")
 
 
@@ -551,7 +600,7 @@ def _spectrum_handles(normal: Sequence[complex], neutral: Sequence[complex]) -> 
 
     style: dict[str, Any] = {"linestyle": "none", "marker": "o"}
     for values, colour, gid in _classes(normal):
-        words = "normal" if gid == "inside" else "normal, on or outside the circle"
+        words = "normal" if gid == "inside" else "normal, not inside"
         yield Line2D(
             [], [], **style, markersize=6, markerfacecolor=colour, markeredgecolor="white",
             label=f"{words} ({len(values)})",

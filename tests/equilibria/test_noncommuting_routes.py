@@ -11,7 +11,10 @@ from equilibria.noncommuting import (
     map_spectrum,
     rank_k,
     rank_one,
+    solvers,
+    spectrum,
 )
+from equilibria.noncommuting.arnoldi import ArnoldiError
 from equilibria.noncommuting.dense import Physics, force, jacobian_flow, jacobian_map
 
 CASES = [(2, 2, 1), (2, 3, 2), (3, 3, 2), (4, 3, 2), (3, 2, 2), (4, 5, 3), (5, 3, 1)]
@@ -204,3 +207,25 @@ def test_a_rough_equilibrium_widens_the_tolerance_until_nothing_is_claimed():
     )
     assert flow_spectrum(core, Sigma, M, 0.004, n=2).verdict.verdict == "stable"
     assert flow_spectrum(rough, Sigma, M, 0.004, n=2).verdict.verdict == "undecided"
+
+
+def test_what_neither_arnoldi_nor_dense_algebra_can_reach_is_undecided(monkeypatch):
+    def give_up(*_):
+        raise ArnoldiError("did not converge")
+
+    core, Sigma, M = equilibrium(3, 2, seed=1)
+    monkeypatch.setattr(spectrum, "leading_eigenvalues", give_up)
+    rescued = flow_spectrum(core, Sigma, M, 0.004, n=3, dense_up_to=0).verdict
+    assert (rescued.verdict, rescued.method) == ("stable", "dense")
+    monkeypatch.setattr(spectrum, "DENSE_FALLBACK", 0)
+    lost = flow_spectrum(core, Sigma, M, 0.004, n=3, dense_up_to=0).verdict
+    assert (lost.verdict, lost.tolerance) == ("undecided", np.inf)
+
+
+def test_iterative_linear_algebra_follows_the_same_branch(monkeypatch):
+    core, Sigma, M = equilibrium(6, 3, seed=2)
+    monkeypatch.setattr(solvers, "FACTORISED_UP_TO", 0)
+    again = rank_k(Sigma, M, 0.004, (0, 1, 2), fallback=False)
+    np.testing.assert_allclose(again.equilibrium.gram, core.gram, atol=1e-11)
+    verdict = flow_spectrum(again.equilibrium, Sigma, M, 0.004, n=3).verdict
+    assert verdict.verdict == "stable"

@@ -1,0 +1,227 @@
+"""Where do runs from a random start end? Fractions with confidence intervals, and the scale needed.
+
+Each start is followed (flow or map) until it settles in a stable stratum; intervals are
+Clopper-Pearson's, so they cover at least what they say at any sample size. Runs that do not settle
+are counted apart and never as collapse or success: an interval for "collapses" has the settled
+collapses as its lower and, with the unsettled ones, as its upper end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equilibria.basin.batch import RUNAWAY, Control, Trajectories, integrate
+from equilibria.basin.dynamics import MatrixDynamics
+from equilibria.basin.initial import initial_matrices
+from equilibria.basin.mapping import iterate
+from equilibria.basin.targets import Targets, targets_for
+from equilibria.errors import FormatError, ScopeError
+from equilibria.model import Model
+from equilibria.rationals import to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+MAX_MAP_STEPS = 1_000_000
+LARGEST_SCALE = 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The fraction of runs that ended in one component, with a confidence interval."""
+
+    id: str
+    rank: int | None
+    count: int
+    fraction: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `probabilities`."""
+        return {
+            "id": self.id,
+            "rank": self.rank,
+            "count": self.count,
+            "fraction": self.fraction,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How to start: name, scale of the initial values, number of runs, seed."""
+
+    init: str = "kaiming"
+    scale: float = 1.0
+    runs: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.runs < 1:
+            raise FormatError(f"--runs {self.runs}: expected a whole number of at least 1")
+        if not 0 < self.scale < np.inf:
+            raise FormatError(f"--scale {self.scale}: must be above 0")
+        if not 0 <= self.seed < 2**64:
+            raise FormatError(f"--seed {self.seed}: expected a whole number from 0 to 2^64 - 1")
+
+
+@dataclass(frozen=True)
+class Endings:
+    """Where the runs of a sample ended."""
+
+    sample: Sample
+    shares: tuple[Share, ...]
+    undecided: int
+    diverged: int
+    confidence: float
+    is_map: bool
+    rtol: float
+    t_max: float
+    trajectories: Trajectories
+    """Final states (W, P[, T], in the basis of the modes), times and codes, in the order of runs."""
+
+    @property
+    def collapse(self) -> Share:
+        """Return the share of full collapse (rank 0), with count 0 when no run collapsed."""
+        for share in self.shares:
+            if share.rank == 0:
+                return share
+        low, high = clopper_pearson(0, self.sample.runs, self.confidence)
+        return Share("rank0", 0, 0, 0.0, low, high)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object `init` of schema `noncollapse/basin/1`."""
+        return {
+            "init": self.sample.init,
+            "scale": self.sample.scale,
+            "runs": self.sample.runs,
+            "seed": self.sample.seed,
+            "dynamics": "map" if self.is_map else "flow",
+            "how": "numeric",
+            "tolerance": None if self.is_map else self.rtol,
+            "confidence": self.confidence,
+            "probabilities": [share.to_json() for share in self.shares],
+            "undecided": self.undecided,
+            "diverged": self.diverged,
+            "settled": self.sample.runs - self.undecided - self.diverged,
+        }
+
+
+def clopper_pearson(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the exact binomial confidence interval of a fraction count/total."""
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = 0.0 if count == 0 else float(betaincinv(count, total - count + 1, tail))
+    high = 1.0 if count == total else float(betaincinv(count + 1, total - count, 1 - tail))
+    return low, high
+
+
+def check_scope(model: Model) -> None:
+    """Raise `ScopeError` for procedures without a basin analysis."""
+    if model.procedure in ("stop-gradient", "ema"):
+        return
+    reason = "its basins are not computed here"
+    if model.procedure == "joint" and model.eta and model.eta_p:
+        reason = "every start collapses (T1.1)"
+    raise ScopeError(
+        f"--procedure {model.procedure}: {reason}",
+        hint="`basin` answers for stop-gradient and ema",
+    )
+
+
+def basin_probabilities(
+    model: Model,
+    sample: Sample,
+    *,
+    is_map: bool = False,
+    rtol: float = 1e-6,
+    t_max: float | None = None,
+    width: int = 256,
+) -> Endings:
+    """Return the probability of ending in each stratum from a random start.
+
+    The result of run i depends on (seed, i) alone, not on `width` or the number of runs.
+    """
+    check_scope(model)
+    dynamics = MatrixDynamics(model, min(width, sample.runs))
+    targets = targets_for(model, dynamics, is_map=is_map)
+    W, P = initial_matrices(
+        sample.init,
+        model.n,
+        model.d,
+        runs=range(sample.runs),
+        seed=sample.seed,
+        scale=sample.scale,
+    )
+    limit = horizon(model) if t_max is None else t_max
+    ends = follow(
+        dynamics, targets, dynamics.pack(W, P), is_map=is_map, rtol=rtol, t_max=limit, width=width
+    )
+    return _endings(sample, targets, ends, is_map=is_map, rtol=rtol, t_max=limit)
+
+
+def horizon(model: Model) -> float:
+    """Return a time by which all but exceptional runs settle: 400 times the slowest decay."""
+    eta = to_float(min(model.eta, model.eta_p))
+    slowest = min(eta or 0.01, to_float(model.flow_rate) if model.procedure == "ema" else np.inf)
+    return 400.0 / slowest
+
+
+def follow(
+    dynamics: MatrixDynamics,
+    targets: Targets,
+    starts: Array,
+    *,
+    is_map: bool,
+    rtol: float,
+    t_max: float,
+    width: int,
+) -> Trajectories:
+    """Integrate (or iterate) every start until it settles."""
+    if not is_map:
+        control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, width=width)
+        return integrate(dynamics.flow, starts, targets.settle, control)
+    rates = dynamics.rates
+    moving = dynamics.n * dynamics.d + dynamics.n**2 if rates.nu else 0
+
+    def step(y: Array, velocity: Array, out: Array) -> None:
+        dynamics.step(y, velocity if moving else None, out)
+
+    steps = min(MAX_MAP_STEPS, int(t_max / rates.h) + 1)
+    return iterate(
+        step, starts, targets.settle, velocities=moving, max_steps=steps, width=width
+    )
+
+
+def _endings(
+    sample: Sample, targets: Targets, ends: Trajectories, *, is_map: bool, rtol: float, t_max: float
+) -> Endings:
+    shares = []
+    for code, (name, rank) in enumerate(zip(targets.names, targets.ranks, strict=True)):
+        count = int((ends.code == code).sum())
+        if count:
+            low, high = clopper_pearson(count, sample.runs)
+            shares.append(Share(name, rank, count, count / sample.runs, low, high))
+    shares.sort(key=lambda share: (-(share.rank or 0), share.id))
+    diverged = int((ends.code == RUNAWAY).sum())
+    settled = sum(share.count for share in shares)
+    return Endings(
+        sample=sample,
+        shares=tuple(shares),
+        undecided=sample.runs - settled - diverged,
+        diverged=diverged,
+        confidence=CONFIDENCE,
+        is_map=is_map,
+        rtol=rtol,
+        t_max=t_max,
+        trajectories=ends,
+    )

@@ -1,0 +1,256 @@
+"""When has a trajectory arrived, and where? Distances to the predicted strata, symmetry divided out.
+
+A trajectory counts as settled when it lies inside a ball around a *stable* stratum in which the
+linear part dominates; near a saddle it is still under way, however slowly it moves. The rotation
+W -> Q W, P -> Q P Q^T is divided out by comparing G = a W^T W with diag(p_i^2) on the active set
+(a = alpha/kappa, T6.3) and P with W diag(a/p_i) W^T, for which no angle has to be found. Without
+weight decay, or where no mode list describes the equilibria, see `Residual` and `Listed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from equilibria.basin.dynamics import MatrixDynamics
+from equilibria.model import Model
+from equilibria.modes import State, groups_of, modes_of
+from equilibria.rationals import to_float
+from equilibria.results import Component, Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Codes = NDArray[np.int64]
+
+MARGIN = 0.1
+"""Radius of the ball, in units of the smallest distance to another equilibrium or to the decay."""
+RESIDUAL = 1e-8
+ALIVE = 1e-4
+
+
+class Targets(Protocol):
+    """Where trajectories can settle: code k of `settle` is component `names[k]`."""
+
+    @property
+    def names(self) -> list[str]: ...
+
+    @property
+    def ranks(self) -> list[int | None]: ...
+
+    def settle(self, y: Array, f: Array) -> Codes:
+        """Return a code for each settled state and -1 for the rest; f holds the derivatives."""
+        ...
+
+
+def targets_for(model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> Targets:
+    """Return the way of settling that suits the model."""
+    if not model.eta or not model.eta_p:
+        return Residual(dynamics)
+    if model.moments.commute:
+        return Aligned(model, dynamics, is_map=is_map)
+    return Listed(model, dynamics, is_map=is_map)
+
+
+def radius_of(model: Model, component: Component, spacing: float, *, is_map: bool) -> float:
+    """Return the radius of the ball around a component, 0.0 where it is not stable.
+
+    It is a tenth of the distance to the next obstacle (`spacing`, and eta/|M|, twice the radius of
+    T2.5), shortened where the slowest normal rate is below the weight decay.
+    """
+    stability = component.map if is_map else component.flow
+    if stability.verdict is not Verdict.STABLE:
+        return 0.0
+    eta = to_float(min(model.eta, model.eta_p))
+    extent = stability.extent
+    rate = eta if extent is None else (1 - extent) / to_float(model.h) if is_map else -extent
+    signal = float(np.abs(np.linalg.eigvalsh(model.moments.matrices()[1])).max()) or 1.0
+    return MARGIN * min(spacing, eta / signal) * min(1.0, rate / eta)
+
+
+@dataclass
+class Aligned:
+    """Strata of commuting moments: sets of active modes at p+ (T6.3)."""
+
+    model: Model
+    dynamics: MatrixDynamics
+    is_map: bool
+    names: list[str] = field(default_factory=list)
+    ranks: list[int | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        model = self.model
+        kappa = model.kappa
+        assert kappa is not None
+        self.scale = to_float(model.alpha / kappa)
+        self.modes = modes_of(model.moments)
+        groups = groups_of(self.modes, model.eta)
+        self.groups = [[m.number - 1 for m in g.modes] for g in groups if len(g.modes) > 1]
+        self.states: dict[int, State] = {}
+        self.upper = np.full(model.d, np.inf)
+        self.cut = np.full(model.d, np.inf)
+        self.spacing = np.full(model.d, np.inf)
+        for group in groups:
+            for mode in group.modes:
+                self._register(mode.number - 1, group.states, mode)
+        self.known: dict[bytes, tuple[int, float]] = {}
+        eta = to_float(min(model.eta, model.eta_p))
+        finite = np.abs(self.spacing[np.isfinite(self.spacing)])
+        self.reach = MARGIN * max(float(finite.max(initial=0.0)), eta)
+
+    def _register(self, j: int, states: tuple[State, ...], mode: object) -> None:
+        if not states or states[0].fold:
+            return
+        from equilibria.modes import Mode, state_of_member
+
+        assert isinstance(mode, Mode)
+        self.states[j] = state_of_member(states[0], mode)
+        self.upper[j] = states[0].value
+        self.cut[j] = abs(states[0].value + states[1].value) / 2
+        self.spacing[j] = abs(states[0].value - states[1].value)
+
+    def settle(self, y: Array, f: Array) -> Codes:
+        """Return the codes of the settled states."""
+        W, P, T = self.dynamics.unpack(y)
+        code = np.full(len(y), -1, dtype=np.int64)
+        turned = self._in_group_axes(W) if self.groups else W
+        size = np.sqrt(self.scale * np.einsum("bij,bij->bj", turned, turned))
+        active = size > self.cut
+        root = np.where(np.isfinite(self.upper), self.upper, 0.0)
+        off = np.abs(size - np.where(active, np.abs(root), 0.0)).max(axis=1)
+        near = np.flatnonzero(off <= self.reach)
+        if not near.size:
+            return code
+        gap = np.maximum(off[near], self._rest(turned[near], P[near], T[near], W[near], active[near]))
+        for row, distance in zip(near.tolist(), gap.tolist(), strict=True):
+            index, radius = self._lookup(active[row])
+            if distance <= radius:
+                code[row] = index
+        return code
+
+    def _rest(self, W: Array, P: Array, T: Array, plain: Array, active: NDArray[np.bool_]) -> Array:
+        """Return the distances of P, T and the off-diagonal part of G from the stratum."""
+        p = np.where(active, self.upper, np.inf)
+        length = np.where(active, np.abs(p), 1.0)
+        unit = np.sqrt(self.scale) * W / length[:, None, :]
+        cross = np.abs(np.matmul(unit.transpose(0, 2, 1), np.sqrt(self.scale) * W))
+        cross[:, np.arange(W.shape[2]), np.arange(W.shape[2])] = 0.0
+        cross *= active[:, :, None]
+        inverse = np.where(active, self.scale / p, 0.0)
+        ideal = np.matmul(W * inverse[:, None, :], W.transpose(0, 2, 1))
+        lag = np.sqrt(self.scale) * np.abs(T - plain).max(axis=(1, 2))
+        wrong = np.abs(P - ideal).max(axis=(1, 2))
+        return np.asarray(np.maximum(np.maximum(cross.max(axis=(1, 2)), lag), wrong))
+
+    def _in_group_axes(self, W: Array) -> Array:
+        """Return W with equal modes rotated so that their Gram blocks are diagonal, descending."""
+        turned = W.copy()
+        for members in self.groups:
+            part = W[:, :, members]
+            gram = np.matmul(part.transpose(0, 2, 1), part)
+            vectors = np.linalg.eigh(gram)[1][:, :, ::-1]
+            turned[:, :, members] = np.matmul(part, vectors)
+        return turned
+
+    def _lookup(self, active: NDArray[np.bool_]) -> tuple[int, float]:
+        key = active.tobytes()
+        if key not in self.known:
+            from equilibria.aligned import evaluate
+
+            chosen = np.flatnonzero(active).tolist()
+            if len(chosen) > self.model.n:
+                self.known[key] = (-1, 0.0)
+                return self.known[key]
+            stratum = tuple(self.states[j] for j in chosen)
+            component = evaluate(self.model, self.modes, [stratum])[0]
+            spacing = min((float(self.spacing[j]) for j in chosen), default=np.inf)
+            radius = radius_of(self.model, component, spacing, is_map=self.is_map)
+            self.known[key] = (len(self.names), radius)
+            self.names.append(component.id)
+            self.ranks.append(len(chosen))
+        return self.known[key]
+
+
+class Listed:
+    """Components that `analyze` lists, compared through G = W^T W and H = W^T P W."""
+
+    def __init__(self, model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> None:
+        from equilibria.analyze import analyze
+        from equilibria.lift import entry_float
+
+        self.dynamics = dynamics
+        self.names: list[str] = []
+        self.ranks: list[int | None] = []
+        grams, links, norms, radii = [], [], [], []
+        for component in analyze(model).components:
+            radius = radius_of(model, component, np.inf, is_map=is_map)
+            if not radius:
+                continue
+            point = {
+                letter: np.array([[entry_float(v) for v in row] for row in rows])
+                for letter, rows in component.representative.items()
+            }
+            W, P = point["W"], point["P"]
+            self.names.append(component.id)
+            self.ranks.append(component.rank)
+            grams.append(W.T @ W)
+            links.append(W.T @ P @ W)
+            norms.append(float(np.linalg.norm(P)))
+            radii.append(radius)
+        self.gram, self.link = np.array(grams), np.array(links)
+        self.norm, self.radius = np.array(norms), np.array(radii)
+
+    def settle(self, y: Array, f: Array) -> Codes:
+        """Return the codes of the settled states."""
+        W, P, T = self.dynamics.unpack(y)
+        gram = np.matmul(W.transpose(0, 2, 1), W)
+        link = np.matmul(W.transpose(0, 2, 1), np.matmul(P, W))
+        norm = np.sqrt(np.einsum("bij,bij->b", P, P))
+        lag = np.abs(T - W).max(axis=(1, 2))
+        code = np.full(len(y), -1, dtype=np.int64)
+        for index, radius in enumerate(self.radius):
+            weight = np.sqrt(np.abs(self.gram[index]).max()) + radius
+            near = np.abs(gram - self.gram[index]).max(axis=(1, 2)) <= 2 * radius * weight
+            near &= np.abs(link - self.link[index]).max(axis=(1, 2)) <= 3 * radius * weight**2
+            near &= np.abs(norm - self.norm[index]) <= radius
+            near &= lag <= radius
+            code[near] = index
+        return code
+
+
+class Residual:
+    """Without decay equilibria fill whole families: settled when nothing moves any more.
+
+    The components are then told apart by the modes that W still carries.
+    """
+
+    def __init__(self, dynamics: MatrixDynamics) -> None:
+        self.dynamics = dynamics
+        self.names: list[str] = []
+        self.ranks: list[int | None] = []
+        self.known: dict[str, int] = {}
+
+    def settle(self, y: Array, f: Array) -> Codes:
+        """Return the codes of the settled states."""
+        W, _, _ = self.dynamics.unpack(y)
+        code = np.full(len(y), -1, dtype=np.int64)
+        still = np.abs(f).max(axis=1) <= RESIDUAL * np.maximum(1.0, np.abs(y).max(axis=1))
+        for row in np.flatnonzero(still).tolist():
+            name, rank = self._describe(W[row])
+            if name not in self.known:
+                self.known[name] = len(self.names)
+                self.names.append(name)
+                self.ranks.append(rank)
+            code[row] = self.known[name]
+        return code
+
+    def _describe(self, W: Array) -> tuple[str, int]:
+        if not self.dynamics.diagonal:
+            rank = int((np.linalg.svd(W, compute_uv=False) > ALIVE).sum())
+            return f"rank{rank}", rank
+        modes = (np.flatnonzero(np.sqrt((W**2).sum(axis=0)) > ALIVE) + 1).tolist()
+        members = ":" + ",".join(f"{mode}+" for mode in modes) if modes else ""
+        return f"rank{len(modes)}{members}", len(modes)

@@ -1,0 +1,416 @@
+"""Stop-gradient and EMA for moments that do not commute: numerical, with error bounds.
+
+Nothing decouples, so equilibria are found one rank at a time on the true system, never on a rounded
+one: rank one from the quadratic pencil (all of them, T6.6), higher ranks by continuation in the
+weight decay from the balanced point of a set of canonical correlations (T6.8), and for small
+sizes by a search from many starts, with exact counts where they exist. Verdicts come from computed
+spectra whose error bounds exclude the boundary; otherwise they are undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from equilibria import noncommuting as nc
+from equilibria.errors import ScopeError
+from equilibria.model import Model
+from equilibria.noncommuting.core import CoreEquilibrium
+from equilibria.rationals import to_float
+from equilibria.results import (
+    Component,
+    Detail,
+    Eigenvalue,
+    Entry,
+    How,
+    Stability,
+    Variety,
+    Verdict,
+    collapse_grade,
+)
+
+SEARCH_DIMENSION = 4
+SEARCH_STARTS = 600
+STEP_SIZE_UNKNOWNS = 100
+EXCHANGES = 4
+
+
+@dataclass(frozen=True)
+class Found:
+    """An equilibrium with a word on where it comes from."""
+
+    core: CoreEquilibrium
+    note: str
+
+
+Progress = Callable[[str], None]
+
+
+def general_variety(
+    model: Model, *, max_components: int = 64, progress: Progress | None = None
+) -> Variety:
+    """Return the equilibria found for moments that do not commute, with numeric verdicts."""
+    if model.eta == 0 or model.eta_p == 0:
+        return _zero_decay(model, max_components)
+    tell = progress or (lambda _: None)
+    solver = _Solver(model)
+    found = list(solver.equilibria(max_components, tell))
+    components = [solver.collapse()]
+    for rank in sorted({item.core.rank for item in found}, reverse=True):
+        same = sorted(
+            (item for item in found if item.core.rank == rank),
+            key=lambda item: -float(np.linalg.norm(item.core.W)),
+        )
+        for index, item in enumerate(same):
+            tell(f"stability, rank {rank}")
+            components.append(solver.component(item, f"rank{rank}:{_letters(index)}"))
+    components.sort(key=_order)
+    complete, why = solver.standing(found)
+    stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE)
+    return Variety(
+        components=tuple(components[:max_components]),
+        complete=complete and len(components) <= max_components,
+        why=why,
+        total=len(components) if complete else None,
+        stable_total=stable if complete else None,
+        description=solver.description,
+    )
+
+
+def _order(component: Component) -> tuple[bool, int, float, str]:
+    stable = component.flow.verdict is Verdict.STABLE
+    return (not stable, -(component.rank or 0), component.flow.extent or 0.0, component.id)
+
+
+def _letters(index: int) -> str:
+    """Return a, b, ..., z, aa, ab, ..."""
+    text = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        text = chr(ord("a") + digit) + text
+    return text
+
+
+class _Solver:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.sigma, self.m = model.moments.matrices()
+        self.eta = to_float(model.eta)
+        assert model.kappa is not None
+        self.kappa = to_float(model.kappa)
+        self.scale = to_float(model.alpha / model.kappa)
+        self.search: nc.SearchResult | None = None
+        self.folds: list[str] = []
+        self.correlations = nc.canonical_correlations(self.sigma, self.m)[0]
+
+    @property
+    def description(self) -> str:
+        """Return the thresholds of the weight decay that hold for any moments."""
+        collapse = nc.threshold_collapse(self.sigma, self.m)
+        rank_one = nc.threshold_rank_one(self.sigma, self.m)
+        return (
+            f"weight decay {self.eta:.4g}: rank one exists up to {rank_one:.5g}, everything "
+            f"collapses beyond {collapse:.5g}"
+        )
+
+    def equilibria(self, limit: int, tell: Progress) -> Iterator[Found]:
+        """Yield equilibria of rank 1 and more, at most `limit`."""
+        tell("rank 1")
+        ones = nc.rank_one(self.sigma, self.m, self.eta)
+        ones.sort(key=lambda core: -float(np.linalg.norm(core.W)))
+        count = 0
+        for core in ones[: max(2, limit // 2)]:
+            count += 1
+            yield Found(core, f"p = {core.P[0, 0]:.6g}")
+        if min(self.model.n, self.model.d) < 2:
+            return
+        if self.model.d <= SEARCH_DIMENSION:
+            yield from self._searched(tell)
+            return
+        for item in self._continued(tell):
+            if count >= limit - 1:
+                return
+            count += 1
+            yield item
+
+    def _searched(self, tell: Progress) -> Iterator[Found]:
+        tell("search from many starts")
+        self.search = nc.multistart(
+            self.sigma, self.m, self.model.n, self.eta, 0, starts=SEARCH_STARTS
+        )
+        for rank in self.search.ranks:
+            if rank.rank > 1:
+                yield from (Found(core, "") for core in rank.equilibria)
+
+    def _continued(self, tell: Progress) -> Iterator[Found]:
+        """Yield the branches of the leading correlations, and of single exchanges at the top rank.
+
+        The chain top-1, top-2, ... comes first: it holds the attractors in the commuting case.
+        """
+        growing = [j for j, k in enumerate(self.correlations) if k > 0]
+        reached = 0
+        for rank in range(2, min(self.model.n, len(growing)) + 1):
+            tell(f"continuation, rank {rank}")
+            branch = self._branch(tuple(growing[:rank]))
+            if branch is None:
+                break
+            reached = rank
+            yield branch
+        for out, into in _exchanges(reached, len(growing)):
+            chosen = tuple(sorted({*growing[:reached], growing[into]} - {growing[out]}))
+            branch = self._branch(chosen)
+            if branch is not None:
+                yield branch
+
+    def _branch(self, chosen: tuple[int, ...]) -> Found | None:
+        result = nc.rank_k(self.sigma, self.m, self.eta, chosen, fallback=False)
+        names = _ranges([j + 1 for j in chosen])
+        if result.equilibrium is None:
+            fold = f" at weight decay {result.eta_fold:.4g}" if result.eta_fold else ""
+            self.folds.append(f"the branch of correlations {names} ends{fold}")
+            return None
+        return Found(result.equilibrium, f"branch of canonical correlations {names}")
+
+    def collapse(self) -> Component:
+        """Return full collapse: its linearisation is -eta_P, -eta exactly, for any moments (T2.5)."""
+        core = nc.collapse(self.model.d)
+        component = self.component(Found(core, ""), "rank0", with_step=False)
+        model = self.model
+        rates = [model.eta_p, model.eta]
+        bound = 2 * (1 + model.nu) / model.h
+        slack = bound - max(rates)
+        sign = Verdict.STABLE if slack > 0 else (
+            Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE
+        )
+        flow, step = component.flow, component.map
+        return Component(
+            id="rank0",
+            rank=0,
+            dimension=0,
+            collapse="full",
+            flow=Stability(
+                Verdict.STABLE, How.PROVED, 0, flow.extent, build_spectrum=flow.build_spectrum
+            ),
+            map=Stability(
+                sign, How.PROVED, 0, step.extent, to_float(bound / max(rates)),
+                build_spectrum=step.build_spectrum,
+            ),
+            build_detail=component.build_detail,
+        )
+
+    def component(self, item: Found, name: str, *, with_step: bool = True) -> Component:
+        """Return one equilibrium as a component: an O(n)-orbit."""
+        model, core = self.model, item.core
+        k = core.rank
+        shared = {"n": model.n, "kappa": self.kappa}
+        ema = model.procedure == "ema"
+        beta = to_float(model.flow_rate) if ema else None
+        mu = to_float(model.mu) if ema else None
+        nu = to_float(model.nu)
+        flow = nc.flow_spectrum(core, self.sigma, self.m, self.eta, beta=beta, **shared)
+        step = nc.map_spectrum(
+            core, self.sigma, self.m, self.eta, h=to_float(model.h), mu=mu, nu=nu, **shared
+        )
+        largest = None
+        small = k * k + k * model.d <= STEP_SIZE_UNKNOWNS or (mu is None and k * k + k * model.d <= 2000)
+        if with_step and small and step.verdict.verdict == "stable":
+            largest = nc.largest_step(
+                core, self.sigma, self.m, self.eta, mu=mu, nu=nu, **shared
+            )
+        return Component(
+            id=name,
+            rank=k,
+            dimension=k * (model.n - k) + k * (k - 1) // 2,
+            collapse=collapse_grade(k, model.n, model.d),
+            flow=_stability(flow, None),
+            map=_stability(step, largest),
+            note=item.note,
+            build_detail=partial(self._detail, core),
+        )
+
+    def _detail(self, core: CoreEquilibrium) -> Detail:
+        predictor, encoder = core.embedded(self.model.n, alpha=self.scale)
+        point: dict[str, tuple[tuple[Entry, ...], ...]] = {
+            "W": _rows(encoder),
+            "P": _rows(predictor),
+        }
+        equations = [
+            f"P^T*(W*M - P*W*Sigma) = {self.model.eta}*W",
+            f"{self.model.alpha}*(W*M - P*W*Sigma)*W^T = {self.model.eta_p}*P",
+        ]
+        if self.model.procedure == "ema":
+            point["T"] = point["W"]
+            equations.append("T = W")
+        return Detail(tuple(equations), point)
+
+    def standing(self, found: list[Found]) -> tuple[bool, str]:
+        """Return whether the list is complete, and why."""
+        if min(self.model.n, self.model.d) < 2:
+            return True, "rank is at most 1: the pencil p^2 Sigma - p M + eta I has them all (T6.6)"
+        if self.search is None:
+            return False, self._continuation_standing()
+        rarest = min((rank.rarest for rank in self.search.ranks if rank.equilibria), default=0)
+        starts = sum(rank.starts for rank in self.search.ranks)
+        if self.model.d == 2:
+            count = nc.count_full_rank_2x2(self.sigma, self.m, self.eta)
+            twos = sum(1 for item in found if item.core.rank == 2)
+            if count == twos:
+                return True, (
+                    f"rank 1 from the pencil (T6.6); {twos} of rank 2, the exact number of real "
+                    "solutions of the Gram equation (T6.2) [certified]"
+                )
+            return False, f"the Gram equation has {count} real solutions, {twos} were found"
+        return False, (
+            f"{starts} starts; the rarest equilibrium was met {rarest} times; rank 1 is complete"
+        )
+
+    def _continuation_standing(self) -> str:
+        ends = "; ".join(self.folds[:2])
+        return "branches of the leading canonical correlations and single exchanges" + (
+            f"; {ends}" if ends else ""
+        )
+
+
+def _exchanges(rank: int, available: int) -> Iterator[tuple[int, int]]:
+    """Yield (member to drop, outsider to add), nearest first."""
+    pairs = [(out, into) for out in range(rank) for into in range(rank, available)]
+    pairs.sort(key=lambda pair: pair[1] - pair[0])
+    yield from pairs[:EXCHANGES]
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return 1-4,6 for [1, 2, 3, 4, 6]."""
+    parts: list[list[int]] = []
+    for value in numbers:
+        if parts and value == parts[-1][-1] + 1:
+            parts[-1].append(value)
+        else:
+            parts.append([value])
+    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+
+
+def _rows(matrix: np.ndarray) -> tuple[tuple[Entry, ...], ...]:
+    return tuple(tuple(float(x) for x in row) for row in matrix)
+
+
+def _stability(spectrum: nc.Spectrum, largest: float | None) -> Stability:
+    verdict = spectrum.verdict
+    note = ""
+    if verdict.verdict == "undecided":
+        note = (
+            f"an eigenvalue is within {verdict.tolerance:.1g} of the boundary"
+            if verdict.neutral_found == verdict.neutral_expected
+            else "degenerate: more neutral eigenvalues than the component's dimension"
+        )
+    extent = float(verdict.extent)
+    return Stability(
+        Verdict(verdict.verdict),
+        How.NUMERIC,
+        verdict.neutral_expected,
+        extent if np.isfinite(extent) else None,
+        largest,
+        note=note,
+        build_spectrum=partial(_spectrum, spectrum),
+    )
+
+
+def _spectrum(spectrum: nc.Spectrum) -> tuple[Eigenvalue, ...]:
+    values = [Eigenvalue(complex(value), 1) for value in spectrum.normal]
+    if spectrum.neutral:
+        exact = str(int(spectrum.neutral_value))
+        values.append(Eigenvalue(complex(spectrum.neutral_value), spectrum.neutral, exact))
+    size = abs if spectrum.neutral_value else (lambda value: value.real)
+    return tuple(sorted(values, key=lambda e: (-size(e.value), -e.value.imag)))
+
+
+def _zero_decay(model: Model, max_components: int) -> Variety:
+    """Return the components without decay, seen at their balanced points."""
+    if model.eta == 0 and model.eta_p == 0:
+        return _balanced_components(model, max_components)
+    raise ScopeError(
+        "--weight-decay and --predictor-weight-decay: exactly one of them is 0, which is only "
+        "supported for moments that commute",
+        hint="give both a value above 0, or set both to 0",
+    )
+
+
+def _balanced_components(model: Model, max_components: int) -> Variety:
+    if model.nu:
+        raise ScopeError("--momentum with --weight-decay 0: moments must commute for this")
+    sigma, m = model.moments.matrices()
+    correlations, _ = nc.canonical_correlations(sigma, m)
+    growing = [j for j, k in enumerate(correlations) if k > 0]
+    top = min(model.n, len(growing))
+    subsets = [tuple(growing[:rank]) for rank in range(top, -1, -1)]
+    for out, into in _exchanges(top, len(growing)):
+        subsets.append(tuple(sorted({*growing[:top], growing[into]} - {growing[out]})))
+    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
+    found = nc.components(sigma, m, model.n, beta=beta, subsets=subsets[:max_components])
+    components = []
+    letters: dict[int, int] = {}
+    for item in found:
+        rank = len(item.J)
+        index = letters[rank] = letters.get(rank, -1) + 1
+        components.append(_balanced_component(model, item, f"rank{rank}:{_letters(index)}"))
+    components.sort(key=_order)
+    return Variety(
+        tuple(components),
+        complete=False,
+        why="components of the leading canonical correlations, each seen at its balanced point",
+    )
+
+
+def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) -> Component:
+    rank = len(item.J)
+    encoder = item.W / to_float(model.alpha) ** 0.5
+    point: dict[str, tuple[tuple[Entry, ...], ...]] = {"W": _rows(encoder), "P": _rows(item.P)}
+    if model.procedure == "ema":
+        point["T"] = point["W"]
+    spectrum = (
+        *(Eigenvalue(complex(value), 1) for value in item.normal),
+        Eigenvalue(0j, item.tangent, "0"),
+    )
+    verdict = item.verdict
+    flow = Stability(
+        Verdict(verdict.verdict), How.NUMERIC, item.tangent, float(verdict.extent),
+        note="degenerate at its balanced point" if verdict.verdict == "undecided" else "",
+        build_spectrum=lambda: spectrum,
+    )
+    return Component(
+        id="rank0" if not rank else name,
+        rank=rank,
+        dimension=model.n**2,
+        collapse=collapse_grade(rank, model.n, model.d),
+        flow=flow,
+        map=_euler(model, item, flow),
+        note="at the balanced point of canonical correlations " + _ranges([j + 1 for j in item.J])
+        if rank else "",
+        build_detail=lambda: Detail(("P*W*Sigma = W*M", f"rank W = {rank}"), point),
+    )
+
+
+def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stability:
+    """Return the map's stability: multipliers 1 + h lambda for stop-gradient.
+
+    For EMA the map uses the new encoder, which the quadratic form of the flow does not describe.
+    """
+    if model.procedure == "ema":
+        return Stability(
+            Verdict.UNSTABLE if flow.verdict is Verdict.UNSTABLE else Verdict.UNDECIDED,
+            How.NUMERIC, flow.neutral, None,
+            note="the map of EMA without decay is not analysed for moments that do not commute",
+        )
+    h = to_float(model.h)
+    size = np.abs(1 + h * item.normal)
+    radius = float(size.max(initial=0.0))
+    verdict = flow.verdict
+    if verdict is Verdict.STABLE and radius >= 1 - 1e-9:
+        verdict = Verdict.UNSTABLE if radius > 1 + 1e-9 else Verdict.UNDECIDED
+    with np.errstate(divide="ignore"):
+        steps = -2 * item.normal.real / np.abs(item.normal) ** 2
+    largest = float(steps.min()) if flow.verdict is Verdict.STABLE and steps.size else None
+    return Stability(verdict, How.NUMERIC, flow.neutral, radius, largest, note=flow.note)

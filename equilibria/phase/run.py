@@ -1,0 +1,202 @@
+"""The phase diagram of a model over two of its parameters. Start with `phase_diagram`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from equilibria.errors import FormatError
+from equilibria.joint import joint_variety
+from equilibria.model import Model
+from equilibria.phase.axes import Axis
+from equilibria.phase.boundary import KINDS, Boundary
+from equilibria.phase.cells import Cells, evaluate, merge
+from equilibria.phase.chains import curves, runs
+from equilibria.phase.curves import breakpoints, exact_boundaries
+from equilibria.phase.diagram import PhaseDiagram, Region
+from equilibria.phase.isolate import isolate
+from equilibria.phase.setting import Decay, Setting
+from equilibria.phase.spread import Progress, spread
+from equilibria.phase.strata import modes_in, rank_order, stratum_name
+from equilibria.phase.trace import Item, Tracer
+
+MAX_CELLS = 4_000_000
+TASK_CELLS = 8192
+WORTH_SPREADING = 3e8
+LINES = 49
+TRACED_STRATA = 12
+TRACED_PAIRS = 40
+CERTIFIED = 400
+CERTIFIED_UNEQUAL = 120
+CERTIFIED_MOMENTUM = 40
+
+
+def phase_diagram(
+    model: Model,
+    x: Axis,
+    y: Axis,
+    *,
+    decay: Decay = "equal",
+    backend: str | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    with_boundaries: bool = True,
+) -> PhaseDiagram:
+    """Return which strata are stable over a grid of two parameters, and where that changes.
+
+    `decay` says what the predictor's decay does: `equal` to the weight decay (kappa = 1), `coupled`
+    (eta_P = alpha times the weight decay, kappa = alpha), or `fixed` at the model's own value.
+    Raises `ScopeError` where the block formulas do not apply.
+    """
+    start = time.perf_counter()
+    setting = Setting(model, x.name, y.name, decay)
+    for axis in (x, y):
+        setting.check_axis(axis)
+    if len(x.values) * len(y.values) > MAX_CELLS:
+        raise FormatError(f"--x and --y: more than {MAX_CELLS} points; lower COUNT")
+    if setting.family == "joint":
+        joint_variety(setting.model_at(x.low, y.low))  # raises where no data has these moments
+    cells = _all_cells(setting, x, y, backend, jobs, progress)
+    shape = (len(y.values), len(x.values))
+    regions, index = _regions(cells)
+    boundaries: list[Boundary] = []
+    notes: list[str] = []
+    if with_boundaries:
+        boundaries, notes = find_boundaries(setting, x, y, cells)
+    return PhaseDiagram(
+        setting=setting,
+        x=x,
+        y=y,
+        regions=regions,
+        cells=index.reshape(shape),
+        on_boundary=cells.boundary.reshape(shape),
+        top_step=None if np.isnan(cells.top_step).all() else cells.top_step.reshape(shape),
+        boundaries=tuple(boundaries),
+        notes=tuple(notes),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _all_cells(
+    setting: Setting,
+    x: Axis,
+    y: Axis,
+    backend: str | None,
+    jobs: int | None,
+    progress: Progress | None,
+) -> Cells:
+    total = len(x.values) * len(y.values)
+    d = len(setting.modes)
+    tasks = [
+        (setting, x.values, y.values, first, min(first + TASK_CELLS, total))
+        for first in range(0, total, TASK_CELLS)
+    ]
+    cost = total * d * d * (1 if setting.decay == "equal" else 12)
+    if backend is None and jobs is None and cost > WORTH_SPREADING:
+        jobs = -1
+    return merge(spread(evaluate, tasks, backend=backend, jobs=jobs, progress=progress))
+
+
+def _regions(cells: Cells) -> tuple[tuple[Region, ...], np.ndarray[tuple[int], np.dtype[np.int32]]]:
+    """Return the regions by descending size, and the index of each cell's region."""
+    counts = np.bincount(cells.index, minlength=len(cells.answers))
+    order = np.argsort(-counts, kind="stable")
+    place = np.empty(order.size, dtype=np.int32)
+    place[order] = np.arange(order.size)
+    regions = tuple(
+        Region(index, *cells.answers[int(old)], cells=int(counts[old]))
+        for index, old in enumerate(order)
+    )
+    return regions, place[cells.index]
+
+
+def find_boundaries(
+    setting: Setting, x: Axis, y: Axis, cells: Cells
+) -> tuple[list[Boundary], list[str]]:
+    """Return all boundaries inside the window, and notes on what was left out."""
+    lines = (_lines(setting, x, y), _lines(setting, y, x))
+    found = exact_boundaries(setting, x, y, lines)
+    items, notes = _items(setting, cells)
+    tracer = Tracer(setting, items, *lines)
+    crossings = tracer.crossings()
+    every = max(1, -(-len(crossings) // _affordable(setting)))
+    if every > 1 and setting.model.exact:
+        notes.append(f"{len(crossings)} boundary points, one in {every} certified")
+    isolated = [isolate(tracer, c, certify=k % every == 0) for k, c in enumerate(crossings)]
+    pieces: dict[tuple[object, ...], list[str]] = {}
+    shapes: dict[tuple[object, ...], Boundary] = {}
+    for place, item in enumerate(items):
+        own = [point for point in isolated if point and point.crossing.item == place]
+        for curve in curves(own):
+            for run in runs(curve):
+                points = tuple(point.point for point in run)
+                first = run[0]
+                key = (first.kind, first.block, points)
+                shapes[key] = Boundary(
+                    first.kind, first.between, first.block, (), points, formula_of(first.kind)
+                )
+                if item.is_map:
+                    pieces.setdefault(key, []).append(_name(item))
+    for key, shape in shapes.items():
+        strata = tuple(pieces.get(key, ()))
+        found.append(
+            Boundary(shape.kind, shape.between, shape.block, strata, shape.points, shape.formula)
+        )
+    found.sort(key=lambda b: (KINDS.index(b.kind), b.between, b.block, b.strata))
+    return found, notes
+
+
+def _affordable(setting: Setting) -> int:
+    """Return how many points to certify: exact polynomials of unequal decays are slow."""
+    if setting.family != "bootstrap" or setting.decay == "equal":
+        return CERTIFIED
+    slow = setting.model.procedure == "ema" and setting.model.nu > 0
+    return CERTIFIED_MOMENTUM if slow else CERTIFIED_UNEQUAL
+
+
+def formula_of(kind: str) -> str:
+    """Return the condition that vanishes on a boundary that has no closed form in the axes."""
+    return {
+        "flip": "lr * lambda_max X(phi*) = 2*(1 + momentum); multiplier -1",
+        "neimark-sacker": "interior Jury condition; a complex pair of multipliers of modulus 1",
+        "hopf": "Hurwitz determinant (SG: c2*c1 = c0); a pair of imaginary eigenvalues",
+    }[kind]
+
+
+def _name(item: Item) -> str:
+    return stratum_name(sum(1 << j for j in item.modes))
+
+
+def _lines(setting: Setting, axis: Axis, other: Axis) -> tuple[Fraction, ...]:
+    values: Sequence[Fraction] = axis.resampled(min(LINES, max(3, len(axis.values))))
+    return tuple(sorted({*values, *breakpoints(setting, axis, other)}))
+
+
+def _items(setting: Setting, cells: Cells) -> tuple[list[Item], list[str]]:
+    """Return the strata that occur in most cells, and the pairs whose flow can oscillate."""
+    weight: Counter[int] = Counter()
+    counts = np.bincount(cells.index, minlength=len(cells.answers))
+    for (flow, step), cells_there in zip(cells.answers, counts.tolist(), strict=True):
+        for strata in (flow, step):
+            masks = strata.masks if strata.masks is not None else (0, strata.top or 0)
+            for mask in set(masks):
+                weight[mask] += cells_there
+    ranked = sorted(weight, key=lambda mask: (-weight[mask], rank_order(mask)))
+    notes = []
+    if len(ranked) > TRACED_STRATA:
+        notes.append(
+            f"step boundaries of {TRACED_STRATA} of {len(ranked)} strata are traced, the most common"
+        )
+    chosen = sorted(ranked[:TRACED_STRATA], key=rank_order)
+    items = [Item(tuple(k - 1 for k in modes_in(mask)), is_map=True) for mask in chosen]
+    if setting.family == "bootstrap" and setting.decay != "equal":
+        d = len(setting.modes)
+        pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
+        if len(pairs) > TRACED_PAIRS:
+            notes.append(f"oscillations of the first {TRACED_PAIRS} of {len(pairs)} pairs are traced")
+        items += [Item(pair, is_map=False) for pair in pairs[:TRACED_PAIRS]]
+    return items, notes

@@ -1,0 +1,563 @@
+"""Report -> a LaTeX fragment without a preamble; it needs amsmath and nothing else.
+
+Matrix equations and polynomials are typeset from the system itself, exact numbers as fractions and
+roots. Sentences keep their words: whatever in them is a formula is set in math, the rest is escaped
+character by character, so that a file name or a note can never be read as a command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+
+from equilibria.errors import FormatError
+from equilibria.grammar import parse
+from equilibria.model import Model
+from equilibria.modes import modes_of, states_of
+from equilibria.polynomial import Ring, latex_name
+from equilibria.procedures import PROCEDURES
+from equilibria.render.json import SYSTEM_ENTRY_LIMIT, small_system
+from equilibria.render.text import known
+from equilibria.report import Report
+from equilibria.results import Component, Verdict
+from equilibria.surds import Surd
+from equilibria.system import PolynomialSystem
+
+ENTRYWISE_LIMIT = 12
+SHOWN_MATRIX = 6
+SHOWN_ROWS = 200
+SHOWN_MODES = 8
+PAGE_ROWS = 40
+LINE_WIDTH = 70
+ID_WIDTH = 30
+HEADS = "component & rank & collapse & dim & flow & abscissa & map & radius & largest $h$ & known"
+
+GREEK = ("Sigma", "alpha", "beta", "eta", "mu", "nu", "lambda", "phi", "kappa", "theta")
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': r"''",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "Σ": r"$\Sigma$",
+    "μ": r"$\mu$",
+    "η": r"$\eta$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "ν": r"$\nu$",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+}
+
+
+def report_latex(report: Report) -> str:
+    """Return flow and map, moments, the table of components and what is known of the gradient."""
+    parts = [
+        "% needs \\usepackage{amsmath}; made by noncollapse",
+        r"\begingroup\allowdisplaybreaks",
+        *_heading(report),
+        *_equations(report),
+        *_moments(report.model),
+        escape(report.summary.text) + "\n",
+        *_table(report),
+        *_roots(report),
+        *_conditions(report),
+        *_standing(report),
+        *_gradient(report),
+        *_entrywise(report),
+    ]
+    return "\n".join(parts).rstrip() + "\n\\endgroup\n"
+
+
+# Text
+
+
+def escape(text: str) -> str:
+    """Return text that LaTeX prints as it is; letters that not every font has become `?`."""
+    line = " ".join(text.split()).replace("<=", "\u2264").replace(">=", "\u2265")
+    return "".join(_escaped(character) for character in line)
+
+
+def _escaped(character: str) -> str:
+    if character in SPECIAL:
+        return SPECIAL[character]
+    return character if character.isprintable() and ord(character) < 0x7F else "?"
+
+
+_TOKEN = re.compile(
+    r"(?P<name>[A-Za-z]+(?:_[A-Za-z0-9]+)*)(?P<power>\^T|\^-1|\^\d|\*\*\d+)?"
+    r"|(?P<number>\d+(?:/\d+)?)|(?P<mark><=|>=|[-+*/=()<>|,])|(?P<space>\s+)|(?P<other>.)"
+)
+_MATRIX_NAME = re.compile(r"[A-Z](_\d+_\d+)?")
+_SYMBOLS = {"<=": r"\le", ">=": r"\ge", "*": r"\,", "|": "|"}
+
+
+def formula(text: str) -> str | None:
+    """Return matrix notation such as `alpha R W^T - eta_P P` as math; None for anything else."""
+    pieces: list[str] = []
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        piece = _piece(match)
+        if piece is None:
+            return None
+        depth += (piece == "(") - (piece == ")")
+        if depth < 0:
+            return None
+        pieces.append(piece)
+    return None if depth else " ".join(piece for piece in pieces if piece.strip())
+
+
+def _piece(match: re.Match[str]) -> str | None:
+    name, number, mark = match["name"], match["number"], match["mark"]
+    if match["space"]:
+        return " "
+    if number:
+        return fraction(Fraction(number))
+    if mark:
+        return _SYMBOLS.get(mark, mark)
+    symbol = None if name is None else _symbol(name)
+    return None if symbol is None else symbol + _power(match["power"])
+
+
+def _symbol(name: str) -> str | None:
+    if name in GREEK:
+        return f"\\{name}"
+    if name == "eta_P":
+        return r"\eta_P"
+    if name in ("E0", "tr"):
+        return {"E0": "E_0", "tr": r"\operatorname{tr}"}[name]
+    if _MATRIX_NAME.fullmatch(name) or name in ("h", "s", "m", "p", "w"):
+        return latex_name(name)
+    if len(name) == 2 and name[0] == "d" and name[1].isupper():
+        return rf"\dot {name[1]}"
+    return None
+
+
+def _power(text: str | None) -> str:
+    if not text:
+        return ""
+    exponent = text.lstrip("*^")
+    return r"^{\top}" if exponent == "T" else f"^{{{exponent}}}"
+
+
+_ATOM = re.compile(
+    r"df\(\w+\)/d\w+|dB/dt|\|d[PW]\|\^2|\b[A-Z](?:_\d+)*(?:\^T|\^-?\d|\*\*\d+)?(?![\w^])|"
+    r"\bE0\b|\b\d+(?:/\d+)?(?![\w.])"
+)
+_RUN = re.compile(rf"(?:-\s?)?(?:{_ATOM.pattern})(?:(?:\s?[-+*/=]\s?|\s)-?(?:{_ATOM.pattern}))*")
+_PARTIAL = re.compile(r"df\((\w+)\)/d(\w+)")
+
+
+def sentence(text: str) -> str:
+    """Return a sentence with its formulas in math and all else escaped.
+
+    A formula is a run of matrix letters, entries, derivatives and numbers with a sign or an index
+    among them; a lone letter or number is a word.
+    """
+    pieces, end = [], 0
+    for match in _RUN.finditer(text):
+        if not re.search(r"[_^=*]|dB/dt", match.group()):
+            continue
+        pieces += [_spaced(text[end : match.start()]), f"${_math(match.group())}$"]
+        end = match.end()
+    return "".join([*pieces, _spaced(text[end:])]).strip()
+
+
+def _spaced(text: str) -> str:
+    """Escape a part of a sentence and keep the spaces at its ends."""
+    left = " " if text[:1].isspace() else ""
+    right = " " if text[-1:].isspace() and text.strip() else ""
+    return left + escape(text) + right
+
+
+def _math(run: str) -> str:
+    pieces, end = [], 0
+    for match in _ATOM.finditer(run):
+        pieces += [run[end : match.start()].replace("*", r"\,"), _atom(match.group())]
+        end = match.end()
+    return "".join([*pieces, run[end:]])
+
+
+def _atom(text: str) -> str:
+    partial = _PARTIAL.fullmatch(text)
+    if partial is not None:
+        over, under = variable(partial[1]), variable(partial[2])
+        return rf"\partial f_{{{over}}}/\partial {under}"
+    if text == "dB/dt":
+        return r"\dot B"
+    if text.startswith("|d"):
+        return rf"|\mathrm{{d}}{text[2]}|^2"
+    return formula(text) or rf"\text{{{escape(text)}}}"
+
+
+# Numbers
+
+
+def fraction(value: Fraction) -> str:
+    """Return an exact rational; one with very many digits as a decimal after `approx`."""
+    if value.denominator == 1 and len(str(value)) <= 12:
+        return str(value)
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    if len(str(size)) <= 14:
+        return rf"{sign}\tfrac{{{size.numerator}}}{{{size.denominator}}}"
+    return decimal(value.numerator / value.denominator, ".8g")
+
+
+def decimal(value: float, form: str) -> str:
+    """Return a decimal number, with a power of ten where its format writes an exponent."""
+    mantissa, _, exponent = format(value, form).partition("e")
+    return rf"{mantissa}\cdot 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def surd(value: Surd) -> str:
+    """Return a number a + b sqrt(x) + c sqrt(y) + d sqrt(xy) exactly."""
+    number = value.folded()
+    pieces: list[str] = []
+    radicands = (1, number.x, number.y, number.x * number.y)
+    for part, radicand in zip(number.parts, radicands, strict=True):
+        if not part:
+            continue
+        size = "" if radicand != 1 and abs(part) == 1 else fraction(abs(part))
+        body = size + (rf"\sqrt{{{radicand}}}" if radicand != 1 else "")
+        sign = "-" if part < 0 else "+"
+        pieces.append(f" {sign} {body}" if pieces else ("-" if part < 0 else "") + body)
+    return "".join(pieces) or "0"
+
+
+# Sections
+
+
+def _heading(report: Report) -> list[str]:
+    model = report.model
+    entry = PROCEDURES.get(model.procedure)
+    if entry is None:
+        return [rf"\noindent\textbf{{{escape(model.procedure)}}}" + "\n"]
+    sizes = rf"encoder ${model.n} \times {model.d}$"
+    if "P" in entry.letters:
+        sizes += rf", predictor ${model.n} \times {model.n}$"
+    return [rf"\noindent\textbf{{{escape(entry.title)}}}: {sizes}, symmetry $O({model.n})$." + "\n"]
+
+
+def _rates(model: Model) -> str:
+    letters = PROCEDURES[model.procedure].letters if model.procedure in PROCEDURES else ""
+    pairs = [("h", model.h), (r"\eta", model.eta)]
+    if "P" in letters:
+        pairs += [(r"\eta_P", model.eta_p), (r"\alpha", model.alpha)]
+    if model.procedure == "ema":
+        pairs += [(r"\mu", model.mu), (r"\beta = (1 - \mu)/h", model.flow_rate)]
+    if model.nu:
+        pairs.append((r"\nu", model.nu))
+    return r",\quad ".join(f"{name} = {fraction(value)}" for name, value in pairs)
+
+
+def _display(rows: Sequence[str]) -> list[str]:
+    """Return an `align*` of rows that hold their own `&`."""
+    if not rows:
+        return []
+    return [r"\begin{align*}", " \\\\\n".join(f"  {row}" for row in rows), r"\end{align*}"]
+
+
+def _equations(report: Report) -> list[str]:
+    if report.model.procedure not in PROCEDURES:
+        # A user's system is entrywise by nature.
+        rows = [*_polynomial_rows(report.system, "flow"), *_polynomial_rows(report.system, "map")]
+        return ["Flow and map:", *_display(rows)]
+    lines = _shape(report).matrix_form
+    stated: list[str] = []
+    for line in lines:
+        left, _, right = line.partition("=")
+        body, _, words = right.partition(", ")
+        tail = rf", \quad \text{{{escape(words)}}}" if words else ""
+        stated.append(f"{formula(left) or escape(left)} &= {formula(body) or escape(body)}{tail}")
+    return [
+        "Flow:",
+        *_display(stated),
+        "Update map:",
+        *_display(list(_map_rows(report.model, lines))),
+        rf"with ${_rates(report.model)}$." + "\n",
+    ]
+
+
+def _shape(report: Report) -> PolynomialSystem:
+    """Return a system with the report's matrix form, small where the report's own is large."""
+    model = report.model
+    large = model.n * model.d + model.n**2 > SYSTEM_ENTRY_LIMIT
+    return small_system(model) if large else report.system
+
+
+def _map_rows(model: Model, lines: Iterable[str]) -> Iterator[str]:
+    """Return one step of every matrix that moves: heavy ball, Euler, and the target last."""
+    for line in lines:
+        left = line.partition("=")[0].strip()
+        if len(left) != 2 or left[0] != "d" or left == "dT":
+            continue
+        letter = left[1]
+        if model.nu:
+            yield rf"V_{letter}^+ &= \nu V_{letter} + \dot {letter}"
+            yield rf"{letter}^+ &= {letter} + h V_{letter}^+"
+        else:
+            yield rf"{letter}^+ &= {letter} + h \dot {letter}"
+    if model.procedure == "ema":
+        yield r"T^+ &= \mu T + (1 - \mu) W^+"
+
+
+def _moments(model: Model) -> list[str]:
+    if model.procedure not in PROCEDURES:
+        return []
+    moments = model.moments
+    if moments.total is not None and moments.signal is not None:
+        rows = [f"\\Sigma &= {_diagonal(moments.total)}", f"M &= {_diagonal(moments.signal)}"]
+        return ["Moments:", *_display(rows)]
+    kind = (
+        "commute" if moments.commute else f"relative commutator ${decimal(moments.commutator, '.2g')}$"
+    )
+    named = moments.source not in ("", "moments")
+    source = rf" from \texttt{{{escape(moments.source)}}}" if named else ""
+    words = rf"Moments{source} ({kind}"
+    if model.d > SHOWN_MATRIX:
+        return [rf"{words}), $\Sigma$ and $M$ of size ${model.d} \times {model.d}$." + "\n"]
+    if moments.is_exact:
+        sigma, m = moments.rational_matrices()
+        rows = [rf"\Sigma &= {_matrix(sigma)}", rf"M &= {_matrix(m)}"]
+        return [words + "):", *_display(rows)]
+    left, right = moments.matrices()
+    rows = [rf"\Sigma &\approx {_decimals(left)}", rf"M &\approx {_decimals(right)}"]
+    return [words + "):", *_display(rows)]
+
+
+def _diagonal(values: Sequence[Fraction]) -> str:
+    if len(values) > 1 and len(set(values)) == 1:
+        return rf"{fraction(values[0])}\, I"
+    shown = [fraction(value) for value in values[:SHOWN_MATRIX]]
+    if len(values) > SHOWN_MATRIX:
+        shown += [r"\ldots", fraction(values[-1])]
+    return rf"\operatorname{{diag}}({', '.join(shown)})"
+
+
+def _matrix(rows: Iterable[Iterable[Fraction]]) -> str:
+    body = r" \\ ".join(" & ".join(fraction(value) for value in row) for row in rows)
+    return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"
+
+
+def _decimals(rows: Iterable[Iterable[float]]) -> str:
+    body = r" \\ ".join(" & ".join(decimal(float(x), ".5g") for x in row) for row in rows)
+    return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"
+
+
+def _table(report: Report) -> list[str]:
+    """Return the components in tables of at most `PAGE_ROWS`, since a tabular does not break."""
+    rows = [_row(component) + r" \\" for component in report.components[:SHOWN_ROWS]]
+    lines: list[str] = []
+    for start in range(0, len(rows), PAGE_ROWS):
+        lines += [
+            r"\begin{center}",
+            r"\begin{tabular}{lrlrlrlrrl}",
+            r"\hline",
+            f"{HEADS} \\\\",
+            r"\hline",
+            *rows[start : start + PAGE_ROWS],
+            r"\hline",
+            r"\end{tabular}",
+            r"\end{center}",
+        ]
+    hidden = len(report.components) - SHOWN_ROWS
+    return [*lines, f"{hidden} more components are left out.\n"] if hidden > 0 else lines
+
+
+def _row(component: Component) -> str:
+    cells = [
+        _name(component),
+        "--" if component.rank is None else str(component.rank),
+        component.collapse or "--",
+        str(component.dimension),
+        component.flow.verdict.value,
+        _cell(component.flow.extent, "+.4f"),
+        component.map.verdict.value,
+        _cell(component.map.extent, ".5f"),
+        _cell(component.map.largest_step, ".5g"),
+        known(component),
+    ]
+    return " & ".join(cells)
+
+
+def _name(component: Component) -> str:
+    """Return the id in typewriter; one of many modes is cut."""
+    name = component.id
+    return rf"\texttt{{{escape(name if len(name) <= ID_WIDTH else name[: ID_WIDTH - 3] + '...')}}}"
+
+
+def _cell(value: float | None, form: str) -> str:
+    if value is None or value != value or value in (float("inf"), float("-inf")):
+        return "--"
+    if form == "+.4f" and value and abs(value) < 5e-4:
+        form = "+.2e"
+    return f"${decimal(value, form)}$"
+
+
+def _roots(report: Report) -> list[str]:
+    """Return the exact values of p for every root that a listed component uses."""
+    used = {
+        (number, root)
+        for component in report.components
+        for number, root in zip(component.modes or (), component.roots or (), strict=True)
+    }
+    rows = [
+        rf"p_{{{number}}}^{{{root}}} &{_relation(exact)}"
+        for number, root, exact in _root_values(report.model, {number for number, _ in used})
+        if (number, root) in used
+    ]
+    if not rows:
+        return []
+    shown = rows[: 2 * SHOWN_MODES]
+    more = "" if len(rows) == len(shown) else f" (the first {len(shown)} of {len(rows)})"
+    return [f"An active mode $j$ rests at its predictor eigenvalue $p_j${more}:", *_display(shown)]
+
+
+def _relation(value: str) -> str:
+    return value if value.startswith(r"\approx") else f"= {value}"
+
+
+def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]:
+    family = PROCEDURES[model.procedure].family if model.procedure in PROCEDURES else None
+    if family not in ("bootstrap", "direct") or not used or not model.moments.commute:
+        return
+    exact = model.moments.is_diagonal
+    for mode in (mode for mode in modes_of(model.moments) if mode.number in used):
+        if not model.eta:
+            yield mode.number, "+", fraction(mode.m / mode.s)
+            continue
+        for state in states_of(mode, model.eta):
+            closed = surd(state.p) + r" \approx " if exact else r"\approx "
+            yield mode.number, state.root, f"{closed}{state.value:.6f}"
+
+
+def _conditions(report: Report) -> list[str]:
+    """Return where components are stable that are so on a part of themselves only."""
+    lines: list[str] = []
+    for component in report.components[:SHOWN_ROWS]:
+        where = component.stable_where
+        if where is None:
+            continue
+        shown = [_condition(text) for text in (where.map or where.flow)]
+        conditions = ", ".join(shown) or "everywhere"
+        lines.append(rf"  \item {_name(component)}: {conditions} ({sentence(where.scope)})")
+    if not lines:
+        return []
+    return ["The map is stable where", r"\begin{itemize}", *lines, r"\end{itemize}"]
+
+
+def _condition(text: str) -> str:
+    body, sign, bound = text.rpartition(">")
+    typeset = polynomial(body) if sign and bound.strip() == "0" else None
+    return rf"\texttt{{{escape(text)}}}" if typeset is None else f"${typeset} > 0$"
+
+
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
+
+
+def polynomial(text: str) -> str | None:
+    """Return a polynomial in text form as math; None when it is something else."""
+    names = tuple(dict.fromkeys(_VARIABLE.findall(text)))
+    try:
+        return parse(text, Ring(names)).latex(variable)
+    except (FormatError, ValueError):
+        return None
+
+
+def variable(name: str) -> str:
+    """Return a variable as math that can carry an exponent: W_{12}, and V_{W,12} for VW_1_2."""
+    if re.fullmatch(r"V[WP](_\d+)+", name):
+        return rf"V_{{{name[1]},{''.join(name.split('_')[1:])}}}"
+    head, *indices = name.split("_")
+    if len(head) > 1 or not head:
+        head = rf"\mathrm{{{head}}}"
+    joiner = "" if all(len(index) <= 1 for index in indices) else ","
+    return f"{head}_{{{joiner.join(indices)}}}" if any(indices) else head
+
+
+def _standing(report: Report) -> list[str]:
+    """Return whether the list is complete, and the notes of the components."""
+    variety = report.variety
+    lines: list[str] = []
+    if variety.complete:
+        lines.append("The list is complete" + (f": {sentence(variety.why)}." if variety.why else "."))
+    elif variety.why:
+        lines.append(f"The list is not known to be complete: {sentence(variety.why)}.")
+    if variety.total is not None and variety.total > len(report.components):
+        total = fraction(Fraction(variety.total))
+        lines.append(f"{len(report.components)} components are listed of ${total}$.")
+    if variety.description:
+        lines.append(sentence(variety.description[:1].upper() + variety.description[1:]) + ".")
+    for component in report.components[:SHOWN_ROWS]:
+        parts = [component.note]
+        parts += [s.note for s in (component.flow, component.map) if s.verdict is Verdict.UNDECIDED]
+        for note in dict.fromkeys(part for part in parts if part):
+            lines.append(rf"{_name(component)}: {sentence(note)}.")
+    return ["\n\n".join(lines) + "\n"] if lines else []
+
+
+def _gradient(report: Report) -> list[str]:
+    gradient = report.gradient
+    lines = []
+    for text, how in gradient.sentences:
+        lines.append(rf"  \item {sentence(text)}" + (f" [{how.value}]" if how else ""))
+    curl: list[str] = []
+    witness = gradient.flow.witness
+    typeset = None if witness is None else polynomial(witness.curl)
+    if witness is not None and typeset is not None:
+        a, b = (variable(name) for name in witness.variables)
+        factor = "" if witness.times is None else f"{polynomial(witness.times) or ''}"
+        left = rf"\frac{{\partial f_{{{a}}}}}{{\partial {b}}} - \frac{{\partial f_{{{b}}}}}{{\partial {a}}}"
+        left = rf"{factor} \left( {left} \right)" if factor else left
+        at = r",\ ".join(f"{variable(n)} = {fraction(v)}" for n, v in witness.point.items())
+        curl = [
+            "The curl",
+            *_display([f"{left} &= {typeset}"]),
+            rf"is ${fraction(witness.value)}$ at ${at}$ ({sentence(witness.elsewhere)})." + "\n",
+        ]
+    body = [r"\begin{itemize}", *lines, r"\end{itemize}"] if lines else []
+    return ["Is the flow a gradient field?", *body, *curl]
+
+
+def _entrywise(report: Report) -> list[str]:
+    model = report.model
+    if model.procedure not in PROCEDURES or model.n * model.d + model.n**2 > ENTRYWISE_LIMIT:
+        return []
+    system = report.system
+    rows = [*_polynomial_rows(system, "flow"), *_polynomial_rows(system, "map")]
+    rows += [_broken(entry.latex(variable), "0") for entry in system.constraints]
+    return ["The same, entry by entry:", *_display(rows)]
+
+
+def _polynomial_rows(system: PolynomialSystem, kind: str) -> list[str]:
+    equations = system.flow if kind == "flow" else system.map
+    left = r"\dot{{{}}}" if kind == "flow" else "{{{}}}^+"
+    return [
+        _broken(entry.latex(variable), left.format(variable(name)))
+        for name, entry in equations.items()
+    ]
+
+
+def _broken(body: str, left: str) -> str:
+    """Return `left &= body`, broken before a sign where the line would be too long."""
+    lines, width = [""], 0
+    for term in re.split(r"(?= [+-] )", body):
+        size = len(re.sub(r"\\[a-zA-Z]+|[{}_^ ]", "", term))
+        if width and width + size > LINE_WIDTH:
+            lines.append("")
+            width = 0
+        lines[-1] += term
+        width += size
+    return f"{left} &= " + " \\\\\n    &\\quad ".join(line.strip() for line in lines)
