@@ -80,6 +80,13 @@ def _add_equilibria(commands: Any) -> None:
         EQUILIBRIA_EXAMPLES,
     )
     add_model_options(command)
+    files = command.add_argument_group("system files")
+    files.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", help="replace a parameter of the file"
+    )
+    files.add_argument(
+        "--time-limit", metavar="S", default="60", help="seconds for the algebra (60)"
+    )
     output = command.add_argument_group("output")
     output.add_argument("--max-components", metavar="N", default="64", help="list at most N (64)")
     output.add_argument("--equations", action="store_true", help="print every polynomial")
@@ -88,9 +95,6 @@ def _add_equilibria(commands: Any) -> None:
     output.add_argument("--plot", metavar="F", help="write a figure, .png or .svg")
     output.add_argument("--cite", action="store_true", help="print BibTeX of what was used")
     output.add_argument("--ascii", action="store_true", help="write eta instead of its letter")
-    output.add_argument(
-        "--time-limit", metavar="S", default="60", help="seconds for a system file's algebra (60)"
-    )
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
@@ -210,6 +214,7 @@ def equilibria_command(options: argparse.Namespace) -> int:
         model_options(options),
         max_components=whole(options.max_components, "--max-components", 1),
         time_limit=whole(options.time_limit, "--time-limit", 1),
+        overrides=options.set,
     )
     return _emit(report, options)
 
@@ -233,13 +238,10 @@ def _emit(report: Any, options: argparse.Namespace) -> int:
 
         sys.stdout.write(json_text(report))
     else:
-        from rich.console import Console
-
-        from equilibria.render.text import print_report
+        from equilibria.front import print_any
 
         width = None if sys.stdout.isatty() else 100
-        console = Console(width=width, soft_wrap=False)
-        print_report(report, console, ascii_only=options.ascii, equations=options.equations)
+        print_any(report, width=width, ascii_only=options.ascii, equations=options.equations)
         if options.cite:
             print_citations(report)
         print(f"{report.seconds:.1f} s", file=sys.stderr)

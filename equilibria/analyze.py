@@ -7,7 +7,7 @@ returns a `Variety`; the sentence that heads the report is derived from it here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from equilibria.errors import ScopeError
@@ -106,7 +106,6 @@ def _sentence(
     total = variety.total if variety.total is not None else len(variety.components)
     count = variety.stable_total if _map_follows_flow(variety) else stable
     shown = stable if count is None else count
-    noun = "component is" if shown == 1 else "components are"
     tally = f"{shown} of {_big(total)} components {'is' if shown == 1 else 'are'} stable"
     collapsed = collapse is not None and collapse.map.verdict is Verdict.STABLE
     if alive and collapsed:
@@ -117,10 +116,10 @@ def _sentence(
         return f"Only full collapse is stable{_why_collapse(model, variety)}."
     if any(c.flow.verdict is Verdict.STABLE for c in variety.components):
         return (
-            f"Nothing is stable at this step size: lower --lr below {_largest_step(variety)}. "
+            "Nothing is stable at this step size: lower --lr below "
+            f"{_largest_step(variety.components)}. "
             "The flow does have stable equilibria."
         )
-    del noun
     return "No component is known to be stable."
 
 
@@ -132,8 +131,8 @@ def _map_follows_flow(variety: Variety) -> bool:
     )
 
 
-def _largest_step(variety: Variety) -> str:
-    steps = [c.map.largest_step for c in variety.components if c.map.largest_step is not None]
+def _largest_step(components: Iterable[Component]) -> str:
+    steps = [c.map.largest_step for c in components if c.map.largest_step is not None]
     return f"{max(steps):.4g}" if steps else "the values in the table"
 
 
@@ -142,7 +141,7 @@ def _why_collapse(model: Model, variety: Variety) -> str:
         return ": without stop-gradient there is no other equilibrium"
     alive = [c for c in variety.components if c.rank]
     if any(c.flow.verdict is Verdict.STABLE for c in alive):
-        return f" at this step size: learning needs --lr below {_largest_step(variety)}"
+        return f" at this step size: learning needs --lr below {_largest_step(alive)}"
     threshold = decay_threshold(model)
     if threshold is not None and model.eta > threshold:
         return (

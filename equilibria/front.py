@@ -7,7 +7,9 @@ test can do the same without a process.
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from equilibria.analyze import analyze
 from equilibria.errors import FormatError
@@ -15,6 +17,9 @@ from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model
 from equilibria.rationals import rational
 from equilibria.report import Report
+
+if TYPE_CHECKING:
+    from equilibria.userreport import SystemReport
 
 FIGURE_SUFFIXES = (".png", ".svg")
 INDENTED_COMPONENTS = 64
@@ -33,16 +38,61 @@ def is_system_file(name: str | None) -> bool:
     return name is not None and (name.endswith(".toml") or "/" in name or Path(name).is_file())
 
 
-def analyze_options(options: ModelOptions, *, max_components: int, time_limit: int) -> Report:
+def analyze_options(
+    options: ModelOptions,
+    *,
+    max_components: int,
+    time_limit: int,
+    overrides: list[str] | None = None,
+) -> Report | SystemReport:
     """Analyse a built-in procedure or a system file."""
     if is_system_file(options.procedure):
-        from equilibria.userreport import analyze_system_file
-
-        return analyze_system_file(options, time_limit=time_limit, max_components=max_components)
+        return _analyze_file(options, max_components, time_limit, overrides)
+    if overrides:
+        raise FormatError(f"--set {overrides[0]}: only for --procedure FILE.toml")
     return analyze(build_model(options), max_components=max_components)
 
 
-def json_text(report: Report) -> str:
+def _analyze_file(
+    options: ModelOptions, max_components: int, time_limit: int, overrides: list[str] | None
+) -> SystemReport:
+    from equilibria.userreport import analyze_system_file, parse_overrides
+
+    for item in fields(options):
+        if item.name not in ("procedure", "lr", "floating") and getattr(options, item.name):
+            name = "--" + item.name.replace("_", "-")
+            raise FormatError(
+                f"{name} {getattr(options, item.name)}: does not apply to a system file",
+                hint="change a parameter of the file with --set NAME=VALUE",
+            )
+    assert options.procedure is not None
+    return analyze_system_file(
+        options.procedure,
+        lr=options.lr,
+        overrides=parse_overrides(overrides),
+        time_limit=time_limit,
+        max_components=max_components,
+    )
+
+
+def print_any(
+    report: Report | SystemReport, *, width: int | None, ascii_only: bool, equations: bool
+) -> None:
+    """Print a report of either kind on stdout."""
+    from rich.console import Console
+
+    console = Console(width=width, soft_wrap=False)
+    if isinstance(report, Report):
+        from equilibria.render.text import print_report
+
+        print_report(report, console, ascii_only=ascii_only, equations=equations)
+        return
+    from equilibria.render.system import print_system_report
+
+    print_system_report(report, console, ascii_only=ascii_only, equations=equations)
+
+
+def json_text(report: Report | SystemReport) -> str:
     """Return the report as JSON text; equal reports give equal bytes."""
     import json
 
@@ -51,29 +101,32 @@ def json_text(report: Report) -> str:
 
 
 def write_outputs(
-    report: Report, *, json_path: str | None, latex: str | None, plot: str | None
+    report: Report | SystemReport, *, json_path: str | None, latex: str | None, plot: str | None
 ) -> None:
     """Write the files asked for; each is complete or not there."""
     if plot is not None and Path(plot).suffix.lower() not in FIGURE_SUFFIXES:
         raise FormatError(f"--plot {plot}: expected a file name ending in .png or .svg")
+    if not isinstance(report, Report) and (latex is not None or plot is not None):
+        option = "--latex" if latex is not None else "--plot"
+        raise FormatError(f"{option}: not available for a system file; use --json or --equations")
     if json_path is not None and json_path != "-":
         write_text(json_path, json_text(report), "--json")
-    if latex is not None:
+    if latex is not None and isinstance(report, Report):
         from equilibria.render.latex import report_latex
 
         write_text(latex, report_latex(report), "--latex")
-    if plot is not None:
+    if plot is not None and isinstance(report, Report):
         from equilibria.render.figures import draw_report
 
         with atomic(plot, "--plot", binary=True) as stream:
             draw_report(report, stream, Path(plot).suffix.lower()[1:])
 
 
-def print_citations(report: Report) -> None:
+def print_citations(report: Report | SystemReport) -> None:
     """Print BibTeX of the procedure and of the theory used."""
     from equilibria.citations import citations
 
-    print(citations(report.model.procedure))
+    print(citations(report.model.procedure if isinstance(report, Report) else ""))
 
 
 def measure_moments(

@@ -33,8 +33,9 @@ class PolynomialSystem:
 
     @cached_property
     def degree(self) -> int:
-        """Return the largest degree of the flow (of the constraints, where P is tied to W)."""
-        return max(entry.degree for entry in (*self.flow.values(), *self.constraints))
+        """Return the largest degree of the flow and the constraints (of the map, without a flow)."""
+        equations = self.flow or self.map
+        return max(entry.degree for entry in (*equations.values(), *self.constraints))
 
     @property
     def terms(self) -> int:

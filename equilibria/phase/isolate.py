@@ -8,7 +8,7 @@ does (Neimark-Sacker) is the sign of the same polynomial at -1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -18,11 +18,12 @@ import numpy as np
 
 from equilibria.phase.boundary import BoundaryPoint, Coordinate
 from equilibria.phase.exact import ExactPoint, Kind
-from equilibria.phase.trace import Crossing, Item, Tracer
+from equilibria.phase.trace import Crossing, Tracer
 from equilibria.phase.verdicts import Rules, decide, undecided
 from equilibria.rationals import to_float
 
 WIDTHS = (1e-10, 1e-8, 1e-6)
+BATCH = 512
 
 Place = tuple[Kind, int, int]
 
@@ -38,18 +39,27 @@ class Isolated:
     between: tuple[str, ...]
 
 
-def isolate(tracer: Tracer, crossing: Crossing, *, certify: bool) -> Isolated | None:
-    """Return the crossing as rationals; None where no single block is responsible."""
-    item = tracer.items[crossing.item]
+def isolate(tracer: Tracer, crossings: Sequence[Crossing], *, every: int) -> list[Isolated]:
+    """Return the crossings as rationals, one in `every` certified.
+
+    Crossings for which no single block is responsible are left out.
+    """
+    places = _responsible(tracer, crossings)
+    return [
+        _isolate(tracer, crossing, place, certify=k % every == 0)
+        for k, (crossing, place) in enumerate(zip(crossings, places, strict=True))
+        if place is not None
+    ]
+
+
+def _isolate(tracer: Tracer, crossing: Crossing, place: Place, *, certify: bool) -> Isolated:
     fixed = tracer.y[crossing.row] if crossing.horizontal else tracer.x[crossing.column]
-    certified, attempts = False, WIDTHS if certify and tracer.setting.model.exact else WIDTHS[:1]
-    for width in attempts:
+    certify = certify and tracer.setting.model.exact
+    certified = False
+    for width in WIDTHS if certify else WIDTHS[:1]:
         inside, outside = rational_bracket(crossing.inside, crossing.outside, width)
-        place = _responsible(tracer, item, crossing, to_float(fixed), to_float(outside))
-        if place is None:
-            return None
         ends = [_at(tracer, crossing, fixed, value) for value in (inside, outside)]
-        certified = len(attempts) > 1 and ends[0].sign(*place) < 0 < ends[1].sign(*place)
+        certified = certify and ends[0].sign(*place) < 0 < ends[1].sign(*place)
         if certified:
             break
     moving = Coordinate(min(inside, outside), max(inside, outside))
@@ -81,34 +91,42 @@ def _at(tracer: Tracer, crossing: Crossing, fixed: Fraction, value: Fraction) ->
     return ExactPoint(tracer.setting.model_at(x, y))
 
 
-def _responsible(
-    tracer: Tracer, item: Item, crossing: Crossing, fixed: float, outside: float
-) -> Place | None:
-    """Return the block that is outside at the far end."""
-    x, y = (outside, fixed) if crossing.horizontal else (fixed, outside)
-    points = tracer.setting.points(np.array([x]), np.array([y]))
-    decided = decide(points, undecided, margin=0.0)
-    if not item.is_map:
-        i, j = item.modes
-        return ("pair-flow", i, j)
-    return next(broken(decided.map, item.modes, points.n), None)
+def _responsible(tracer: Tracer, crossings: Sequence[Crossing]) -> list[Place | None]:
+    """Return, for each crossing, the block that is outside just beyond it."""
+    if not crossings:
+        return []
+    beyond = np.array([to_float(rational_bracket(c.inside, c.outside, WIDTHS[0])[1]) for c in crossings])
+    across = np.array([c.horizontal for c in crossings])
+    x = np.where(across, beyond, tracer.across[[c.column for c in crossings]])
+    y = np.where(across, tracer.up[[c.row for c in crossings]], beyond)
+    found: list[Place | None] = []
+    for k, crossing in enumerate(crossings):
+        if k % BATCH == 0:
+            points = tracer.setting.points(x[k : k + BATCH], y[k : k + BATCH])
+            rules = decide(points, undecided, margin=0.0).map
+        item = tracer.items[crossing.item]
+        if item.is_map:
+            found.append(next(broken(rules, k % BATCH, item.modes, points.n), None))
+        else:
+            found.append(("pair-flow", item.modes[0], item.modes[1]))
+    return found
 
 
-def broken(rules: Rules, modes: tuple[int, ...], n: int) -> Iterator[Place]:
-    """Yield the blocks of a stratum that break the rules of the map, at the first point."""
+def broken(rules: Rules, row: int, modes: tuple[int, ...], n: int) -> Iterator[Place]:
+    """Yield the blocks of a stratum that break the rules of the map at one point."""
     rank = len(modes)
-    if not rules.ranks[0, 2 if rank == n else (1 if rank else 0)]:
+    if not rules.ranks[row, 2 if rank == n else (1 if rank else 0)]:
         yield ("rank", 2 if rank == n else (1 if rank else 0), 0)
     for i in modes:
-        if not rules.allowed[0, i]:
+        if not rules.allowed[row, i]:
             yield ("diagonal", i, 0)
-        if rank < n and rules.output[0, i]:
+        if rank < n and rules.output[row, i]:
             yield ("output", i, 0)
     for i in modes:
         for j in range(rules.allowed.shape[1]):
-            if j not in modes and rules.require[0, i, j]:
+            if j not in modes and rules.require[row, i, j]:
                 yield ("inactive", i, j)
-            if j in modes and j > i and rules.conflict is not None and rules.conflict[0, i, j]:
+            if j in modes and j > i and rules.conflict is not None and rules.conflict[row, i, j]:
                 yield ("pair", i, j)
 
 

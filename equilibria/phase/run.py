@@ -126,11 +126,11 @@ def find_boundaries(
     every = max(1, -(-len(crossings) // _affordable(setting)))
     if every > 1 and setting.model.exact:
         notes.append(f"{len(crossings)} boundary points, one in {every} certified")
-    isolated = [isolate(tracer, c, certify=k % every == 0) for k, c in enumerate(crossings)]
+    isolated = isolate(tracer, crossings, every=every)
     pieces: dict[tuple[object, ...], list[str]] = {}
     shapes: dict[tuple[object, ...], Boundary] = {}
     for place, item in enumerate(items):
-        own = [point for point in isolated if point and point.crossing.item == place]
+        own = [point for point in isolated if point.crossing.item == place]
         for curve in curves(own):
             for run in runs(curve):
                 points = tuple(point.point for point in run)

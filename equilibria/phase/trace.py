@@ -9,7 +9,7 @@ same cell. Nothing is read off pixels: the grid only says where to look.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from equilibria.phase.setting import Setting
 from equilibria.phase.steps import obeys
-from equilibria.phase.verdicts import decide, undecided
+from equilibria.phase.verdicts import Decided, decide, undecided
 from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
@@ -96,10 +96,9 @@ class Tracer:
         result = np.empty((len(self.items), x.size), dtype=np.int8)
         for place, item in enumerate(self.items):
             chosen = np.broadcast_to(self.members[place], (x.size, points.d))
-            flow = obeys(decided.flow, chosen, points.n)
             if item.is_map:
                 good = obeys(decided.map, chosen, points.n)
-                result[place] = np.where(flow, good, ABSENT)
+                result[place] = np.where(_present(decided, chosen, points.n), good, ABSENT)
             else:
                 result[place] = self._pair_states(decided.flow.conflict, decided.blocks.p, chosen)
         return result
@@ -159,3 +158,14 @@ class Tracer:
             pairs = self._pair_states(decided.flow.conflict, decided.blocks.p, chosen)
             result[part] = np.where(is_map, good, pairs)
         return result
+
+
+def _present(decided: Decided, chosen: Flags, n: int) -> Flags:
+    """Return where a stratum exists and no real eigenvalue of the flow is positive.
+
+    What is lost by oscillation (T8.6) stays present: the map can lose it elsewhere, or never.
+    """
+    flow = decided.flow
+    if decided.blocks.clash is None:
+        flow = replace(flow, allowed=decided.blocks.exists.value > 0, conflict=None)
+    return obeys(flow, chosen, n)

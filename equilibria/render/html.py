@@ -114,7 +114,9 @@ def _row(component: Component) -> str:
         return row
     where = component.stable_where.map or component.stable_where.flow
     text = f"stable where (map): {' and '.join(where) or 'everywhere'}"
-    span = f'<td style="text-align:left" colspan="{len(HEADS) - 1}"><small>{escape(text)}</small></td>'
+    span = (
+        f'<td style="text-align:left" colspan="{len(HEADS) - 1}"><small>{escape(text)}</small></td>'
+    )
     return f"{row}\n<tr><td></td>{span}</tr>"
 
 

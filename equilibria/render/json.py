@@ -146,10 +146,10 @@ def _components_json(report: Report) -> list[dict[str, Any]]:
     room = SPECTRUM_LIMIT // max(1, len(report.components))
     full = each <= room
     detailed = n * d + n * n <= SYSTEM_ENTRY_LIMIT or len(report.components) * d * n <= 10**6
-    return [_component_json(c, full=full, detailed=detailed) for c in report.components]
+    return [component_json(c, full=full, detailed=detailed) for c in report.components]
 
 
-def _component_json(component: Component, *, full: bool, detailed: bool) -> dict[str, Any]:
+def component_json(component: Component, *, full: bool, detailed: bool) -> dict[str, Any]:
     data: dict[str, Any] = {
         "id": component.id,
         "rank": component.rank,

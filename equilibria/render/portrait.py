@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,9 +131,7 @@ def mode_portrait(report: Report) -> Portrait | None:
     if known is None or known.family is None or not model.moments.commute:
         return None
     mode = _leading_mode(report)
-    single = replace(
-        model, moments=Moments.commuting(signal=[mode.m], total=[mode.s]), embed_dim=1
-    )
+    single = replace(model, moments=Moments.commuting(signal=[mode.m], total=[mode.s]), embed_dim=1)
     try:
         components = analyze(single).components
     except AnalysisError:
@@ -234,7 +233,7 @@ def _segments(
     cuts = sorted({x for q in (*flow, *step) for x in _roots(q) if window[0] < x < window[1]})
     places = [window[0], *cuts, window[1]]
     parts, ends = [], []
-    for left, right in zip(places, places[1:], strict=False):
+    for left, right in pairwise(places):
         if component.stable_where is None:
             part = standing(component.flow.verdict, component.map.verdict)
         else:
@@ -277,9 +276,7 @@ def _roots(q: Polynomial) -> list[float]:
     return [0.0 if abs(value) < 1e-12 else value for value in real]
 
 
-def split_neutral(
-    stability: Stability, *, centre: complex
-) -> tuple[list[complex], list[complex]]:
+def split_neutral(stability: Stability, *, centre: complex) -> tuple[list[complex], list[complex]]:
     """Return the normal and the neutral part of a spectrum, a value for each multiplicity."""
     values = [e.value for e in stability.spectrum for _ in range(e.multiplicity)]
     values.sort(key=lambda value: abs(value - centre))

@@ -165,10 +165,10 @@ def _table(report: Report, *, ascii_only: bool) -> Table:
             component.collapse or "-",
             str(component.dimension),
             Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
-            _number(component.flow.extent, "+.4f"),
+            format_number(component.flow.extent, "+.4f"),
             Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
-            _number(component.map.extent, ".5f"),
-            _number(component.map.largest_step, ".5g"),
+            format_number(component.map.extent, ".5f"),
+            format_number(component.map.largest_step, ".5g"),
             known(component),
         )
         if conditional and component.stable_where is not None:
@@ -197,7 +197,7 @@ def _with_conditions(report: Report) -> Table:
             str(component.dimension),
             Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
             Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
-            _number(component.map.largest_step, ".5g"),
+            format_number(component.map.largest_step, ".5g"),
             known(component),
             where,
         )
@@ -213,7 +213,8 @@ def _shortened(name: str, width: int = 26) -> str:
     return name if len(name) <= width else name[: width - 3] + "..."
 
 
-def _number(value: float | None, form: str) -> str:
+def format_number(value: float | None, form: str) -> str:
+    """Return a number for a table cell; a dash where there is none."""
     if value is None or value in (float("inf"), float("-inf")):
         return "-"
     text = format(value, form)

@@ -1,0 +1,224 @@
+"""The boundary of one mode: thresholds, rows in (p, c), and a curve in the (p, w) plane.
+
+For EMA the set that survives is, at fixed c = alpha w^2 - p^2, closed upwards in (p, t) as long as
+p, t >= 0 and w > 0: with w = sqrt((c + p^2)/alpha) and c(t) known,
+
+    p' = alpha w (t m - p w s) - eta p,      t' = beta (w(p, c) - t)
+
+is a cooperative system there (dp'/dt = alpha w m >= 0, dt'/dp = beta p/(alpha w) >= 0), so order is
+kept (Kamke). Hence each row with p >= 0 has one threshold, and bisection finds it.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from equilibria.basin.answers import Boundary, Bounds
+from equilibria.basin.fates import crossings, on_slice
+from equilibria.basin.mode import ModeProblem, mode_problem
+from equilibria.basin.outward import down, enclose, up
+from equilibria.basin.separatrix import Separatrix
+from equilibria.basin.small_decay import TOLERANCE, upper_c, upper_curve, upper_psi
+from equilibria.model import Model
+from equilibria.rationals import to_float
+from equilibria.results import How
+
+ROWS = 40
+CURVE = 240
+NUMERIC_TOLERANCE = 1e-6
+DRAWN = Fraction(5, 2)
+"""Largest |p| of the curve, in units of m/s."""
+
+
+def basin_boundary(
+    model: Model,
+    mode: int,
+    *,
+    is_map: bool = False,
+    rows: int = ROWS,
+    tolerance: float | None = None,
+) -> Boundary:
+    """Return the boundary between collapse and learning of mode `mode` (from 1)."""
+    problem = mode_problem(model, mode, is_map=is_map)
+    if problem.regime == "always-collapses":
+        return _one_fate(problem)
+    if problem.regime == "conserved":
+        return _conserved(problem)
+    if problem.regime == "separatrix":
+        return _separatrix(problem, rows, tolerance)
+    return _numeric(problem, rows, tolerance or NUMERIC_TOLERANCE)
+
+
+def _make(problem: ModeProblem, how: How, statement: str, **fields: object) -> Boundary:
+    values: dict[str, object] = {"thresholds": {}, "rows": (), "curve": (), "tolerance": None}
+    values.update(fields)
+    return Boundary(
+        mode=problem.mode.number,
+        regime=problem.regime,
+        is_map=problem.is_map,
+        how=how,
+        statement=statement,
+        roots=tuple(state.value for state in problem.states),
+        E=problem.E,
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def _one_fate(problem: ModeProblem) -> Boundary:
+    how = How.PROVED if problem.model.moments.is_diagonal else How.NUMERIC
+    return _make(problem, how, "eta > m^2/(4 s): every start collapses, so there is no boundary")
+
+
+def _conserved(problem: ModeProblem) -> Boundary:
+    """Return the exact answer without decay: c itself decides."""
+    unit = problem.unit
+    zero = Fraction(0)
+    return _make(
+        problem,
+        problem.how,
+        "no decay: c = alpha w^2 - p^2 is conserved; a start with w != 0 survives exactly when "
+        "c > 0, or p has the sign of m and c > -(m/s)^2",
+        thresholds={
+            "c_minus": enclose((-(unit**2), -(unit**2)), problem.how),
+            "c_zero": enclose((zero, zero), problem.how),
+            "c_plus": enclose((zero, zero), problem.how),
+        },
+    )
+
+
+def _separatrix(problem: ModeProblem, rows: int, tolerance: float | None) -> Boundary:
+    assert problem.E is not None
+    boundary = problem.separatrix
+    if tolerance is not None:
+        boundary = Separatrix(problem.E, Fraction(tolerance))
+    square = problem.unit**2
+    how = problem.how
+    thresholds = {
+        "c_zero": enclose(boundary.c_zero, how, square),
+        "c_plus": enclose(boundary.c_plus, how, square),
+    }
+    notes: tuple[str, ...] = ()
+    if boundary.has_upper:
+        thresholds["c_minus"] = enclose(boundary.c_minus, how, square)
+    else:
+        thresholds["c_minus"] = _numeric_c_minus(problem)
+        notes = ("eta s/m^2 is small: the part c < 0 is numeric, the part c > 0 certified",)
+    return _make(
+        problem,
+        how,
+        "a start survives exactly when p > psi(c), c = alpha w^2 - p^2",
+        thresholds=thresholds,
+        rows=_certified_rows(problem, boundary, thresholds, rows),
+        curve=_certified_curve(problem, boundary),
+        tolerance=float(boundary.tolerance),
+        notes=notes,
+    )
+
+
+def _numeric_c_minus(problem: ModeProblem) -> Bounds:
+    assert problem.E is not None
+    value = upper_curve(to_float(problem.E))[2] * to_float(problem.unit) ** 2
+    return Bounds(value * (1 + TOLERANCE), value * (1 - TOLERANCE), How.NUMERIC)
+
+
+def _certified_rows(
+    problem: ModeProblem, boundary: Separatrix, thresholds: dict[str, Bounds], count: int
+) -> tuple[tuple[float, float, float], ...]:
+    """Return rows between c_- and c_+, denser towards c = 0."""
+    half = max(1, count // 2)
+    steps = (np.arange(1, half + 1) / (half + 1)) ** 2
+    values = [thresholds["c_minus"].high * x for x in steps[::-1]]
+    values += [0.0] + [thresholds["c_plus"].low * x for x in steps]
+    rows = []
+    for c in values:
+        C = Fraction(c) / problem.unit**2
+        ends = boundary.psi(C)
+        if ends is None and C < 0 and problem.E is not None:
+            P = upper_psi(to_float(problem.E), to_float(C))
+            if P is not None:
+                ends = (Fraction(P * (1 - TOLERANCE)), Fraction(P * (1 + TOLERANCE)))
+        if ends is not None:
+            low, high = sorted(end * problem.unit for end in ends)
+            rows.append((c, down(low), up(high)))
+    return tuple(rows)
+
+
+def _certified_curve(problem: ModeProblem, boundary: Separatrix) -> tuple[tuple[float, float], ...]:
+    unit, alpha = to_float(problem.unit), to_float(problem.model.alpha)
+    points = []
+    for P in np.linspace(-float(DRAWN), float(DRAWN), CURVE).tolist():
+        side = boundary.compare_root(Fraction(P))
+        if side > 0 and not boundary.has_upper:
+            assert problem.E is not None
+            C: float | None = upper_c(to_float(problem.E), P)
+        else:
+            curves = boundary.lower_barriers if side < 0 else boundary.upper_barriers
+            C = curves[0].c_float(P)
+        if C is not None:
+            points.append((P * unit, abs(unit) * math.sqrt(max(0.0, C + P * P) / alpha)))
+    return tuple(points)
+
+
+def _numeric(problem: ModeProblem, count: int, tolerance: float) -> Boundary:
+    """Return the boundary on the slice t = w by sections."""
+    scale = abs(to_float(problem.unit))
+    sign = 1.0 if problem.unit > 0 else -1.0
+    alpha = to_float(problem.model.alpha)
+    zero = crossings(
+        problem,
+        lambda rows, w: np.column_stack([0 * w, w, w]),
+        np.array([1e-6 * scale]),
+        np.array([4 * scale / math.sqrt(alpha)]),
+        tolerance=tolerance,
+    )[0]
+    thresholds = {}
+    top = 0.5 * scale**2
+    if not np.isnan(zero).any():
+        c_zero = alpha * zero**2
+        thresholds["c_zero"] = Bounds(float(c_zero[0]), float(c_zero[1]), How.NUMERIC)
+        top = 1.5 * float(c_zero[1])
+    half = max(1, count // 2)
+    steps = np.arange(1, half + 1) / half
+    c = np.concatenate([-((1.5 * scale) ** 2) * (steps[::-1] ** 2), [0.0], top * steps])
+    low = np.where(c < 0, np.sqrt(np.maximum(-c, 0)), -2 * scale)
+    slice_points = on_slice(problem)
+    bracket = crossings(
+        problem,
+        lambda rows, p: slice_points(c[rows], sign * p),
+        low,
+        np.full_like(c, 2.5 * scale),
+        tolerance=tolerance,
+    )
+    rows = [
+        (float(x), *sorted((sign * float(a), sign * float(b))))
+        for x, (a, b) in zip(c, bracket, strict=True)
+        if not math.isnan(a)
+    ]
+    curve = [(0.5 * (a + b), x) for x, a, b in rows]
+    points = tuple((p, math.sqrt(max(0.0, x + p * p) / alpha)) for p, x in sorted(curve))
+    return _make(
+        problem,
+        How.NUMERIC,
+        "on the slice t = w a start survives above the boundary psi(c), c = alpha w^2 - p^2"
+        if problem.ema
+        else "a start survives above the boundary psi(c), c = alpha w^2 - p^2",
+        thresholds=thresholds,
+        rows=tuple(rows),
+        curve=points,
+        tolerance=tolerance,
+        notes=_numeric_notes(problem),
+    )
+
+
+def _numeric_notes(problem: ModeProblem) -> tuple[str, ...]:
+    notes = []
+    if not problem.is_map and problem.ema and problem.model.eta == problem.model.eta_p:
+        notes.append(
+            "for p >= 0 each c has exactly one threshold: the flow is monotone in (p, t) at fixed c"
+        )
+    if problem.model.eta != problem.model.eta_p:
+        notes.append("unequal decays: c is not a clock here, so nothing is certified")
+    return tuple(notes)
