@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from equilibria.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from equilibria.analyze import analyze
+    from equilibria.analysis import analyze
     from equilibria.gradient import gradient_certificate
     from equilibria.model import Model
     from equilibria.moments import Moments
@@ -32,7 +32,7 @@ _HOME = {
     "Report": "equilibria.report",
     "Stability": "equilibria.results",
     "Verdict": "equilibria.results",
-    "analyze": "equilibria.analyze",
+    "analyze": "equilibria.analysis",
     "gradient_certificate": "equilibria.gradient",
 }
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equilibria.analyze import analyze
+from equilibria.analysis import analyze
 from equilibria.errors import FormatError
 from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model

@@ -7,7 +7,6 @@ the option (`FormatError`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from equilibria.errors import FormatError
 from equilibria.model import Model, default_signal
@@ -45,16 +44,13 @@ def build_model(options: ModelOptions) -> Model:
         procedure=name,
         moments=build_moments(options),
         embed_dim=_size(options.embed_dim, "--embed-dim", 2),
-        lr=_number(options.lr, "--lr", Fraction(1, 10)),
-        weight_decay=_number(options.weight_decay, "--weight-decay", Fraction(1, 20)),
-        predictor_lr=_number(options.predictor_lr, "--predictor-lr", Fraction(1)),
-        predictor_weight_decay=(
-            None
-            if options.predictor_weight_decay is None
-            else rational(options.predictor_weight_decay, "--predictor-weight-decay")
-        ),
-        ema=None if options.ema is None else rational(options.ema, "--ema"),
-        momentum=_number(options.momentum, "--momentum", Fraction(0)),
+        # As typed: the model reads the text exactly and names it in its messages.
+        lr="1/10" if options.lr is None else options.lr,
+        weight_decay="1/20" if options.weight_decay is None else options.weight_decay,
+        predictor_lr="1" if options.predictor_lr is None else options.predictor_lr,
+        predictor_weight_decay=options.predictor_weight_decay,
+        ema=options.ema,
+        momentum="0" if options.momentum is None else options.momentum,
         floating=options.floating,
     )
 
@@ -101,10 +97,6 @@ def _check_conflicts(options: ModelOptions) -> None:
             given.append("--signal")
         if given:
             raise FormatError(f"--moments and {given[0]}: both define the moments, give one")
-
-
-def _number(text: str | None, name: str, default: Fraction) -> Fraction:
-    return default if text is None else rational(text, name)
 
 
 def _size(text: str | None, name: str, default: int) -> int:

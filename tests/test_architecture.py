@@ -20,13 +20,13 @@ LAYERS = [
     {"system", "procedures", "strata", "blocks", "extents", "mixed", "engines"},
     {"lift", "tables", "unequal", "spectra", "realspectrum", "noncommuting", "elimination"},
     {"aligned", "zero_decay", "joint", "contrastive", "direct", "general", "gradient"},
-    {"report", "analyze", "userreport"},
+    {"report", "analysis", "userreport"},
     {"render"},
     {"options", "citations", "front"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Built on the end of the chain of the analysis, called back by the report on demand.
-EXCEPTIONS = {("report", "render"), ("aligned", "mixed_stability")}
+EXCEPTIONS = {("report", "render"), ("userreport", "render")}
 
 
 def imports_of(path: Path) -> list[tuple[str, int]]:

@@ -178,7 +178,7 @@ class Listed:
     """Components that `analyze` lists, compared through G = W^T W and H = W^T P W."""
 
     def __init__(self, model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> None:
-        from equilibria.analyze import analyze
+        from equilibria.analysis import analyze
         from equilibria.lift import entry_float
 
         self.dynamics = dynamics

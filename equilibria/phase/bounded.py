@@ -114,13 +114,13 @@ def disc(poly: Poly, h: Array, margin: Array | float) -> tuple[Flags, Flags]:
     return _routh(value[::-1], size[::-1], margin)
 
 
-def _routh(
-    value: list[Array], size: list[Array], margin: Array | float
-) -> tuple[Flags, Flags]:
+def _routh(value: list[Array], size: list[Array], margin: Array | float) -> tuple[Flags, Flags]:
     """Decide by Routh's array without divisions; coefficients from the leading one down."""
     inside = np.ones(value[0].shape, dtype=np.bool_)
     doubtful = np.zeros_like(inside)
-    for v, s in zip(value, size, strict=True):  # all coefficients of a stable polynomial share a sign
+    for v, s in zip(
+        value, size, strict=True
+    ):  # all coefficients of a stable polynomial share a sign
         close = np.abs(v) <= margin * s
         doubtful |= inside & close
         inside &= (v > 0) | close

@@ -172,4 +172,3 @@ def merge(parts: Sequence[Cells]) -> Cells:
         np.concatenate([part.top_step for part in parts]),
         np.concatenate([part.boundary for part in parts]),
     )
-

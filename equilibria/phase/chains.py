@@ -46,7 +46,12 @@ def _cells(edge: Edge) -> list[tuple[int, int]]:
 
 def _rim(cell: tuple[int, int]) -> list[Edge]:
     row, column = cell
-    return [(True, row, column), (False, row, column + 1), (True, row + 1, column), (False, row, column)]
+    return [
+        (True, row, column),
+        (False, row, column + 1),
+        (True, row + 1, column),
+        (False, row, column),
+    ]
 
 
 def _chains(edges: list[Edge], neighbours: dict[Edge, list[Edge]]) -> list[list[Edge]]:

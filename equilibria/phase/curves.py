@@ -133,7 +133,10 @@ def exact_boundaries(
     """Return the closed-form boundaries inside the window, with points on the given lines."""
     found = []
     for relation in relations(setting):
-        points = _points(relation, setting, x, y, lines)
+        points = tuple(
+            BoundaryPoint(Coordinate.exact(a), Coordinate.exact(b))
+            for a, b in _points(relation, setting, x, y, lines)
+        )
         if len(points) > 1:
             found.append(
                 Boundary(
@@ -141,7 +144,7 @@ def exact_boundaries(
                     relation.between,
                     relation.block,
                     (),
-                    tuple(BoundaryPoint(Coordinate.exact(a), Coordinate.exact(b)) for a, b in points),
+                    points,
                     relation.formula,
                 )
             )
@@ -177,10 +180,8 @@ def _curve(
     relation: Relation, x: Axis, y: Axis, lines: tuple[Sequence[Fraction], Sequence[Fraction]]
 ) -> list[tuple[Fraction, Fraction]]:
     """Return points on all lines of both directions, in the order of x."""
-    if x.name == "noise":
-        forward, backward = relation.decay, relation.noise
-    else:
-        forward, backward = relation.noise, relation.decay
+    maps = (relation.decay, relation.noise)
+    forward, backward = maps if x.name == "noise" else maps[::-1]
     points = set()
     if forward is not None:
         points |= {(a, b) for a in lines[0] if y.low <= (b := forward(a)) <= y.high}

@@ -61,7 +61,7 @@ def strata_json(strata: StableStrata) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PhaseDiagram:
-    """Stability over two parameters; arrays have a row per value of y and a column per value of x."""
+    """Stability over two parameters; arrays have a row per value of y, a column per value of x."""
 
     setting: Setting
     x: Axis
@@ -70,9 +70,9 @@ class PhaseDiagram:
     cells: NDArray[np.int32]
     """The index of every cell's region."""
     on_boundary: NDArray[np.int8]
-    """Codes into `verdicts.BOUNDARY_KINDS`: 0 unless a sign is exactly zero, or not known, there."""
+    """Codes into `verdicts.BOUNDARY_KINDS`: 0 unless a sign is exactly zero there, or not known."""
     top_step: Array | None
-    """The largest stable learning rate of the stratum of largest rank; nan where none is learned."""
+    """The largest stable lr of the stratum of largest rank; nan where nothing can be learned."""
     boundaries: tuple[Boundary, ...]
     notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)

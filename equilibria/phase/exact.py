@@ -217,15 +217,15 @@ class ExactPoint:
     def _contrastive(self, kind: Kind, i: int, j: int) -> int:
         left, right = self.modes[i], self.modes[j]
         eta = self.model.eta
-        k, l = (left.m - eta) / left.s, (right.m - eta) / right.s
+        first, second = (left.m - eta) / left.s, (right.m - eta) / right.s
         if kind == "grow":
-            return _sign(l - k)
+            return _sign(second - first)
         if kind == "needed":
             return _sign(left.m - eta)
         rate = {
             "diagonal": 2 * (left.m - eta),
-            "inactive": right.s * (k - l),
-            "pair": k * right.s + l * left.s,
+            "inactive": right.s * (first - second),
+            "pair": first * right.s + second * left.s,
             "output": Fraction(0),
         }
         return self._rate_sign(self.rank_rates()[i] if kind == "rank" else rate[kind])
@@ -241,7 +241,9 @@ class ExactPoint:
         if kind == "diagonal":
             p = state.p
             lift = p * 0
-            block = diagonal_block(p, lift + state.mode.s, lift + state.mode.m, lift + model.eta, kappa)
+            block = diagonal_block(
+                p, lift + state.mode.s, lift + state.mode.m, lift + model.eta, kappa
+            )
         else:
             p, q = in_common_field(state.p, self.state(j).p)
             lift = p * 0
@@ -267,4 +269,3 @@ def _worst(position: tuple[int, int]) -> int:
 
 def _sign(value: Fraction) -> int:
     return (value > 0) - (value < 0)
-

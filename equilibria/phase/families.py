@@ -51,7 +51,7 @@ class Blocks:
 
     `grow` (N, d, d) is the growth rate of inactive input j beside active mode i; `clash` that of
     two active modes, None where it is negative always; `needed` (N, d) modes without which a
-    stratum of rank below n is unstable. `p` orders the modes and `spread` bounds its relative error.
+    stratum of rank below n is unstable. `p` orders the modes, `spread` is its condition.
     """
 
     p: Array
@@ -75,7 +75,7 @@ def outer_roots(points: Points) -> tuple[Array, Signed, Array]:
 
 
 def growth(points: Points, p: Array) -> Signed:
-    """Return p_i m_j - p_i^2 s_j - eta, positive where inactive input j grows beside mode i (T8.1)."""
+    """Return p_i m_j - p_i^2 s_j - eta: positive where input j grows beside mode i (T8.1)."""
     signal = p[:, :, None] * points.m
     loss = (p * p)[:, :, None] * points.s[:, None, :] + points.eta[:, None, None]
     return Signed(signal - loss, np.abs(signal) + loss)
@@ -96,7 +96,7 @@ def bootstrap(points: Points) -> Blocks:
 
 
 def closed_form(points: Points) -> bool:
-    """Return whether T10.1 gives the largest step: equal decays, and no momentum with EMA and m < 0."""
+    """Return whether T10.1 holds: equal decays, and not EMA with momentum and some m < 0."""
     if points.family != "bootstrap":
         return True
     indefinite = points.ema and points.nu > 0 and bool((points.m < 0).any())
@@ -124,7 +124,7 @@ def _bootstrap_rates(points: Points, p: Array) -> Rates:
 
 
 def bootstrap_rank_rates(points: Points) -> Array:
-    """Return the fixed rates of T7.2 and T7.3; 2 eta at full rank is a rate of its own at kappa = 1."""
+    """Return the fixed rates of T7.2 and T7.3; at kappa = 1 full rank has one as well, 2 eta."""
     eta, kappa = points.eta, points.kappa
     full = np.where(kappa == 1, 2 * eta, 0.0)
     return np.stack([np.maximum(kappa, 1.0) * eta, (1 + kappa) * eta, full], axis=1)
@@ -158,7 +158,7 @@ def direct(points: Points) -> Blocks:
 
 
 def _direct_pair(points: Points, p: Array, grow: Signed) -> Array:
-    """Return the eigenvalue of two active modes: D f_j (eta/p_j - p_i s_j) + ..., summed (T13.2)."""
+    """Return the eigenvalue of two active modes (T13.2)."""
     eta = points.eta[:, None, None]
     s, q = points.s[:, None, :], p[:, None, :]
     product = p[:, :, None] * q

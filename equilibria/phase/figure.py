@@ -32,7 +32,7 @@ STYLES: dict[str, tuple[str, Any, str]] = {
 LEARNED = ("#e9f1f7", "#b7d3e8", "#8db9da")
 COLLAPSE, NOTHING = "#ececec", "#f6dcd3"
 MOST_LABELS = 14
-LINE_HEIGHT = 0.042
+LINE_HEIGHT, LETTER_WIDTH = 0.042, 0.0125
 
 
 def draw(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
@@ -41,7 +41,7 @@ def draw(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    settings = {"svg.hashsalt": "noncollapse", "font.family": "DejaVu Sans", "font.size": 9.0}
+    settings: Any = {"svg.hashsalt": "noncollapse", "font.family": "DejaVu Sans", "font.size": 9.0}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(7.4, 5.4), layout="constrained")
         FigureCanvasAgg(figure)
@@ -146,10 +146,10 @@ def _labels(axes: Any, diagram: PhaseDiagram) -> None:
         fitted = _fitted(text.split("\n"), spot[2])
         if fitted is None:
             continue
-        row, column, _ = spot
-        axes.annotate(
+        axes.text(
+            *_within(spot, fitted, inside.shape),
             fitted[0],
-            (to_float(diagram.x.values[column]), to_float(diagram.y.values[row])),
+            transform=axes.transAxes,
             ha="center",
             va="center",
             fontsize=8,
@@ -158,6 +158,20 @@ def _labels(axes: Any, diagram: PhaseDiagram) -> None:
             bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.75},
         )
         written += 1
+
+
+def _within(
+    spot: tuple[int, int, tuple[float, float]], fitted: tuple[str, int], shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """Return where the label goes, in shares of the frame and moved inside of it."""
+    lines = fitted[0].split("\n")
+    size = LETTER_WIDTH * max(map(len, lines)), LINE_HEIGHT * len(lines)
+    wide, high = size if not fitted[1] else (0.75 * size[1], 1.3 * size[0])
+    x, y = (spot[1] + 0.5) / shape[1], (spot[0] + 0.5) / shape[0]
+    return (
+        min(max(x, wide / 2 + 0.012), 1 - wide / 2 - 0.012),
+        min(max(y, high / 2 + 0.012), 1 - high / 2 - 0.012),
+    )
 
 
 def _text(region: Region) -> list[str]:
@@ -171,7 +185,7 @@ def _fitted(lines: list[str], room: tuple[float, float]) -> tuple[str, int] | No
     """Return the label and its rotation as fits into a room given in shares of the frame."""
     first = lines[0] if len(lines) < 3 else f"{lines[0]} ..."
     for candidate in (lines, [" | ".join(lines)], [first]):
-        wide, high = 0.0125 * max(map(len, candidate)), LINE_HEIGHT * len(candidate)
+        wide, high = LETTER_WIDTH * max(map(len, candidate)), LINE_HEIGHT * len(candidate)
         if wide <= room[0] and high <= room[1]:
             return "\n".join(candidate), 0
         if wide <= room[1] and 0.75 * high <= room[0]:

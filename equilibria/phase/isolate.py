@@ -95,7 +95,9 @@ def _responsible(tracer: Tracer, crossings: Sequence[Crossing]) -> list[Place | 
     """Return, for each crossing, the block that is outside just beyond it."""
     if not crossings:
         return []
-    beyond = np.array([to_float(rational_bracket(c.inside, c.outside, WIDTHS[0])[1]) for c in crossings])
+    beyond = np.array(
+        [to_float(rational_bracket(c.inside, c.outside, WIDTHS[0])[1]) for c in crossings]
+    )
     across = np.array([c.horizontal for c in crossings])
     x = np.where(across, beyond, tracer.across[[c.column for c in crossings]])
     y = np.where(across, tracer.up[[c.row for c in crossings]], beyond)
@@ -165,4 +167,3 @@ def _between(place: Place) -> tuple[str, ...]:
     if kind.startswith("pair"):
         return (f"{i + 1}+", f"{j + 1}+")
     return (f"{i + 1}+", str(j + 1)) if kind == "inactive" else (f"{i + 1}+",)
-

@@ -6,9 +6,9 @@ two active modes is
     x1 x2 y1 y2 - kappa [y1 (eta^2 x2 - b2 u2 x1) + y2 (eta^2 x1 - b1 u1 x2)]
                 + kappa^2 (b1 b2 - eta^2)(u1 u2 - eta^2),
 
-with b1 = p_i p_j s_j, u1 = phi p_j m_j - b1, y1 = lambda + p_i^2 s_j + eta - phi p_i m_j, and 1 <-> 2
-for i <-> j; it has the root lambda = 0 of the rotations at phi = 1. The substitutions of `transfer`
-turn it into the characteristic polynomial of flow or map.
+with b1 = p_i p_j s_j, u1 = phi p_j m_j - b1, y1 = lambda + p_i^2 s_j + eta - phi p_i m_j, and
+1 <-> 2 for i <-> j; it has the root lambda = 0 of the rotations at phi = 1. The substitutions of
+`transfer` turn it into the characteristic polynomial of flow or map.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ class Substitution:
 
 
 def diagonal_block(p: Array, s: Array, m: Array, eta: Array, kappa: Array) -> Targets:
-    """Return (P_ii, W_ii): l^2 + (1+k) A l + 4 k eta p^2 s - phi p m (l + 2 k eta), A = p^2 s + eta."""
+    """Return l^2 + (1 + kappa) A l + 4 kappa eta p^2 s - phi p m (l + 2 kappa eta).
+
+    A = p^2 s + eta; the block of (P_ii, W_ii).
+    """
     square, target = p * p * s, p * m
     return (
         Poly.of(4 * kappa * eta * square, (1 + kappa) * (square + eta), 1.0),
@@ -103,19 +106,14 @@ def pair_block(
     b1, b2 = pi * pj * sj, pi * pj * si
     u1, u2 = (Poly.of(-b1), Poly.of(pj * mj)), (Poly.of(-b2), Poly.of(pi * mi))
     minus = Poly.of(-kappa)
-    left = _sum_by_target((square_times(x2, square),), _times(u2, Poly.of(-b2) * x1))
-    right = _sum_by_target((square_times(x1, square),), _times(u1, Poly.of(-b1) * x2))
+    left = _sum_by_target((Poly.of(square) * x2,), _times(u2, Poly.of(-b2) * x1))
+    right = _sum_by_target((Poly.of(square) * x1,), _times(u1, Poly.of(-b1) * x2))
     corner = Poly.of(kappa * kappa) * (Poly.of(b1 * b2) - Poly.of(square))
     return _sum_by_target(
         _times(_multiply(y1, y2), x1 * x2),
         _times(_sum_by_target(_multiply(y1, left), _multiply(y2, right)), minus),
         _times(_sum_by_target(_multiply(u1, u2), (Poly.of(-square),)), corner),
     )
-
-
-def square_times(poly: Poly, square: Array) -> Poly:
-    """Return eta^2 times a polynomial."""
-    return Poly.of(square) * poly
 
 
 def _times(block: Targets, factor: Poly) -> list[Poly]:

@@ -13,12 +13,12 @@ from equilibria.errors import FormatError
 from equilibria.joint import joint_variety
 from equilibria.model import Model
 from equilibria.phase.axes import Axis
-from equilibria.phase.boundary import KINDS, Boundary
+from equilibria.phase.boundary import KINDS, Boundary, BoundaryPoint
 from equilibria.phase.cells import Cells, evaluate, merge
 from equilibria.phase.chains import curves, runs
 from equilibria.phase.curves import breakpoints, exact_boundaries
 from equilibria.phase.diagram import PhaseDiagram, Region
-from equilibria.phase.isolate import isolate
+from equilibria.phase.isolate import Isolated, isolate
 from equilibria.phase.setting import Decay, Setting
 from equilibria.phase.spread import Progress, spread
 from equilibria.phase.strata import modes_in, rank_order, stratum_name
@@ -33,6 +33,8 @@ TRACED_PAIRS = 40
 CERTIFIED = 400
 CERTIFIED_UNEQUAL = 120
 CERTIFIED_MOMENTUM = 40
+
+Key = tuple[str, tuple[str, ...], str, tuple[BoundaryPoint, ...]]
 
 
 def phase_diagram(
@@ -127,27 +129,25 @@ def find_boundaries(
     if every > 1 and setting.model.exact:
         notes.append(f"{len(crossings)} boundary points, one in {every} certified")
     isolated = isolate(tracer, crossings, every=every)
-    pieces: dict[tuple[object, ...], list[str]] = {}
-    shapes: dict[tuple[object, ...], Boundary] = {}
+    found += _joined(items, isolated)
+    found.sort(key=lambda b: (KINDS.index(b.kind), b.between, b.block, b.strata))
+    return found, notes
+
+
+def _joined(items: Sequence[Item], isolated: Sequence[Isolated]) -> list[Boundary]:
+    """Return the crossings as curves; strata that end on the same curve share it."""
+    strata: dict[Key, list[str]] = {}
     for place, item in enumerate(items):
         own = [point for point in isolated if point.crossing.item == place]
         for curve in curves(own):
             for run in runs(curve):
                 points = tuple(point.point for point in run)
-                first = run[0]
-                key = (first.kind, first.block, points)
-                shapes[key] = Boundary(
-                    first.kind, first.between, first.block, (), points, formula_of(first.kind)
-                )
-                if item.is_map:
-                    pieces.setdefault(key, []).append(_name(item))
-    for key, shape in shapes.items():
-        strata = tuple(pieces.get(key, ()))
-        found.append(
-            Boundary(shape.kind, shape.between, shape.block, strata, shape.points, shape.formula)
-        )
-    found.sort(key=lambda b: (KINDS.index(b.kind), b.between, b.block, b.strata))
-    return found, notes
+                key = (run[0].kind, run[0].between, run[0].block, points)
+                strata.setdefault(key, []).extend([_name(item)] if item.is_map else [])
+    return [
+        Boundary(kind, between, block, tuple(names), points, formula_of(kind))
+        for (kind, between, block, points), names in strata.items()
+    ]
 
 
 def _affordable(setting: Setting) -> int:
@@ -189,7 +189,7 @@ def _items(setting: Setting, cells: Cells) -> tuple[list[Item], list[str]]:
     notes = []
     if len(ranked) > TRACED_STRATA:
         notes.append(
-            f"step boundaries of {TRACED_STRATA} of {len(ranked)} strata are traced, the most common"
+            f"step boundaries of the {TRACED_STRATA} most common of {len(ranked)} strata are traced"
         )
     chosen = sorted(ranked[:TRACED_STRATA], key=rank_order)
     items = [Item(tuple(k - 1 for k in modes_in(mask)), is_map=True) for mask in chosen]
@@ -197,6 +197,8 @@ def _items(setting: Setting, cells: Cells) -> tuple[list[Item], list[str]]:
         d = len(setting.modes)
         pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
         if len(pairs) > TRACED_PAIRS:
-            notes.append(f"oscillations of the first {TRACED_PAIRS} of {len(pairs)} pairs are traced")
+            notes.append(
+                f"oscillations of the first {TRACED_PAIRS} of {len(pairs)} pairs are traced"
+            )
         items += [Item(pair, is_map=False) for pair in pairs[:TRACED_PAIRS]]
     return items, notes

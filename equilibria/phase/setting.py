@@ -98,7 +98,9 @@ class Setting:
             raise FormatError(f"--x {self.x} and --y {self.y}: two different parameters are needed")
         family = procedure(self.model.procedure).family
         if family not in ("bootstrap", "direct", "contrastive", "joint"):
-            raise ScopeError(f"--procedure {self.model.procedure}: no phase diagram is known for it")
+            raise ScopeError(
+                f"--procedure {self.model.procedure}: no phase diagram is known for it"
+            )
         axes = (self.x, self.y)
         if "ema" in axes and self.model.procedure != "ema":
             raise FormatError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 SCAN = np.geomspace(2e-3, 1.0, 56)
-BISECTIONS = 46
+BISECTIONS = 38
 
 
 def top_stratum(order: Array, exists: Flags, n: int) -> Flags:
@@ -48,7 +48,7 @@ def closed_rate(rates: Rates, chosen: Flags, n: int) -> Array:
     beside = np.where(inside & ~chosen[:, None, :], rates.inactive, 0.0)
     output = np.where(chosen & (rank < n)[:, None], rates.output, 0.0)
     worst = np.maximum(fixed, np.where(chosen, np.maximum(rates.diagonal, output), 0.0).max(axis=1))
-    return np.maximum(worst, np.where(both, rates.pair, beside).max(axis=(1, 2)))
+    return np.asarray(np.maximum(worst, np.where(both, rates.pair, beside).max(axis=(1, 2))))
 
 
 def obeys(rules: Rules, chosen: Flags, n: int) -> Flags:
@@ -94,10 +94,10 @@ def _search(points: Points, chosen: Flags, p: Array) -> tuple[Array, Array]:
     runs = np.where(stable[: SCAN.size], 0, np.arange(1, SCAN.size + 1)[:, None])
     runs[np.arange(SCAN.size)[:, None] > last] = 0
     first = runs.max(axis=0)  # the scan index after the last unstable one below `last`
-    high = _bisect(points, chosen, SCAN[last] * ceiling, SCAN[np.minimum(last + 1, 55)] * ceiling)
-    low = _bisect(
-        points, chosen, SCAN[np.minimum(first, 55)] * ceiling, SCAN[np.maximum(first - 1, 0)] * ceiling
-    )
+    end = SCAN.size - 1
+    high = _bisect(points, chosen, SCAN[last] * ceiling, SCAN[np.minimum(last + 1, end)] * ceiling)
+    above, below = SCAN[np.minimum(first, end)], SCAN[np.maximum(first - 1, 0)]
+    low = _bisect(points, chosen, above * ceiling, below * ceiling)
     low = np.where(first == 0, 0.0, low)
     return np.where(some, low, np.nan), np.where(some, high, np.nan)
 

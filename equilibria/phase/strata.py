@@ -138,7 +138,7 @@ def _masks(rules: Rules, place: int, n: int) -> _Sets:
             changed |= grown != closure[i]
             closure[i] = grown
     usable = sum(1 << i for i in range(d) if allowed >> i & 1 and not closure[i] & ~allowed)
-    conflict = rules.conflict
+    conflict, ranks = rules.conflict, rules.ranks[place]
     return _Sets(
         n=n,
         allowed=usable,
@@ -146,7 +146,7 @@ def _masks(rules: Rules, place: int, n: int) -> _Sets:
         conflict=(0,) * d if conflict is None else tuple(mask_of(row) for row in conflict[place]),
         output=mask_of(rules.output[place]),
         needed=0 if rules.needed is None else mask_of(rules.needed[place]),
-        ranks=(bool(rules.ranks[place, 0]), bool(rules.ranks[place, 1]), bool(rules.ranks[place, 2])),
+        ranks=(bool(ranks[0]), bool(ranks[1]), bool(ranks[2])),
     )
 
 
@@ -190,7 +190,10 @@ def _count(sets: _Sets) -> StableStrata:
     good = rank <= sets.n
     for place, mode in enumerate(order):
         present = (subsets >> place & 1).astype(np.bool_)
-        need, against = _compressed(sets.require[mode], order), _compressed(sets.conflict[mode], order)
+        need, against = (
+            _compressed(sets.require[mode], order),
+            _compressed(sets.conflict[mode], order),
+        )
         good &= ~present | ((subsets & need == need) & (subsets & against == 0))
     free = np.where(rank == 0, sets.ranks[0], sets.ranks[1])
     free &= subsets & _compressed(sets.output, order) == 0

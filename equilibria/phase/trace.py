@@ -114,15 +114,15 @@ class Tracer:
     def _edges(self, nodes: States, *, horizontal: bool) -> list[Crossing]:
         first = nodes[:, :, :-1] if horizontal else nodes[:, :-1, :]
         second = nodes[:, :, 1:] if horizontal else nodes[:, 1:, :]
-        changed = (first + second == 1) & (first != second) & (first >= 0) & (second >= 0)
+        changed = np.logical_and(first + second == 1, np.minimum(first, second) >= 0)
         line = self.across if horizontal else self.up
         found = []
-        for item, row, column in np.argwhere(changed):
-            at = int(column if horizontal else row)
+        for item, row, column in np.argwhere(changed).tolist():
+            at = column if horizontal else row
             low, high = float(line[at]), float(line[at + 1])
             if first[item, row, column] == OUTSIDE:
                 low, high = high, low
-            found.append(Crossing(int(item), horizontal, int(row), int(column), low, high))
+            found.append(Crossing(item, horizontal, row, column, low, high))
         return found
 
     def _bisected(self, crossings: list[Crossing]) -> list[Crossing]:

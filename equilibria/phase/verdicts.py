@@ -63,7 +63,7 @@ class Rules:
 
 @dataclass(slots=True)
 class Decided:
-    """The rules of flow and map, the kind of boundary a point lies on, and the blocks behind them."""
+    """The rules of flow and map, the kind of boundary a point lies on, the blocks behind them."""
 
     flow: Rules
     map: Rules
@@ -99,7 +99,7 @@ class _Decision:
     def run(self) -> Decided:
         alive = self._alive()
         flow = self._flow(alive)
-        step = self._closed_map(flow) if self.blocks.rates else self._general_map(flow)
+        step = self._closed_map(flow) if self.blocks.rates else self._general_map(flow, alive)
         return Decided(flow, step, self.boundary, self.blocks)
 
     def _alive(self) -> Flags:
@@ -162,22 +162,23 @@ class _Decision:
     def _pair_loss(self) -> Array:
         return np.maximum(self.loss[:, :, None], self.loss[:, None, :])
 
-    def _general_map(self, flow: Rules) -> Rules:
+    def _general_map(self, flow: Rules, alive: Flags) -> Rules:
+        """Return the rules of the map by its own polynomials: it may differ from the flow (T7.0)."""
         points = self.points
-        alive = flow.allowed
         pairs = alive[:, :, None] & alive[:, None, :] & np.triu(self.others)
         allowed, conflict = self._general(alive, pairs, is_map=True)
+        output = points.kappa[:, None] * self.blocks.p * points.m
         return Rules(
             allowed=allowed,
             require=flow.require | self._inactive_map(alive[:, :, None] & self.others),
-            conflict=conflict if flow.conflict is None else flow.conflict | conflict,
-            output=self._fast("output", points.kappa[:, None] * self.blocks.p * points.m, self.loss, alive),
+            conflict=conflict,
+            output=self._fast("output", output, self.loss, alive),
             needed=None,
             ranks=~self._fast("rank", bootstrap_rank_rates(points), self.margin, np.True_),
         )
 
     def _inactive_map(self, where: Flags) -> Flags:
-        """Return where an inactive input's multipliers are outside; equal modes leave one neutral."""
+        """Return where an inactive input's multipliers are outside; equal modes have one neutral."""
         same = np.broadcast_to(self.points.same, where.shape)
         bad = self._inactive_block(where & ~same, neutral=False)
         if (where & same).any():
@@ -196,7 +197,7 @@ class _Decision:
         return self._scatter("inactive", where, (index, i, j), inside[:, 0], doubt[:, 0])
 
     def _general(self, alive: Flags, pairs: Flags, *, is_map: bool) -> tuple[Flags, Flags]:
-        """Return the modes whose diagonal block is inside, and the pairs whose block is not (T7.3)."""
+        """Return the modes whose diagonal block is inside, the pairs whose block is not (T7.3)."""
         points, p = self.points, self.blocks.p
         index, i = np.nonzero(alive)
         chosen = points.take(index)

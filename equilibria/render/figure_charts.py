@@ -40,7 +40,7 @@ def draw_predictors(axes: Axes, report: Report) -> None:
             gid=f"component:{component.id}",
         )
     axes.set_xlabel("Re p, eigenvalues of the predictor")
-    _chart(axes, report, components)
+    _chart(axes, report, components, "predictor of each component")
 
 
 def predictor_eigenvalues(component: Component) -> list[float]:
@@ -63,17 +63,17 @@ def draw_extents(axes: Axes, report: Report) -> None:
         marker(axes, value, row, kind, gid=f"component:{component.id}", size=6.0)
     axes.axvline(1.0, color=FAINT, linewidth=0.8, zorder=0)
     axes.set_xlabel("radius, largest normal multiplier in modulus")
-    _chart(axes, report, components)
+    _chart(axes, report, components, "largest multiplier of each component")
 
 
-def _chart(axes: Axes, report: Report, components: Sequence[Component]) -> None:
+def _chart(axes: Axes, report: Report, components: Sequence[Component], title: str) -> None:
     from matplotlib.lines import Line2D
 
     axes.set_yticks(range(len(components)), [drawable(c.id, 18) for c in components], fontsize=8)
     axes.set_ylim(max(len(components), 3) - 0.4, -0.6)
     axes.margins(x=0.08)
     hidden = len(report.components) - len(components)
-    axes.set_title("components" + (f" (the first {len(components)})" if hidden else ""))
+    axes.set_title(title + (f" (the first {len(components)})" if hidden else ""))
     kinds = {standing(c.flow.verdict, c.map.verdict) for c in components}
     handles = [
         Line2D([], [], **marker_style(kind, 7.0), label=kind.value)

@@ -347,11 +347,19 @@ def _entrywise(report: Report) -> list[str]:
 
 def _polynomial_rows(system: PolynomialSystem, kind: str) -> list[str]:
     equations = system.flow if kind == "flow" else system.map
-    left = r"\dot{{{}}}" if kind == "flow" else "{{{}}}^+"
     return [
-        _broken(entry.latex(variable), left.format(variable(name)))
+        _broken(entry.latex(variable), _dotted(name) if kind == "flow" else _next(name))
         for name, entry in equations.items()
     ]
+
+
+def _dotted(name: str) -> str:
+    """Return the time derivative of a variable, the dot over its letter and not its index."""
+    return re.sub(r"^(\\mathrm\{\w+\}|\w)", r"\\dot{\1}", variable(name))
+
+
+def _next(name: str) -> str:
+    return f"{{{variable(name)}}}^+"
 
 
 def _broken(body: str, left: str) -> str:

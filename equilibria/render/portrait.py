@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.analyze import analyze
+from equilibria.analysis import analyze
 from equilibria.errors import AnalysisError
 from equilibria.grammar import parse
 from equilibria.lift import entry_float
