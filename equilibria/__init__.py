@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from equilibria.version import VERSION as __version__
+from equilibria.version import VERSION
 
 if TYPE_CHECKING:
     from equilibria.analysis import analyze
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from equilibria.moments import Moments
     from equilibria.report import Report
     from equilibria.results import Component, How, Stability, Verdict
+
+__version__ = VERSION
 
 _HOME = {
     "Component": "equilibria.results",

@@ -7,12 +7,12 @@ EMA share one set of blocks. Start with `aligned_variety`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,7 +98,10 @@ def _standing(model: Model, modes: Sequence[Mode], mixed: int) -> tuple[bool, st
     if len({mode.s for mode in modes}) == 1:
         return True, "Sigma is isotropic, so every equilibrium is aligned (T6.4) [proved]"
     if model.n == 1 or model.d == 1:
-        return True, "rank is at most 1 and the pencil p^2 s - p m + eta is diagonal (T6.6) [proved]"
+        return (
+            True,
+            "rank is at most 1 and the pencil p^2 s - p m + eta is diagonal (T6.6) [proved]",
+        )
     tail = f"{mixed} in which two modes mix (T6.5)" if mixed else "no two modes can mix (T6.5)"
     if model.d == 2:
         return True, f"rank 1 is aligned (T6.6), and of rank 2 {tail} [proved]"
@@ -166,9 +169,7 @@ def _stable_count(positive: StableSets, negative: StableSets, n: int) -> int:
     return convolve_counts(positive.counts(n), negative.counts(n), n)
 
 
-def _stable_strata(
-    positive: StableSets, negative: StableSets, n: int
-) -> Iterator[Stratum]:
+def _stable_strata(positive: StableSets, negative: StableSets, n: int) -> Iterator[Stratum]:
     """Yield the closed sets of both signs together."""
     lists = Lists([*positive.groups, *negative.groups])
     offset = len(positive.groups)
@@ -236,10 +237,7 @@ def evaluate(model: Model, modes: Sequence[Mode], strata: Sequence[Stratum]) -> 
     blocks = Blocks([states[k] for k in keys], modes, model.eta, exact=model.exact)
     with_pairs = any(len(stratum) > 1 for stratum in strata)
     tables = _tables(model, blocks, with_pairs=with_pairs)
-    sets = [
-        np.array([index[id(s)] for s in stratum], dtype=np.intp)
-        for stratum in strata
-    ]
+    sets = [np.array([index[id(s)] for s in stratum], dtype=np.intp) for stratum in strata]
     mode_of_state = np.array([states[k].mode.number - 1 for k in keys], dtype=np.intp)
     members = Members(sets, mode_of_state, len(modes))
     return _Assembly(model, modes, strata, blocks, tables, members).components()
@@ -317,12 +315,6 @@ class _Assembly:
         zeros = self.members.zeros(
             diagonal=t.diagonal.zero, pair=t.pair.zero, inactive=t.inactive.zero
         )
-        output = [
-            t.output.flow_extent,
-            t.output.map_sign,
-            t.output.map_extent,
-            t.output.inverse_step,
-        ]
         rows = zip(
             self.strata,
             self.members.sets,
@@ -338,15 +330,19 @@ class _Assembly:
             self._component(
                 stratum,
                 zero_count=int(zero),
-                signs=(int(f), max(int(s), _worst(output[1], chosen, -1, stratum, self.model))),
-                abscissa=max(float(a), _worst(output[0], chosen, -np.inf, stratum, self.model)),
-                radius=max(float(r), _worst(output[2], chosen, 0.0, stratum, self.model)),
-                inverse=max(float(v), _worst(output[3], chosen, 0.0, stratum, self.model)),
+                signs=(int(f), max(int(s), int(self._output(t.output.map_sign, chosen, -1)))),
+                abscissa=max(float(a), self._output(t.output.flow_extent, chosen, -np.inf)),
+                radius=max(float(r), self._output(t.output.map_extent, chosen, 0.0)),
+                inverse=max(float(v), self._output(t.output.inverse_step, chosen, 0.0)),
             )
             for stratum, chosen, f, s, a, r, v, zero in rows
         ]
 
-    def _maxima(self, pick, floor: float):  # type: ignore[no-untyped-def]
+    def _output(self, table: NDArray[Any], chosen: NDArray[np.intp], floor: float) -> float:
+        """Return the worst block beside an inactive output; there is one when 0 < k < n."""
+        return float(table[chosen].max()) if 0 < chosen.size < self.model.n else floor
+
+    def _maxima(self, pick: Callable[[KindTables], NDArray[Any]], floor: float) -> NDArray[Any]:
         t = self.tables
         return self.members.maxima(
             diagonal=pick(t.diagonal), pair=pick(t.pair), inactive=pick(t.inactive), floor=floor
@@ -476,24 +472,8 @@ class _Assembly:
         )
 
 
-def _worst(
-    table: NDArray[np.generic],
-    chosen: NDArray[np.intp],
-    floor: float,
-    stratum: Stratum,
-    model: Model,
-):  # type: ignore[no-untyped-def]
-    """Return the worst output block; there is one only beside an inactive output."""
-    if not 0 < len(stratum) < model.n:
-        return floor
-    return table[chosen].max()
-
-
 def stratum_id(stratum: Stratum) -> str:
     """Return an id such as `rank2:1+,3-`; `rank0` is full collapse."""
     if not stratum:
         return "rank0"
     return f"rank{len(stratum)}:" + ",".join([s.label for s in stratum])
-
-
-__all__ = ["KindTables", "aligned_variety", "evaluate", "stratum_id"]

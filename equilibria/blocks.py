@@ -202,9 +202,7 @@ class Blocks:
     ) -> Array:
         q = self.p[i] ** 2 + self.p[j] ** 2
         a, b = self.eta_value + self.s[i] * q, self.eta_value + self.s[j] * q
-        return dynamics.pair(
-            a, b, self.p[j] * self.m[i], self.p[i] * self.m[j], self.eta_value
-        )
+        return dynamics.pair(a, b, self.p[j] * self.m[i], self.p[i] * self.m[j], self.eta_value)
 
     # The largest stable step (T10.1): h* = 2 (1 + nu)/rate, rate = lambda_max X(phi*).
 

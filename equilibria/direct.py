@@ -159,8 +159,8 @@ class _Analysis:
         f = p^(1/a), and D = (p_i - p_j)/(f_i - f_j) is 1 for a = 1 and 1/(p_i + p_j) for a = 1/2.
         """
         p, q = in_common_field(left.p, right.p)
-        s, r, m, l, eta = left.mode.s, right.mode.s, left.mode.m, right.mode.m, self.model.eta
-        growth = p * l - p * p * r + q * m - q * q * s - 2 * eta
+        s, r, eta = left.mode.s, right.mode.s, self.model.eta
+        growth = p * right.mode.m - p * p * r + q * left.mode.m - q * q * s - 2 * eta
         if self.exponent == 1:
             return growth + 2 * eta - p * q * (s + r)
         mixed = q * (eta - p * q * r) + p * (eta - p * q * s)

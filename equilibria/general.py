@@ -35,6 +35,7 @@ from equilibria.results import (
 SEARCH_DIMENSION = 4
 SEARCH_STARTS = 600
 STEP_SIZE_UNKNOWNS = 100
+DENSE_UNKNOWNS = 2000
 EXCHANGES = 4
 
 
@@ -183,8 +184,8 @@ class _Solver:
         rates = [model.eta_p, model.eta]
         bound = 2 * (1 + model.nu) / model.h
         slack = bound - max(rates)
-        sign = Verdict.STABLE if slack > 0 else (
-            Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE
+        sign = (
+            Verdict.STABLE if slack > 0 else (Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE)
         )
         flow, step = component.flow, component.map
         return Component(
@@ -196,7 +197,11 @@ class _Solver:
                 Verdict.STABLE, How.PROVED, 0, flow.extent, build_spectrum=flow.build_spectrum
             ),
             map=Stability(
-                sign, How.PROVED, 0, step.extent, to_float(bound / max(rates)),
+                sign,
+                How.PROVED,
+                0,
+                step.extent,
+                to_float(bound / max(rates)),
                 build_spectrum=step.build_spectrum,
             ),
             build_detail=component.build_detail,
@@ -206,20 +211,30 @@ class _Solver:
         """Return one equilibrium as a component: an O(n)-orbit."""
         model, core = self.model, item.core
         k = core.rank
-        shared = {"n": model.n, "kappa": self.kappa}
         ema = model.procedure == "ema"
         beta = to_float(model.flow_rate) if ema else None
         mu = to_float(model.mu) if ema else None
         nu = to_float(model.nu)
-        flow = nc.flow_spectrum(core, self.sigma, self.m, self.eta, beta=beta, **shared)
+        flow = nc.flow_spectrum(
+            core, self.sigma, self.m, self.eta, beta=beta, n=model.n, kappa=self.kappa
+        )
         step = nc.map_spectrum(
-            core, self.sigma, self.m, self.eta, h=to_float(model.h), mu=mu, nu=nu, **shared
+            core,
+            self.sigma,
+            self.m,
+            self.eta,
+            h=to_float(model.h),
+            mu=mu,
+            nu=nu,
+            n=model.n,
+            kappa=self.kappa,
         )
         largest = None
-        small = k * k + k * model.d <= STEP_SIZE_UNKNOWNS or (mu is None and k * k + k * model.d <= 2000)
+        unknowns = k * k + k * model.d
+        small = unknowns <= STEP_SIZE_UNKNOWNS or (mu is None and unknowns <= DENSE_UNKNOWNS)
         if with_step and small and step.verdict.verdict == "stable":
             largest = nc.largest_step(
-                core, self.sigma, self.m, self.eta, mu=mu, nu=nu, **shared
+                core, self.sigma, self.m, self.eta, mu=mu, nu=nu, n=model.n, kappa=self.kappa
             )
         return Component(
             id=name,
@@ -376,7 +391,10 @@ def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) ->
     )
     verdict = item.verdict
     flow = Stability(
-        Verdict(verdict.verdict), How.NUMERIC, item.tangent, float(verdict.extent),
+        Verdict(verdict.verdict),
+        How.NUMERIC,
+        item.tangent,
+        float(verdict.extent),
         note="degenerate at its balanced point" if verdict.verdict == "undecided" else "",
         build_spectrum=lambda: spectrum,
     )
@@ -388,7 +406,8 @@ def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) ->
         flow=flow,
         map=_euler(model, item, flow),
         note="at the balanced point of canonical correlations " + _ranges([j + 1 for j in item.J])
-        if rank else "",
+        if rank
+        else "",
         build_detail=lambda: Detail(("P*W*Sigma = W*M", f"rank W = {rank}"), point),
     )
 
@@ -401,7 +420,9 @@ def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stabil
     if model.procedure == "ema":
         return Stability(
             Verdict.UNSTABLE if flow.verdict is Verdict.UNSTABLE else Verdict.UNDECIDED,
-            How.NUMERIC, flow.neutral, None,
+            How.NUMERIC,
+            flow.neutral,
+            None,
             note="the map of EMA without decay is not analysed for moments that do not commute",
         )
     h = to_float(model.h)

@@ -45,10 +45,10 @@ class MixedPair:
     def predictor(self, eta: Fraction) -> list[list[Surd]]:
         """Return A = (X Sigma + eta) M^-1; then P = A^T and W = A/sqrt(a) up to O(n) (T6.1)."""
         x12, one = self.x12, self.x12 * 0
-        s, r, m, l = self.left.s, self.right.s, self.left.m, self.right.m
+        s, r, m, k = self.left.s, self.right.s, self.left.m, self.right.m
         return [
-            [one + (self.x11 * s + eta) / m, x12 * (r / l)],
-            [x12 * (s / m), one + (self.x22 * r + eta) / l],
+            [one + (self.x11 * s + eta) / m, x12 * (r / k)],
+            [x12 * (s / m), one + (self.x22 * r + eta) / k],
         ]
 
 

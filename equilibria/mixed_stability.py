@@ -40,8 +40,10 @@ def mixed_components(model: Model, pairs: Sequence[MixedPair]) -> list[Component
         )
         sign = "+" if pair.sign > 0 else "-"
         note = f"modes {pair.left.number} and {pair.right.number} mix, x12 {sign} (T6.5)"
-        component = solver.component(Found(core, note), f"rank2:{chr(ord('a') + index % 26)}"
-                                     + (str(index // 26) if index >= 26 else ""))
+        component = solver.component(
+            Found(core, note),
+            f"rank2:{chr(ord('a') + index % 26)}" + (str(index // 26) if index >= 26 else ""),
+        )
         if model.moments.is_diagonal:
             component = replace(component, build_detail=partial(_detail, model, pair))
         found.append(component)

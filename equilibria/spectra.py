@@ -112,8 +112,8 @@ class _Collector:
             self._free_surd(a - b, 1)
             return
         polynomial = d.scalar(np.array(float(a)), np.array(float(b)))
-        for root in np.sort_complex(polynomial_roots(polynomial).ravel()):
-            self._add(complex(d.eigenvalues(root)), 1, self._scalar_text(a, b))
+        for value in d.eigenvalues(np.sort_complex(polynomial_roots(polynomial).ravel())):
+            self._add(complex(value), 1, self._scalar_text(a, b))
 
     def _scalar_text(self, a: Surd, b: Surd) -> str | None:
         if self.dynamics.is_map:
@@ -175,15 +175,16 @@ class _Collector:
         square = p * p + q * q
         a, b = square * left.mode.s + eta, square * right.mode.s + eta
         u, v = q * left.mode.m, p * right.mode.m
-        polynomial = d.pair(*(np.array(float(x)) for x in (a, b, u, v)), to_float(eta))
+        terms = [np.array(float(x)) for x in (a, b, u, v)]
+        polynomial = d.pair(terms[0], terms[1], terms[2], terms[3], to_float(eta))
         text = None
         if not d.is_map and not d.ema:
             constant = (a - u) * (b - v) - eta**2
             text = f"root of l**2 + ({(a + b - u - v).text()})*l + ({constant.text()})"
         elif not d.is_map:
             text = self._quartic_text(a, b, u, v)
-        for root in np.sort_complex(polynomial_roots(polynomial).ravel()):
-            self._add(complex(d.eigenvalues(root)), 1, text)
+        for value in d.eigenvalues(np.sort_complex(polynomial_roots(polynomial).ravel())):
+            self._add(complex(value), 1, text)
 
     def _quartic_text(self, a: Surd, b: Surd, u: Surd, v: Surd) -> str:
         beta, eta = self.model.flow_rate, self.model.eta

@@ -212,10 +212,12 @@ def stable_sets(groups: Sequence[Group], inactive_signs: NDArray[np.int8]) -> St
     `inactive_signs[i, j]` is the sign of the growth rate of (inactive) group j when group i is at
     p+. A zero is degenerate, so it forbids as a positive sign does: such strata are not stable.
     """
-    order = sorted(range(len(groups)), key=cmp_to_key(lambda i, j: _compare(groups[i], groups[j])))
+    by_root = cmp_to_key(_compare)
+    order = sorted(range(len(groups)), key=lambda i: by_root(groups[i]))
     ordered = tuple(groups[i] for i in order)
     signs = inactive_signs[order][:, order]
-    forced, conflicts = [], set()
+    forced: list[int] = []
+    conflicts: set[tuple[int, int]] = set()
     for i in range(len(ordered)):
         later = (signs[i, i + 1 :] >= 0).nonzero()[0]
         forced.append(i + 1 + int(later[0]) if later.size else len(ordered))

@@ -288,7 +288,8 @@ class _Numbers:
     def _measure(self, block: Matrices, *, neutral: int) -> tuple[float, float, float]:
         h = self.dynamics.h
         values = flow_matrix(block, self.dynamics.beta, ema=self.dynamics.ema)
-        abscissa = _leading(np.linalg.eigvals(values), 0.0, neutral).real.max()
+        rates = np.asarray(np.linalg.eigvals(values), dtype=np.complex128)
+        abscissa = _leading(rates, 0.0, neutral).real.max()
         radius = float(np.abs(_leading(self._multipliers(block, h), 1.0, neutral)).max())
         return float(abscissa), radius, self._largest_step(block, neutral)
 

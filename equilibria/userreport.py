@@ -94,9 +94,7 @@ def parse_overrides(words: list[str] | None) -> dict[str, str]:
 
 def _summary(variety: Variety) -> Summary:
     stable = tuple(c.id for c in variety.components if c.map.verdict is Verdict.STABLE)
-    undecided = tuple(
-        c.id for c in variety.components if c.map.verdict is Verdict.UNDECIDED
-    )
+    undecided = tuple(c.id for c in variety.components if c.map.verdict is Verdict.UNDECIDED)
     count = len(variety.components)
     noun = "component" if count == 1 else "components"
     text = f"{len(stable)} of {count} {noun} of equilibria {'is' if len(stable) == 1 else 'are'} stable."

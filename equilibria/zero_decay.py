@@ -391,7 +391,7 @@ def _never(condition: str | None) -> bool:
 
 
 def _text(terms: dict[str, Fraction]) -> str:
-    pieces = []
+    pieces: list[str] = []
     for monomial, coefficient in sorted(terms.items(), key=lambda item: (item[0] == "", item[0])):
         size = abs(coefficient)
         body = (

@@ -17,7 +17,7 @@ from equilibria.system import PolynomialSystem
 
 def state_of(component: Component, system: PolynomialSystem, kind: str) -> dict[str, float]:
     """Return the representative as a point of the system; velocities rest at zero."""
-    point = {name: 0.0 for name in (system.flow if kind == "flow" else system.map)}
+    point = dict.fromkeys(system.flow if kind == "flow" else system.map, 0.0)
     for letter, rows in component.representative.items():
         for i, row in enumerate(rows, 1):
             for j, value in enumerate(row, 1):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted((ROOT / "equilibria").rglob("*.py")) + [ROOT / "cli.py"]
+SOURCES = [*sorted((ROOT / "equilibria").rglob("*.py")), ROOT / "cli.py"]
 
 # Lower layers must not import higher ones; a module not named here may be imported by all.
 LAYERS = [
@@ -47,7 +47,9 @@ def layer_name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_module_imports_torch_or_the_measured_half(path: Path) -> None:
-    heavy = [n for n, _ in imports_of(path) if n.split(".")[0] in ("torch", "torchvision", "empirical")]
+    heavy = [
+        n for n, _ in imports_of(path) if n.split(".")[0] in ("torch", "torchvision", "empirical")
+    ]
     assert heavy == []
 
 
@@ -91,8 +93,11 @@ def test_nothing_evaluates_text_or_unpickles(path: Path) -> None:
         if isinstance(node, ast.Call):
             target = node.func
             name = target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
-            owner = target.value.id if isinstance(target, ast.Attribute) and isinstance(
-                target.value, ast.Name) else ""
+            owner = (
+                target.value.id
+                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+                else ""
+            )
             if name in FORBIDDEN and owner != "re":
                 calls.append(f"{path.name}:{node.lineno} {name}")
             if name == "load" and owner == "np":

@@ -113,8 +113,16 @@ def test_too_large_a_step_is_explained(capsys):
 def test_a_fold_is_undecided_and_exits_with_3(capsys):
     # m^2 = 4 eta s exactly: the two roots are one.
     code, out, _ = run(
-        capsys, "equilibria", "--signal", "1", "--total", "1", "--weight-decay", "1/4",
-        "--embed-dim", "1",
+        capsys,
+        "equilibria",
+        "--signal",
+        "1",
+        "--total",
+        "1",
+        "--weight-decay",
+        "1/4",
+        "--embed-dim",
+        "1",
     )
     assert code == 3
     assert "undecided" in out
@@ -168,7 +176,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "expected"), BAD, ids=[" ".join(w) for w, _ in BAD])
-def test_bad_input_is_one_clear_line_and_exit_code_2(capsys, tmp_path, monkeypatch, words, expected):
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    capsys, tmp_path, monkeypatch, words, expected
+):
     monkeypatch.chdir(tmp_path)
     code, out, err = run(capsys, "equilibria", *words)
     assert code == 2
@@ -181,7 +191,11 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(capsys, tmp_path, monkeypat
 
 def bad_archives():
     eye = np.eye(2)
-    yield "asymmetric", {"Sigma": eye, "M": np.array([[1.0, 0.5], [0.0, 1.0]])}, "M is not symmetric"
+    yield (
+        "asymmetric",
+        {"Sigma": eye, "M": np.array([[1.0, 0.5], [0.0, 1.0]])},
+        "M is not symmetric",
+    )
     yield "indefinite", {"Sigma": np.diag([1.0, -1.0]), "M": eye}, "Sigma is not positive definite"
     yield "nan", {"Sigma": eye, "M": np.array([[np.nan, 0], [0, 1.0]])}, "M is nan at (0, 0)"
     yield "shapes", {"Sigma": eye, "M": np.eye(3)}, "shape"
@@ -191,7 +205,9 @@ def bad_archives():
     yield "objects", {"Sigma": np.array([[eye]], dtype=object), "M": eye}, "not a NumPy .npz"
 
 
-@pytest.mark.parametrize(("name", "arrays", "expected"), list(bad_archives()), ids=lambda v: str(v)[:12])
+@pytest.mark.parametrize(
+    ("name", "arrays", "expected"), list(bad_archives()), ids=lambda v: str(v)[:12]
+)
 def test_bad_moment_files_are_one_clear_line(capsys, tmp_path, name, arrays, expected):
     path = tmp_path / f"{name}.npz"
     np.savez(path, **arrays)
@@ -227,8 +243,18 @@ def test_moments_command_and_its_use(capsys, tmp_path):
     np.savez(tmp_path / "images.npz", x_train=images)
     out = tmp_path / "m.npz"
     code, text, _ = run(
-        capsys, "moments", "--images", str(tmp_path / "images.npz"), "--size", "3",
-        "--augment", "noise=0.1,flip", "--views", "4", "--out", str(out),
+        capsys,
+        "moments",
+        "--images",
+        str(tmp_path / "images.npz"),
+        "--size",
+        "3",
+        "--augment",
+        "noise=0.1,flip",
+        "--views",
+        "4",
+        "--out",
+        str(out),
     )
     assert code == 0
     assert "relative commutator" in text
@@ -289,7 +315,10 @@ def test_help_has_examples(capsys, words):
 def test_the_script_runs_as_a_process():
     done = subprocess.run(
         [sys.executable, "cli.py", "equilibria", "--ema", "0.99"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0
     assert "3 of 9" in done.stdout
@@ -299,8 +328,19 @@ def test_the_script_runs_as_a_process():
 def test_real_images_end_to_end(capsys, tmp_path, cifar_small):
     out = tmp_path / "m.npz"
     code, text, _ = run(
-        capsys, "moments", "--images", f"{cifar_small}:x_train", "--size", "8", "--gray",
-        "--augment", "shift=2,flip,noise=0.1,brightness=0.2", "--views", "4", "--out", str(out),
+        capsys,
+        "moments",
+        "--images",
+        f"{cifar_small}:x_train",
+        "--size",
+        "8",
+        "--gray",
+        "--augment",
+        "shift=2,flip,noise=0.1,brightness=0.2",
+        "--views",
+        "4",
+        "--out",
+        str(out),
     )
     assert code == 0
     assert "do not commute" in text

@@ -2,9 +2,10 @@
 
 A pool of `width` trajectories advances together through NumPy; one that has settled leaves the pool
 and the next start takes its place, so no work is spent on settled ones. Every operation acts on one
-trajectory at a time (elementwise, row maxima, one matrix product a trajectory) and the step-size
+trajectory at a time (elementwise, sums along rows, one matrix product a trajectory) and the step-size
 rule uses comparisons with a fixed table instead of powers, so that a trajectory does not depend on
-its neighbours: the same start gives the same bits in any batch.
+its neighbours: the same start gives the same bits in any batch. The error norm is the root mean square
+over the variables, as in scipy's `solve_ivp`, so equal tolerances mean the same.
 
 Coefficients: Dormand and Prince 1980, in the form of Hairer, Norsett and Wanner, table II.5.2.
 """
@@ -133,7 +134,8 @@ class _Pool:
         np.multiply(tmp, self.control.rtol, out=tmp)
         np.add(tmp, self.control.atol, out=tmp)
         np.divide(error, tmp, out=error)
-        norm = error.max(axis=1)
+        np.multiply(error, error, out=error)
+        norm = np.sqrt(error.sum(axis=1) / error.shape[1])
         norm[~np.isfinite(norm)] = 1e30
         accepted = norm <= 1.0
         self.t[:a] += np.where(accepted, h, 0.0)

@@ -130,8 +130,8 @@ def _certified_rows(
     """Return rows between c_- and c_+, denser towards c = 0."""
     half = max(1, count // 2)
     steps = (np.arange(1, half + 1) / (half + 1)) ** 2
-    values = [thresholds["c_minus"].high * x for x in steps[::-1]]
-    values += [0.0] + [thresholds["c_plus"].low * x for x in steps]
+    values = [thresholds["c_minus"].high * x for x in steps[::-1].tolist()]
+    values += [0.0] + [thresholds["c_plus"].low * x for x in steps.tolist()]
     rows = []
     for c in values:
         C = Fraction(c) / problem.unit**2
@@ -163,54 +163,72 @@ def _certified_curve(problem: ModeProblem, boundary: Separatrix) -> tuple[tuple[
 
 
 def _numeric(problem: ModeProblem, count: int, tolerance: float) -> Boundary:
-    """Return the boundary on the slice t = w by sections."""
-    scale = abs(to_float(problem.unit))
+    """Return the boundary on the slice t = w by sections: rows at p >= 0, the curve at any p."""
+    if not problem.states:
+        return _make(problem, How.NUMERIC, _without_roots(problem))
+    scale, alpha = abs(to_float(problem.unit)), to_float(problem.model.alpha)
     sign = 1.0 if problem.unit > 0 else -1.0
-    alpha = to_float(problem.model.alpha)
-    zero = crossings(
+    heights = np.concatenate([[0.0], np.linspace(-1.0, 2.5, count + 1) * scale])
+    columns = crossings(
         problem,
-        lambda rows, w: np.column_stack([0 * w, w, w]),
-        np.array([1e-6 * scale]),
-        np.array([4 * scale / math.sqrt(alpha)]),
-        tolerance=tolerance,
-    )[0]
-    thresholds = {}
-    top = 0.5 * scale**2
-    if not np.isnan(zero).any():
-        c_zero = alpha * zero**2
-        thresholds["c_zero"] = Bounds(float(c_zero[0]), float(c_zero[1]), How.NUMERIC)
-        top = 1.5 * float(c_zero[1])
-    half = max(1, count // 2)
-    steps = np.arange(1, half + 1) / half
-    c = np.concatenate([-((1.5 * scale) ** 2) * (steps[::-1] ** 2), [0.0], top * steps])
-    low = np.where(c < 0, np.sqrt(np.maximum(-c, 0)), -2 * scale)
-    slice_points = on_slice(problem)
-    bracket = crossings(
-        problem,
-        lambda rows, p: slice_points(c[rows], sign * p),
-        low,
-        np.full_like(c, 2.5 * scale),
+        lambda rows, w: np.column_stack([sign * heights[rows], w, w]),
+        np.full_like(heights, 1e-7 * scale),
+        np.full_like(heights, 4 * scale / math.sqrt(alpha)),
         tolerance=tolerance,
     )
-    rows = [
-        (float(x), *sorted((sign * float(a), sign * float(b))))
-        for x, (a, b) in zip(c, bracket, strict=True)
-        if not math.isnan(a)
+    thresholds = {}
+    if not np.isnan(columns[0]).any():
+        low, high = (float(alpha * w * w) for w in columns[0])
+        thresholds["c_zero"] = Bounds(low, high, How.NUMERIC)
+    middle = columns[1:].mean(axis=1)
+    curve = [
+        (sign * p, w)
+        for p, w in zip(heights[1:].tolist(), middle.tolist(), strict=True)
+        if not math.isnan(w)
     ]
-    curve = [(0.5 * (a + b), x) for x, a, b in rows]
-    points = tuple((p, math.sqrt(max(0.0, x + p * p) / alpha)) for p, x in sorted(curve))
     return _make(
         problem,
         How.NUMERIC,
-        "on the slice t = w a start survives above the boundary psi(c), c = alpha w^2 - p^2"
-        if problem.ema
-        else "a start survives above the boundary psi(c), c = alpha w^2 - p^2",
+        "a start survives above the boundary psi(c), c = alpha w^2 - p^2"
+        + (", on the slice t = w" if problem.ema else ""),
         thresholds=thresholds,
-        rows=tuple(rows),
-        curve=points,
+        rows=_numeric_rows(problem, thresholds, count, tolerance),
+        curve=tuple(sorted(curve)),
         tolerance=tolerance,
         notes=_numeric_notes(problem),
     )
+
+
+def _numeric_rows(
+    problem: ModeProblem, thresholds: dict[str, Bounds], count: int, tolerance: float
+) -> tuple[tuple[float, float, float], ...]:
+    """Return rows (c, low, high) with p between max(0, sqrt(-c)) and 2.5 m/s."""
+    scale = abs(to_float(problem.unit))
+    sign = 1.0 if problem.unit > 0 else -1.0
+    half = max(1, count // 2)
+    steps = np.arange(1, half + 1) / (half + 1)
+    top = thresholds["c_zero"].low if "c_zero" in thresholds else 0.1 * scale**2
+    c = np.concatenate([-((1.5 * scale * steps[::-1]) ** 2), [0.0], top * steps])
+    starts = on_slice(problem)
+    bracket = crossings(
+        problem,
+        lambda rows, p: starts(c[rows], sign * p),
+        np.sqrt(np.maximum(-c, 0.0)),
+        np.full_like(c, 2.5 * scale),
+        tolerance=tolerance,
+    )
+    rows = []
+    for value, ends in zip(c.tolist(), bracket.tolist(), strict=True):
+        if not math.isnan(ends[0]):
+            low, high = sorted(sign * end for end in ends)
+            rows.append((value, low, high))
+    return tuple(rows)
+
+
+def _without_roots(problem: ModeProblem) -> str:
+    if not problem.model.eta:
+        return "without decay the boundary is computed for the stop-gradient flow only; give --point"
+    return "eta > m^2/(4 s): the mode has no equilibrium with w != 0, so nothing is learned"
 
 
 def _numeric_notes(problem: ModeProblem) -> tuple[str, ...]:

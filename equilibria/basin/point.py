@@ -19,6 +19,7 @@ from equilibria.rationals import Number, rational, to_float
 from equilibria.results import How
 
 LARGEST_FACTOR = 64
+NUMERIC_FACTOR = 8.0
 SCALE_BITS = 24
 NUMERIC_TOLERANCE = 1e-6
 
@@ -164,9 +165,9 @@ def _integrated(problem: ModeProblem, start: Point) -> BasinAnswer:
     fate = FATES.get(code, Fate.UNDECIDED)
     verb = "iterating the map" if problem.is_map else "integrating the flow"
     scale = None
-    if any(numbers[1:]) and code in (COLLAPSED, ALIVE):
+    if problem.states and any(numbers[1:]) and code in (COLLAPSED, ALIVE):
         line = np.array([numbers])
-        low, high = np.array([1e-6]), np.array([float(LARGEST_FACTOR)])
+        low, high = np.array([1e-6]), np.array([NUMERIC_FACTOR])
         if code == ALIVE:
             high = np.array([1.0])
         bracket = crossings(

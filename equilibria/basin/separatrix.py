@@ -92,9 +92,9 @@ class Separatrix:
             return Fate.UNDECIDED
         low, high = self.lower_barriers if side < 0 else self.upper_barriers
         collapse, survival = low.c(P), high.c(P)
-        if survival is not None and C >= survival:
+        if survival is not None and survival <= C:
             return Fate.SURVIVES
-        if collapse is not None and C <= collapse:
+        if collapse is not None and collapse >= C:
             return Fate.COLLAPSES
         return Fate.UNDECIDED
 

@@ -56,7 +56,7 @@ def upper_curve(E: float) -> tuple[Array, Array, float]:
 def upper_c(E: float, P: float) -> float:
     """Return C on the boundary at P > P_-."""
     grid, C, limit = upper_curve(E)
-    if P >= grid[-1]:
+    if grid[-1] <= P:
         return limit
     return float(np.interp(P, grid, C))
 
@@ -64,6 +64,6 @@ def upper_c(E: float, P: float) -> float:
 def upper_psi(E: float, C: float) -> float | None:
     """Return P on the boundary at C < 0; None for C <= C_-."""
     grid, values, _ = upper_curve(E)
-    if C <= values[-1]:
+    if values[-1] >= C:
         return None
     return float(np.interp(-C, -values, grid))

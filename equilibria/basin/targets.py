@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Codes = NDArray[np.int64]
 
-MARGIN = 0.1
+MARGIN = 0.25
 """Radius of the ball, in units of the smallest distance to another equilibrium or to the decay."""
 RESIDUAL = 1e-8
 ALIVE = 1e-4
@@ -58,7 +58,7 @@ def targets_for(model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> Targ
 def radius_of(model: Model, component: Component, spacing: float, *, is_map: bool) -> float:
     """Return the radius of the ball around a component, 0.0 where it is not stable.
 
-    It is a tenth of the distance to the next obstacle (`spacing`, and eta/|M|, twice the radius of
+    It is a quarter of the distance to the next obstacle (`spacing`, and eta/|M|, twice the radius of
     T2.5), shortened where the slowest normal rate is below the weight decay.
     """
     stability = component.map if is_map else component.flow

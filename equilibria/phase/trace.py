@@ -108,13 +108,14 @@ class Tracer:
         alive = ~((p == 0) & chosen).any(axis=1)
         clash = np.zeros(alive.size, dtype=np.bool_)
         if conflict is not None:
-            clash = (conflict & chosen[:, :, None] & chosen[:, None, :]).any(axis=(1, 2))
+            both = conflict & chosen[:, :, None] & chosen[:, None, :]
+            clash = np.asarray(both).any(axis=(1, 2))
         return np.where(alive, ~clash, ABSENT).astype(np.int8)
 
     def _edges(self, nodes: States, *, horizontal: bool) -> list[Crossing]:
         first = nodes[:, :, :-1] if horizontal else nodes[:, :-1, :]
         second = nodes[:, :, 1:] if horizontal else nodes[:, 1:, :]
-        changed = np.logical_and(first + second == 1, np.minimum(first, second) >= 0)
+        changed: Flags = (first != second) & (np.minimum(first, second) >= 0)
         line = self.across if horizontal else self.up
         found = []
         for item, row, column in np.argwhere(changed).tolist():

@@ -163,7 +163,7 @@ class _Decision:
         return np.maximum(self.loss[:, :, None], self.loss[:, None, :])
 
     def _general_map(self, flow: Rules, alive: Flags) -> Rules:
-        """Return the rules of the map by its own polynomials: it may differ from the flow (T7.0)."""
+        """Return the rules of the map by its own polynomials, whatever the flow does."""
         points = self.points
         pairs = alive[:, :, None] & alive[:, None, :] & np.triu(self.others)
         allowed, conflict = self._general(alive, pairs, is_map=True)
@@ -178,7 +178,7 @@ class _Decision:
         )
 
     def _inactive_map(self, where: Flags) -> Flags:
-        """Return where an inactive input's multipliers are outside; equal modes have one neutral."""
+        """Return where an inactive input's multipliers are outside; equal modes have one at 1."""
         same = np.broadcast_to(self.points.same, where.shape)
         bad = self._inactive_block(where & ~same, neutral=False)
         if (where & same).any():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial
+from equilibria.polynomial import Polynomial, PolynomialMatrix
 from equilibria.procedures.base import Procedure
 from equilibria.system import Builder, PolynomialSystem
 
@@ -53,12 +53,12 @@ def joint_potential(model: Model) -> Polynomial:
     )
 
 
-def _trace(left, right) -> Polynomial:  # type: ignore[no-untyped-def]
+def _trace(left: PolynomialMatrix, right: PolynomialMatrix) -> Polynomial:
     """Return tr(left right^T)."""
-    entries = (a * c for a, c in zip(left.entries(), right.entries(), strict=True))
-    total = next(entries)
-    for entry in entries:
-        total = total + entry
+    pairs = zip(left.entries(), right.entries(), strict=True)
+    total = left.rows[0][0].ring.constant(0)
+    for a, c in pairs:
+        total = total + a * c
     return total
 
 

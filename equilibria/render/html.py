@@ -44,7 +44,8 @@ def report_html(report: Report) -> str:
     return "\n".join(
         (
             '<div class="equilibria">',
-            f"<p><b>{escape(title)}</b><br>{'<br>'.join(map(escape, others))}</p>",
+            f'<p style="white-space:pre-wrap"><b>{escape(title)}</b>',
+            escape("\n".join(others)) + "</p>",
             f"<p><b>{escape(report.summary.text)}</b></p>",
             *_table(report),
             *_list(line for line in notes(report) if line),

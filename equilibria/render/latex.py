@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.procedures import PROCEDURES
+from equilibria.procedures import procedure
 from equilibria.render.json import SYSTEM_ENTRY_LIMIT, small_system
 from equilibria.render.latex_text import (
     decimal,
@@ -60,9 +60,7 @@ def report_latex(report: Report) -> str:
 
 def _heading(report: Report) -> list[str]:
     model = report.model
-    entry = PROCEDURES.get(model.procedure)
-    if entry is None:
-        return [rf"\noindent\textbf{{{escape(model.procedure)}}}" + "\n"]
+    entry = procedure(model.procedure)
     sizes = rf"encoder ${model.n} \times {model.d}$"
     if "P" in entry.letters:
         sizes += rf", predictor ${model.n} \times {model.n}$"
@@ -70,7 +68,7 @@ def _heading(report: Report) -> list[str]:
 
 
 def _rates(model: Model) -> str:
-    letters = PROCEDURES[model.procedure].letters if model.procedure in PROCEDURES else ""
+    letters = procedure(model.procedure).letters
     pairs = [("h", model.h), (r"\eta", model.eta)]
     if "P" in letters:
         pairs += [(r"\eta_P", model.eta_p), (r"\alpha", model.alpha)]
@@ -89,10 +87,6 @@ def _display(rows: Sequence[str]) -> list[str]:
 
 
 def _equations(report: Report) -> list[str]:
-    if report.model.procedure not in PROCEDURES:
-        # A user's system is entrywise by nature.
-        rows = [*_polynomial_rows(report.system, "flow"), *_polynomial_rows(report.system, "map")]
-        return ["Flow and map:", *_display(rows)]
     lines = _shape(report).matrix_form
     stated: list[str] = []
     for line in lines:
@@ -133,8 +127,6 @@ def _map_rows(model: Model, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _moments(model: Model) -> list[str]:
-    if model.procedure not in PROCEDURES:
-        return []
     moments = model.moments
     if moments.total is not None and moments.signal is not None:
         rows = [f"\\Sigma &= {_diagonal(moments.total)}", f"M &= {_diagonal(moments.signal)}"]
@@ -251,7 +243,7 @@ def _relation(value: str) -> str:
 
 
 def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]:
-    family = PROCEDURES[model.procedure].family if model.procedure in PROCEDURES else None
+    family = procedure(model.procedure).family
     if family not in ("bootstrap", "direct") or not used or not model.moments.commute:
         return
     exact = model.moments.is_diagonal
@@ -337,7 +329,7 @@ def _partial(over: str, under: str) -> str:
 
 def _entrywise(report: Report) -> list[str]:
     model = report.model
-    if model.procedure not in PROCEDURES or model.n * model.d + model.n**2 > ENTRYWISE_LIMIT:
+    if model.n * model.d + model.n**2 > ENTRYWISE_LIMIT:
         return []
     system = report.system
     rows = [*_polynomial_rows(system, "flow"), *_polynomial_rows(system, "map")]

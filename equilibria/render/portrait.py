@@ -26,7 +26,7 @@ from equilibria.model import Model
 from equilibria.modes import Mode, modes_of, states_of
 from equilibria.moments import Moments
 from equilibria.polynomial import Polynomial, Ring
-from equilibria.procedures import PROCEDURES, procedure
+from equilibria.procedures import procedure
 from equilibria.rationals import to_float
 from equilibria.report import Report
 from equilibria.results import Component, Stability, Verdict
@@ -127,8 +127,7 @@ def main_component(report: Report) -> Component | None:
 def mode_portrait(report: Report) -> Portrait | None:
     """Return the portrait of the leading mode; None where no mode describes the equilibria."""
     model = report.model
-    known = PROCEDURES.get(model.procedure)
-    if known is None or known.family is None or not model.moments.commute:
+    if procedure(model.procedure).family is None or not model.moments.commute:
         return None
     mode = _leading_mode(report)
     single = replace(model, moments=Moments.commuting(signal=[mode.m], total=[mode.s]), embed_dim=1)

@@ -64,8 +64,10 @@ def print_system_report(
         )
 
     system = report.system
-    say(f"{report.user.name} · {len(system.variables)} variables, degree "
-        f"{max(e.degree for e in (*system.flow.values(), *system.map.values()))}")
+    say(
+        f"{report.user.name} · {len(system.variables)} variables, degree "
+        f"{max(e.degree for e in (*system.flow.values(), *system.map.values()))}"
+    )
     parameters = "   ".join(f"{name} = {value}" for name, value in report.user.parameters.items())
     if parameters:
         say(parameters)
@@ -127,15 +129,15 @@ def _where(component: Component) -> str:
         return ",  ".join(
             equation if "=" in equation else f"{equation} = 0" for equation in component.equations
         )
-    values = [
-        f"{name} = {_shown(rows[0][0])}" for name, rows in component.representative.items()
-    ]
+    values = [f"{name} = {_shown(rows[0][0])}" for name, rows in component.representative.items()]
     return ",  ".join(values)
 
 
 def _shown(entry: Entry) -> str:
     if isinstance(entry, Algebraic):
-        return f"{entry.value:.8g}" if len(entry.exact) > 30 else f"{entry.exact} = {entry.value:.6g}"
+        return (
+            f"{entry.value:.8g}" if len(entry.exact) > 30 else f"{entry.exact} = {entry.value:.6g}"
+        )
     return str(entry)
 
 

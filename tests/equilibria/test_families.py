@@ -47,23 +47,41 @@ def agrees(model, *, kinds=("flow", "map")) -> None:
 
 
 @settings(max_examples=40)
-@given(pairs(), st.integers(1, 3), st.sampled_from(["0", "1/10", "1/2"]), st.sampled_from(["0", "1/2"]))
+@given(
+    pairs(), st.integers(1, 3), st.sampled_from(["0", "1/10", "1/2"]), st.sampled_from(["0", "1/2"])
+)
 def test_contrastive_equals_the_dense_jacobian(moments, n, decay, momentum):
     agrees(
-        eq.Model(procedure="contrastive", moments=moments, embed_dim=n, weight_decay=decay,
-                 momentum=momentum)
+        eq.Model(
+            procedure="contrastive",
+            moments=moments,
+            embed_dim=n,
+            weight_decay=decay,
+            momentum=momentum,
+        )
     )
 
 
 @settings(max_examples=40)
 @given(
-    pairs(admissible=True), st.integers(1, 3), st.sampled_from(["0", "1/10"]),
-    st.sampled_from(["0", "1/5"]), st.sampled_from(["0", "1/2"]), st.sampled_from(["1", "1/3"]),
+    pairs(admissible=True),
+    st.integers(1, 3),
+    st.sampled_from(["0", "1/10"]),
+    st.sampled_from(["0", "1/5"]),
+    st.sampled_from(["0", "1/2"]),
+    st.sampled_from(["1", "1/3"]),
 )
 def test_joint_equals_the_dense_jacobian(moments, n, decay, predictor_decay, momentum, alpha):
     agrees(
-        eq.Model(procedure="joint", moments=moments, embed_dim=n, weight_decay=decay,
-                 predictor_weight_decay=predictor_decay, momentum=momentum, predictor_lr=alpha)
+        eq.Model(
+            procedure="joint",
+            moments=moments,
+            embed_dim=n,
+            weight_decay=decay,
+            predictor_weight_decay=predictor_decay,
+            momentum=momentum,
+            predictor_lr=alpha,
+        )
     )
 
 
@@ -79,13 +97,23 @@ def test_joint_without_decay_keeps_untouched_directions(n, plus, minus):
 
 @settings(max_examples=40)
 @given(
-    pairs(), st.integers(1, 3), st.sampled_from(["stop-gradient", "ema"]),
-    st.sampled_from(["0", "1/2"]), st.sampled_from(["1", "4", "1/2"]),
+    pairs(),
+    st.integers(1, 3),
+    st.sampled_from(["stop-gradient", "ema"]),
+    st.sampled_from(["0", "1/2"]),
+    st.sampled_from(["1", "4", "1/2"]),
 )
 def test_zero_decay_equals_the_dense_jacobian(moments, n, name, momentum, alpha):
     agrees(
-        eq.Model(procedure=name, moments=moments, embed_dim=n, weight_decay=0, momentum=momentum,
-                 predictor_lr=alpha, ema="9/10" if name == "ema" else None)
+        eq.Model(
+            procedure=name,
+            moments=moments,
+            embed_dim=n,
+            weight_decay=0,
+            momentum=momentum,
+            predictor_lr=alpha,
+            ema="9/10" if name == "ema" else None,
+        )
     )
 
 
@@ -119,7 +147,9 @@ def random_point(component, model, data) -> dict[str, float]:
             point[f"W_{i + 1}_{mode}"] = data.draw(values)
         else:
             point[f"P_{i + 1}_{i + 1}"] = data.draw(values)
-    return point | {name.replace("W", "T"): value for name, value in point.items() if name[0] == "W"}
+    return point | {
+        name.replace("W", "T"): value for name, value in point.items() if name[0] == "W"
+    }
 
 
 def value_of(condition: str, point: dict[str, float]) -> float:

@@ -37,7 +37,10 @@ def test_e1_has_a_double_eigenvalue():
 def test_e2_unequal_decay_turns():
     moments = eq.Moments.commuting(signal=["2/3"], total=[1])
     model = eq.Model(
-        moments=moments, embed_dim=1, weight_decay="1/12", predictor_weight_decay="1/24",
+        moments=moments,
+        embed_dim=1,
+        weight_decay="1/12",
+        predictor_weight_decay="1/24",
         predictor_lr="1/2",
     )
     values = sorted(e.value.imag for e in eq.analyze(model).component("rank1:1+").flow.spectrum)
@@ -51,7 +54,8 @@ def test_e4_equilibria_that_are_not_aligned():
     mixed = [c for c in report.components if c.modes is None]
     assert [c.flow.verdict for c in mixed] == [Verdict.UNSTABLE] * 2
     assert mixed[0].representative["P"] in (
-        ((Q(1), Q(2)), (Q(1), Q(5))), ((Q(1), Q(-2)), (Q(-1), Q(5)))
+        ((Q(1), Q(2)), (Q(1), Q(5))),
+        ((Q(1), Q(-2)), (Q(-1), Q(5))),
     )
     leading = mixed[0].flow.spectrum[0].value
     assert (leading.real, abs(leading.imag)) == pytest.approx((0.3160, 0.6492), abs=1e-4)
@@ -81,8 +85,22 @@ def test_e7_ema_spectrum():
     # beta = (1 - mu)/h = 1
     top = e7(2, procedure="ema", ema="9/10", lr="1/10").component("rank2:1+,2+")
     expected = [
-        -1.393644, -1.392262, -1.323441, -1.272862, -1.271343, -1.210431, -0.224200, -0.2, -0.2,
-        -0.2, -0.107738, -0.078715, -0.078657, -0.049569, -0.047138, 0,
+        -1.393644,
+        -1.392262,
+        -1.323441,
+        -1.272862,
+        -1.271343,
+        -1.210431,
+        -0.224200,
+        -0.2,
+        -0.2,
+        -0.2,
+        -0.107738,
+        -0.078715,
+        -0.078657,
+        -0.049569,
+        -0.047138,
+        0,
     ]
     assert sorted(dense.listed(top.flow.spectrum).real) == pytest.approx(sorted(expected), abs=1e-6)
 
@@ -105,7 +123,12 @@ def test_e8_stable_sets_are_not_a_chain():
     moments = eq.Moments.commuting(signal=["1/20", "13/200", "3/10"], total=["1/18", "1/10", 2])
     report = eq.analyze(eq.Model(moments=moments, embed_dim=3, weight_decay="1/100"))
     assert stable_ids(report) == {
-        "rank0", "rank1:1+", "rank1:3+", "rank2:1+,3+", "rank2:1+,2+", "rank3:1+,2+,3+",
+        "rank0",
+        "rank1:1+",
+        "rank1:3+",
+        "rank2:1+,3+",
+        "rank2:1+,2+",
+        "rank3:1+,2+,3+",
     }
 
 

@@ -109,14 +109,18 @@ def test_chain_rows_agree_with_single_rows():
     signal = [1 - Fraction(k, 40) for k in range(12)]
     moments = eq.Moments.isotropic(signal=signal, variance=2)
     for name, ema in (("stop-gradient", None), ("ema", "99/100")):
-        model = eq.Model(procedure=name, ema=ema, moments=moments, embed_dim=12,
-                         weight_decay="1/100")
+        model = eq.Model(
+            procedure=name, ema=ema, moments=moments, embed_dim=12, weight_decay="1/100"
+        )
         from equilibria.aligned import evaluate
 
         modes = modes_of(moments)
-        strata = [s for s in all_strata(groups_of(modes, model.eta), 12)
-                  if all(state.root == "+" for state in s)
-                  and [state.mode.number for state in s] == list(range(1, len(s) + 1))]
+        strata = [
+            s
+            for s in all_strata(groups_of(modes, model.eta), 12)
+            if all(state.root == "+" for state in s)
+            and [state.mode.number for state in s] == list(range(1, len(s) + 1))
+        ]
         together = evaluate(model, modes, strata)
         for stratum, component in zip(strata, together, strict=True):
             alone = evaluate(model, modes, [stratum])[0]
@@ -127,7 +131,9 @@ def test_chain_rows_agree_with_single_rows():
 
 
 def test_all_signs_of_roots_are_listed_once():
-    model = eq.Model(moments=eq.Moments.commuting(signal=[1, -1], total=[2, 3]), weight_decay="1/50")
+    model = eq.Model(
+        moments=eq.Moments.commuting(signal=[1, -1], total=[2, 3]), weight_decay="1/50"
+    )
     ids = {c.id for c in eq.analyze(model).components}
     roots = {f"rank2:1{a},2{b}" for a, b in product("+-", "+-")}
     assert roots <= ids

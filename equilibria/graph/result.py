@@ -1,0 +1,201 @@
+"""What `graph` finds: strata, connections, the order of saddles; a networkx DiGraph on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from equilibria.errors import ConsistencyError
+from equilibria.model import Model
+from equilibria.results import How, Verdict
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from equilibria.graph.learning import LearningOrder
+
+KINDS = ("diagonal", "input", "pair", "generic")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A stratum: `index` counts its unstable eigenvalues, `p` are the roots of its modes."""
+
+    id: str
+    rank: int
+    modes: tuple[int, ...]
+    roots: tuple[str, ...]
+    p: tuple[str, ...]
+    p_values: tuple[float, ...]
+    index: int
+    index_how: How
+    flow: Verdict
+    map: Verdict
+    potential: float | None = None
+    """The value of T11.1, which decreases along every orbit; isotropic Sigma only."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `nodes`."""
+        return {
+            "id": self.id,
+            "rank": self.rank,
+            "modes": list(self.modes),
+            "roots": list(self.roots),
+            "p": list(self.p),
+            "p_values": list(self.p_values),
+            "index": self.index,
+            "index_how": self.index_how.value,
+            "flow": self.flow.value,
+            "map": self.map.value,
+            "potential": self.potential,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An orbit from near one stratum to another, and how it is known.
+
+    `kind` is the block of the unstable direction (`directions`), or `generic` for starts displaced
+    anywhere in the unstable eigenspace. `runs` such starts agreed; `eps`, `distance` (in units of
+    p), `residual`, `time` and the strata `passed` are those of the first.
+    """
+
+    source: str
+    target: str
+    how: How
+    kind: str
+    direction: str
+    runs: int
+    eps: float
+    distance: float
+    residual: float
+    time: float
+    passed: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `edges`."""
+        return {
+            "from": self.source,
+            "to": self.target,
+            "how": self.how.value,
+            "kind": self.kind,
+            "direction": self.direction,
+            "runs": self.runs,
+            "eps": self.eps,
+            "distance": self.distance,
+            "residual": self.residual,
+            "time": self.time,
+            "passed": list(self.passed),
+        }
+
+
+@dataclass(frozen=True)
+class ConnectionGraph:
+    """Strata and the connections between them; the sinks are the attractors.
+
+    `unsettled` counts, for each stratum, the runs that arrived nowhere within the time limit, and
+    `outside` those that led to a stratum that is not listed.
+    """
+
+    model: Model
+    nodes: tuple[Node, ...]
+    connections: tuple[Connection, ...]
+    unsettled: Mapping[str, int] = field(default_factory=dict)
+    outside: Mapping[str, int] = field(default_factory=dict)
+    total: int | None = None
+    complete: bool = True
+    why: str = ""
+    runs: int = 0
+    order: LearningOrder | None = None
+    seconds: float = field(compare=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        leaving = {connection.source for connection in self.connections}
+        for node in self.nodes:
+            open_ends = node.id in self.unsettled or node.id in self.outside
+            if node.flow is Verdict.STABLE and (node.id in leaving or node.index):
+                raise ConsistencyError(f"{node.id} is stable, but an unstable direction leaves it")
+            if node.flow is Verdict.UNSTABLE and node.id not in leaving and not open_ends:
+                raise ConsistencyError(f"{node.id} is unstable, but nothing leaves it")
+
+    def node(self, name: str) -> Node:
+        """Return the node with this id; raises `KeyError` when it is not listed."""
+        for node in self.nodes:
+            if node.id == name:
+                return node
+        raise KeyError(name)
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """Return the attractors: stable strata, which no connection leaves."""
+        return tuple(node.id for node in self.nodes if node.flow is Verdict.STABLE)
+
+    @property
+    def degenerate(self) -> tuple[str, ...]:
+        """Return the strata whose linear part decides nothing."""
+        return tuple(node.id for node in self.nodes if node.flow is Verdict.UNDECIDED)
+
+    @property
+    def decided(self) -> bool:
+        """Return whether every run arrived and every stratum has a verdict."""
+        return not self.unsettled and not self.degenerate
+
+    @cached_property
+    def digraph(self) -> nx.DiGraph[str]:
+        """Return the graph with scalar attributes; an edge carries its best-known connection."""
+        import networkx as nx
+
+        graph: nx.DiGraph[str] = nx.DiGraph(procedure=self.model.procedure)
+        sinks = set(self.sinks)
+        for node in self.nodes:
+            values = {k: v for k, v in node.to_json().items() if k != "id" and v is not None}
+            values["sink"] = node.id in sinks
+            graph.add_node(node.id, **_scalars(values))
+        for connection in sorted(self.connections, key=_preference):
+            if not graph.has_edge(connection.source, connection.target):
+                values = connection.to_json()
+                del values["from"], values["to"]
+                graph.add_edge(connection.source, connection.target, **_scalars(values))
+            else:
+                edge = graph.edges[connection.source, connection.target]
+                edge["also"] = "; ".join(filter(None, [edge.get("also"), connection.direction]))
+        return graph
+
+    def backbone(self) -> list[Connection]:
+        """Return one connection for every edge that no path of other edges implies."""
+        import networkx as nx
+
+        graph = self.digraph
+        reduced = graph
+        if nx.is_directed_acyclic_graph(graph):
+            reduced = nx.transitive_reduction(graph)
+        best: dict[tuple[str, str], Connection] = {}
+        for connection in sorted(self.connections, key=_preference):
+            best.setdefault((connection.source, connection.target), connection)
+        return [c for edge, c in best.items() if reduced.has_edge(*edge)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of schema `noncollapse/graph/1`."""
+        from equilibria.graph.write import graph_json
+
+        return graph_json(self)
+
+
+def _preference(connection: Connection) -> tuple[bool, int, str, str, str]:
+    return (
+        connection.how is not How.PROVED,
+        KINDS.index(connection.kind),
+        connection.source,
+        connection.target,
+        connection.direction,
+    )
+
+
+def _scalars(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+    """Return lists as text: GraphML knows scalars only."""
+    return {
+        key: " ".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in values.items()
+    }

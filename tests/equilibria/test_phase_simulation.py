@@ -1,0 +1,435 @@
+"""Phase verdicts, growth rates and frequencies against the polynomial map itself, iterated.
+
+Nothing here uses blocks: the map P+, W+, T+ with its velocities (and, for Hopf, its flow by
+Runge-Kutta) is iterated from perturbed equilibria on both sides of every kind of boundary. The
+symmetry's directions are projected out, and the leading multiplier is read off the trajectory by
+dynamic mode decomposition.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil, log
+
+import numpy as np
+import pytest
+
+from equilibria.aligned import evaluate as evaluate_strata
+from equilibria.model import Model
+from equilibria.modes import modes_of, states_of
+from equilibria.moments import Moments
+from equilibria.phase.cells import evaluate
+from equilibria.phase.curves import exchange
+from equilibria.phase.setting import Setting
+from equilibria.phase.steps import largest_steps
+
+TOLERANCE = 2e-3
+RATE_ERROR = 0.03
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, the active modes of the stratum to start from, and which boundary is near."""
+
+    kind: str
+    model: Model
+    active: tuple[int, ...]
+    flow: bool = False
+
+
+def verdict(case: Case) -> bool:
+    """Return whether the phase analysis calls the stratum stable."""
+    setting = Setting(case.model, "lr", "weight-decay", "fixed")
+    cells = evaluate(setting, [case.model.h], [case.model.eta], 0, 1)
+    flow, step = cells.answers[cells.index[0]]
+    masks = (flow if case.flow else step).masks
+    assert masks is not None
+    assert cells.boundary[0] == 0
+    return sum(1 << j for j in case.active) in masks
+
+
+def predicted(case: Case) -> tuple[float, np.ndarray]:
+    """Return the extent and the spectrum of the stratum from its blocks."""
+    modes = modes_of(case.model.moments)
+    stratum = tuple(states_of(modes[j], case.model.eta)[0] for j in case.active)
+    component = evaluate_strata(case.model, modes, [stratum])[0]
+    stability = component.flow if case.flow else component.map
+    values = np.array([e.value for e in stability.spectrum for _ in range(e.multiplicity)])
+    return float(stability.extent), values
+
+
+# The polynomial map, for a batch of models of one size.
+
+
+class Batch:
+    """Parameters with a leading batch axis, and the state x = (P, W, T, velocities) at rest."""
+
+    def __init__(self, cases: list[Case]) -> None:
+        models = [case.model for case in cases]
+        self.n, self.d = models[0].n, models[0].d
+
+        def column(values) -> np.ndarray:
+            return np.array([float(v) for v in values])[:, None, None]
+
+        self.sigma = np.stack([model.moments.matrices()[0] for model in models])
+        self.m = np.stack([model.moments.matrices()[1] for model in models])
+        self.h, self.mu = column(m.h for m in models), column(m.mu for m in models)
+        self.eta, self.nu = column(m.eta for m in models), column(m.nu for m in models)
+        self.eta_p, self.alpha = column(m.eta_p for m in models), column(m.alpha for m in models)
+        self.ema = models[0].procedure == "ema"
+        self.beta = (1 - self.mu) / self.h
+        P = np.zeros((len(cases), self.n, self.n))
+        W = np.zeros((len(cases), self.n, self.d))
+        for b, case in enumerate(cases):
+            model, modes = case.model, modes_of(case.model.moments)
+            weight = float(model.eta_p / (model.alpha * model.eta)) ** 0.5
+            for row, j in enumerate(case.active):
+                p = root(float(modes[j].s), float(modes[j].m), float(model.eta))
+                P[b, row, row] = p
+                W[b, row, j] = p * weight
+        self.rest = (P, W, W.copy(), np.zeros_like(P), np.zeros_like(W))
+
+    def forces(self, P, W, T):
+        R = T @ self.m - P @ W @ self.sigma
+        return (
+            self.alpha * R @ W.transpose(0, 2, 1) - self.eta_p * P,
+            P.transpose(0, 2, 1) @ R - self.eta * W,
+        )
+
+    def step(self, state):
+        P, W, T, VP, VW = state
+        FP, FW = self.forces(P, W, T if self.ema else W)
+        VP, VW = self.nu * VP + FP, self.nu * VW + FW
+        P, W = P + self.h * VP, W + self.h * VW
+        T = self.mu * T + (1 - self.mu) * W if self.ema else W
+        return P, W, T, VP, VW
+
+    def flow_step(self, state, dt: float):
+        def field(x):
+            P, W, T = x
+            FP, FW = self.forces(P, W, T if self.ema else W)
+            return FP, FW, self.beta * (W - T) if self.ema else FW
+
+        def moved(x, k, size):
+            return tuple(a + size * b for a, b in zip(x, k, strict=True))
+
+        x = state[:3]
+        k1 = field(x)
+        k2 = field(moved(x, k1, dt / 2))
+        k3 = field(moved(x, k2, dt / 2))
+        k4 = field(moved(x, k3, dt))
+        total = tuple(a + 2 * b + 2 * c + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True))
+        return (*moved(x, total, dt / 6), state[3], state[4])
+
+    def flat(self, state) -> np.ndarray:
+        parts = state if self.ema else (state[0], state[1], state[3], state[4])
+        return np.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
+
+    def rotations(self, b: int) -> np.ndarray:
+        """Return an orthonormal basis of the directions (Om P - P Om, Om W, Om T, 0, 0)."""
+        P, W = self.rest[0][b], self.rest[1][b]
+        rows = []
+        for i in range(self.n):
+            for j in range(i):
+                Om = np.zeros((self.n, self.n))
+                Om[i, j], Om[j, i] = 1.0, -1.0
+                parts = [Om @ P - P @ Om, Om @ W] + ([Om @ W] if self.ema else [])
+                parts += [0 * P, 0 * W]
+                rows.append(np.concatenate([part.ravel() for part in parts]))
+        if not rows:
+            return np.zeros((self.flat(self.rest).shape[1], 0))
+        u, s, _ = np.linalg.svd(np.array(rows).T, full_matrices=False)
+        return u[:, s > 1e-9]
+
+
+def root(s: float, m: float, eta: float) -> float:
+    return (m + np.copysign(np.sqrt(m * m - 4 * eta * s), m)) / (2 * s)
+
+
+def trajectories(cases: list[Case], steps: int, rng, size: float, dt: float | None):
+    """Return the displacements, rotations projected out, shape (batch, steps + 1, dimension)."""
+    batch = Batch(cases)
+    state = tuple(
+        part + size * rng.standard_normal(part.shape) * (k < 3 or np.any(batch.nu))
+        for k, part in enumerate(batch.rest)
+    )
+    if not batch.ema:
+        state = (state[0], state[1], state[1], state[3], state[4])
+    centre = batch.flat(batch.rest)
+    bases = [batch.rotations(b) for b in range(len(cases))]
+    history = np.empty((steps + 1, *centre.shape))
+    for k in range(steps + 1):
+        history[k] = batch.flat(state) - centre
+        state = batch.step(state) if dt is None else batch.flow_step(state, dt)
+    return [
+        history[:, b] - (history[:, b] @ bases[b]) @ bases[b].T for b in range(len(cases))
+    ]
+
+
+def leading(path: np.ndarray) -> complex:
+    """Return the multiplier of largest modulus that is present at the end of a trajectory."""
+    late = path[path.shape[0] // 2 :]
+    scale = np.linalg.norm(late, axis=1)
+    late = late[(scale > 1e-13) & (scale < 1e-3)]
+    x, y = late[:-1].T, late[1:].T
+    weight = 1 / np.linalg.norm(x, axis=0)
+    u, s, v = np.linalg.svd(x * weight, full_matrices=False)
+    rank = max(1, int((s > 3e-4 * s[0]).sum()))
+    reduced = u[:, :rank].T @ (y * weight) @ v[:rank].T / s[:rank]
+    values, vectors = np.linalg.eig(reduced)
+    amplitude = np.abs(np.linalg.solve(vectors, u[:, :rank].T @ x[:, -1]))
+    present = amplitude > 1e-2 * amplitude.max()
+    return complex(max(values[present], key=abs))
+
+
+# Random models on both sides of every kind of boundary.
+
+
+def fraction(rng, low: float, high: float) -> Fraction:
+    return Fraction(int(rng.integers(int(low * 1000), int(high * 1000) + 1)), 1000)
+
+
+def sided(rng) -> Fraction:
+    """Return 1 + delta with 3 % <= |delta| <= 25 %."""
+    return 1 + fraction(rng, 0.03, 0.25) * int(rng.choice([-1, 1]))
+
+
+def base(rng, *, d: int, n: int, ema: bool, kappa: Fraction = Fraction(1), **rates) -> Model:
+    signal = sorted((fraction(rng, 0.3, 1.2) for _ in range(d)), reverse=True)
+    total = [m + fraction(rng, 0.05, 0.6) for m in signal]
+    eta = min(m * m / (4 * s) for m, s in zip(signal, total, strict=True))
+    eta = eta * fraction(rng, 0.2, 0.8)
+    alpha = fraction(rng, 0.3, 2)
+    values = {"lr": Fraction(1, 2), "momentum": Fraction(0), **rates}
+    return Model(
+        procedure="ema" if ema else "stop-gradient",
+        moments=Moments.commuting(signal=signal, total=total),
+        embed_dim=n,
+        weight_decay=eta,
+        predictor_lr=alpha,
+        predictor_weight_decay=kappa * eta,
+        ema=rng.choice([Fraction(1, 2), Fraction(9, 10)]) if ema else None,
+        **values,
+    )
+
+
+def top(model: Model) -> tuple[int, ...]:
+    sizes = [
+        (-abs(states_of(mode, model.eta)[0].value), j)
+        for j, mode in enumerate(modes_of(model.moments))
+        if states_of(mode, model.eta)
+    ]
+    return tuple(sorted(j for _, j in sorted(sizes)[: model.n]))
+
+
+def largest(model: Model, active: tuple[int, ...]) -> float:
+    setting = Setting(model, "lr", "weight-decay", "fixed")
+    points = setting.points(np.array([float(model.h)]), np.array([float(model.eta)]))
+    chosen = np.zeros((1, model.d), dtype=bool)
+    chosen[0, list(active)] = True
+    return float(largest_steps(points, chosen)[1][0])
+
+
+def near_flip(rng) -> Case | None:
+    n = int(rng.integers(1, 3))
+    nu = rng.choice([Fraction(0), Fraction(1, 2), Fraction(9, 10)])
+    model = base(rng, d=2, n=n, ema=bool(rng.random() < 0.5), momentum=nu)
+    active = top(model)
+    step = Fraction(largest(model, active)).limit_denominator(10**6)
+    return Case("flip", replace(model, lr=step * sided(rng)), active)
+
+
+def near_neimark_sacker(rng) -> Case | None:
+    """Two modes with p ratio near 1/2 and a slow predictor: kappa across its critical value."""
+    case = slow_predictor(rng, ema=bool(rng.random() < 0.5))
+    return _at_critical_kappa(case, rng) if case else None
+
+
+def near_hopf(rng) -> Case | None:
+    case = slow_predictor(rng, ema=bool(rng.random() < 0.3))
+    return _at_critical_kappa(replace(case, kind="hopf", flow=True), rng) if case else None
+
+
+def near_large_step_pair(rng) -> Case | None:
+    """Heavy ball and a predictor just fast enough: a complex pair leaves at the largest step."""
+    nu = rng.choice([Fraction(1, 2), Fraction(9, 10)])
+    case = slow_predictor(rng, ema=False)
+    assert case is not None
+    model = replace(
+        case.model,
+        momentum=nu,
+        predictor_weight_decay=case.model.eta * fraction(rng, 0.26, 0.34),
+    )
+    step = largest(model, case.active)
+    if not step > 0:
+        return None
+    lr = Fraction(step).limit_denominator(10**6) * sided(rng)
+    return Case("neimark-sacker", replace(model, lr=lr), case.active)
+
+
+def slow_predictor(rng, *, ema: bool) -> Case | None:
+    ratio = fraction(rng, 0.42, 0.58)
+    s = [fraction(rng, 0.8, 1.2) for _ in range(2)]
+    model = Model(
+        procedure="ema" if ema else "stop-gradient",
+        moments=Moments.commuting(signal=[s[0], ratio * s[1]], total=s),
+        embed_dim=2,
+        lr=Fraction(1, 2) if not ema else Fraction(1, 5),
+        weight_decay=fraction(rng, 0.002, 0.012),
+        ema=Fraction(1, 2) if ema else None,
+    )
+    return Case("neimark-sacker", model, (0, 1))
+
+
+def _at_critical_kappa(case: Case, rng) -> Case | None:
+    def at(kappa: Fraction) -> Case:
+        model = replace(case.model, predictor_weight_decay=kappa * case.model.eta)
+        return replace(case, model=model)
+
+    low, high = Fraction(2, 100), Fraction(1, 2)
+    if verdict(at(low)) or not verdict(at(high)):
+        return None
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (low, middle) if verdict(at(middle)) else (middle, high)
+    return at(high * (1 + 3 * (sided(rng) - 1)))
+
+
+def near_transcritical(rng) -> Case | None:
+    model = base(rng, d=2, n=2, ema=bool(rng.random() < 0.5))
+    modes = modes_of(model.moments)
+    for i, j in ((0, 1), (1, 0)):
+        found = exchange(modes[i], modes[j])
+        if found is None:
+            continue
+        eta = found[0] * (1 + (sided(rng) - 1) / 2)
+        if 4 * eta * modes[i].s < modes[i].m ** 2:
+            changed = replace(model, weight_decay=eta, predictor_weight_decay=eta)
+            return Case("transcritical", changed, (i,))
+    return None
+
+
+def near_fold(rng) -> Case | None:
+    """Just inside the fold: the state at p+ attracts slowly. Outside: see the collapse test."""
+    model = base(rng, d=1, n=1, ema=bool(rng.random() < 0.5))
+    mode = modes_of(model.moments)[0]
+    eta = mode.m**2 / (4 * mode.s) * (1 - fraction(rng, 0.03, 0.25))
+    return Case("fold", replace(model, weight_decay=eta, predictor_weight_decay=eta), (0,))
+
+
+MAKERS = {
+    "fold": near_fold,
+    "transcritical": near_transcritical,
+    "flip": near_flip,
+    "neimark-sacker": near_neimark_sacker,
+    "neimark-sacker at large steps": near_large_step_pair,
+    "hopf": near_hopf,
+}
+
+
+def draw_cases(rng, each: int) -> list[Case]:
+    cases = []
+    for maker in MAKERS.values():
+        own: list[Case] = []
+        for _ in range(40 * each):
+            case = maker(rng)
+            if case is not None:
+                own.append(case)
+            if len(own) == each:
+                break
+        assert len(own) == each, maker.__name__
+        cases += own
+    return cases
+
+
+def examine(cases: list[Case], rng) -> tuple[Counter, list[str]]:
+    """Return how many points of each kind and side were tried, and what disagreed."""
+    tried: Counter = Counter()
+    wrong: list[str] = []
+    groups: dict[tuple, list[tuple[Case, float, np.ndarray]]] = {}
+    for case in cases:
+        extent, values = predicted(case)
+        rate = extent * DT if case.flow else log(extent)
+        if abs(rate) < TOLERANCE:
+            tried[case.kind, "within tolerance"] += 1
+            continue
+        steps = 64 * ceil(min(9 / abs(rate), 8000) / 64)
+        model = case.model
+        key = (model.procedure, model.n, model.d, case.flow, rate < 0, steps)
+        groups.setdefault(key, []).append((case, rate, values))
+    for key, members in groups.items():
+        dt = DT if key[3] else None
+        size = 1e-6 if key[4] else 1e-9
+        paths = trajectories([case for case, _, _ in members], key[5], rng, size, dt)
+        for (case, rate, values), path in zip(members, paths, strict=True):
+            _compare(case, rate, values, leading(path), tried, wrong)
+    return tried, wrong
+
+
+DT = 0.2
+
+
+def _compare(case, rate, values, measured, tried, wrong) -> None:
+    stable = verdict(case)
+    tried[case.kind, "stable" if stable else "unstable"] += 1
+    where = f"{case.kind} {case.model}"
+    if (abs(measured) < 1) != stable:
+        wrong.append(f"verdict: {where}")
+    if abs(log(abs(measured)) - rate) > RATE_ERROR * abs(rate) + 1e-4:
+        wrong.append(f"rate {log(abs(measured))} for {rate}: {where}")
+    # The frequency, where one complex pair leads clearly.
+    logs = (values * DT if case.flow else np.log(values.astype(complex) + 1e-300)).ravel()
+    near = logs[np.abs(logs.real - rate) < 0.3 * abs(rate)]
+    if near.size == 2 and np.abs(near.imag).min() > 1e-3 and np.ptp(near.real) < 1e-9:
+        tried[case.kind, "frequency"] += 1
+        expected = abs(near[0].imag)
+        if abs(abs(np.angle(measured)) - expected) > 0.01 * expected + 1e-4:
+            wrong.append(f"frequency {np.angle(measured)} for {expected}: {where}")
+
+
+def run(seed: int, each: int) -> Counter:
+    rng = np.random.default_rng(seed)
+    tried, wrong = examine(draw_cases(rng, each), rng)
+    print(f"\n{sum(v for (_, side), v in tried.items() if side in SIDES)} points simulated")
+    for (kind, side), count in sorted(tried.items()):
+        print(f"  {kind:<16} {side:<18} {count}")
+    print(f"disagreements: {len(wrong)}")
+    assert wrong == []
+    return tried
+
+
+SIDES = ("stable", "unstable")
+
+
+def test_verdicts_rates_and_frequencies_hold_on_both_sides_of_every_boundary():
+    tried = run(seed=7, each=24)
+    for kind in ("transcritical", "flip", "neimark-sacker", "hopf"):
+        assert min(tried[kind, side] for side in SIDES) >= 4, kind
+    assert tried["fold", "stable"] >= 10
+    assert tried["neimark-sacker", "frequency"] >= 10
+
+
+def test_beyond_the_fold_every_start_collapses():
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        case = near_fold(rng)
+        mode = modes_of(case.model.moments)[0]
+        eta = mode.m**2 / (4 * mode.s) * (1 + fraction(rng, 0.03, 0.25))
+        model = replace(case.model, weight_decay=eta, predictor_weight_decay=eta)
+        cells = evaluate(Setting(model, "lr", "weight-decay"), [model.h], [eta], 0, 1)
+        assert cells.answers[0][1].masks == (0,)
+        inside = Case("fold", replace(case.model, weight_decay=eta / 2), (0,))
+        batch = Batch([inside])
+        start = batch.rest
+        batch.eta[:], batch.eta_p[:] = float(eta), float(eta)
+        for _ in range(6000):
+            start = batch.step(start)
+        assert abs(start[1]).max() < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_verdicts_hold_at_many_more_points(seed):
+    run(seed=100 + seed, each=160)
