@@ -308,8 +308,8 @@ class _Analysis:
         for i in range(self.model.n):
             for mode in self.modes:
                 a, b = self._polynomials(active, i, mode)
-                flow.append(_condition(a, b, Fraction(1)))
-                step.append(_condition(a, b, self.phi, self.bound))
+                flow.append(_condition(ZERO, (1, a), (-1, b)))
+                step += _step_conditions(self.model, a, b)
         if any(_never(condition) for condition in flow):
             return None
         scope = (
@@ -317,8 +317,6 @@ class _Analysis:
             if self.model.n > 1 or self.model.d > 1
             else "every point of the component"
         )
-        if self.model.procedure == "ema" and self.model.nu and any(m.m < 0 for m in self.modes):
-            step = []
         return Conditions(_distinct(flow), (*_distinct(flow), *_distinct(step)), scope)
 
     def _polynomials(
@@ -360,21 +358,26 @@ def _root_above(value: Fraction) -> Fraction:
     return Fraction(isqrt(int(value * scale * scale)) + 1, scale)
 
 
-def _condition(
-    a: list[tuple[Fraction, str]],
-    b: list[tuple[Fraction, str]],
-    phi: Fraction,
-    bound: Fraction | None = None,
-) -> str | None:
-    """Return `a - phi b > 0`, or `bound - (a - phi b) > 0`; None when it holds identically."""
-    total: dict[str, Fraction] = {}
-    for coefficient, monomial in a:
-        total[monomial] = total.get(monomial, ZERO) + coefficient
-    for coefficient, monomial in b:
-        total[monomial] = total.get(monomial, ZERO) - phi * coefficient
-    if bound is not None:
-        total = {monomial: -coefficient for monomial, coefficient in total.items()}
-        total[""] = total.get("", ZERO) + bound
+Terms = list[tuple[Fraction, str]]
+"""A polynomial as (coefficient, monomial) pairs."""
+
+
+def _step_conditions(model: Model, a: Terms, b: Terms) -> list[str | None]:
+    """Return the conditions of the map beyond the flow's: the flip, and the interior with momentum."""
+    nu, mu = model.nu, model.mu
+    found = [_condition(2 * (1 + nu) / model.h, (-1, a), (critical_phi(model), b))]
+    if model.procedure == "ema" and nu and mu:
+        room = (1 - nu) * (1 - mu) * (1 - nu * mu) / (model.h * mu)
+        found.append(_condition(room, (1 - nu, a), (nu * (1 - mu), b)))
+    return found
+
+
+def _condition(constant: Fraction, *parts: tuple[Fraction | int, Terms]) -> str | None:
+    """Return `constant + sum of weight * polynomial > 0`; None when it holds identically."""
+    total: dict[str, Fraction] = {"": constant}
+    for weight, terms in parts:
+        for coefficient, monomial in terms:
+            total[monomial] = total.get(monomial, ZERO) + weight * coefficient
     total = {monomial: coefficient for monomial, coefficient in total.items() if coefficient}
     if total.get("", ZERO) > 0 and all(_is_square(m) and c > 0 for m, c in total.items()):
         return None
@@ -519,23 +522,14 @@ def _encoder_decay_only(model: Model) -> Variety:
                 build_spectrum=partial(_spectrum, values, model, dynamics),
             )
         )
-    conditions = [
-        _condition(
-            [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")], [(mode.m, f"P_{i}_{i}")], Fraction(1)
-        )
-        for i in range(1, n + 1)
-        for mode in modes
-    ]
-    step = [
-        _condition(
-            [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")],
-            [(mode.m, f"P_{i}_{i}")],
-            critical_phi(model),
-            2 * (1 + model.nu) / model.h,
-        )
-        for i in range(1, n + 1)
-        for mode in modes
-    ]
+    conditions: list[str | None] = []
+    step: list[str | None] = []
+    for i in range(1, n + 1):
+        for mode in modes:
+            a = [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")]
+            b = [(mode.m, f"P_{i}_{i}")]
+            conditions.append(_condition(ZERO, (1, a), (-1, b)))
+            step += _step_conditions(model, a, b)
     small = n * d <= CONDITION_LIMIT and model.moments.is_diagonal
     flow_text = _distinct(conditions)
     component = Component(

@@ -75,7 +75,7 @@ class Boundary:
     """The boundary between collapse and learning of one mode, on the slice t = w.
 
     `rows` hold (c, low, high): at this c = alpha w^2 - p^2, p <= low collapses and p >= high
-    survives. `curve` is the same boundary as points (p, w) for drawing. `thresholds` may hold
+    survives (the other way round for a mode with m < 0, `falling`). `curve` is the same boundary as points (p, w) for drawing. `thresholds` may hold
     c_minus (below it everything collapses), c_zero (p = 0) and c_plus (above it everything
     survives). Empty where the mode has one fate only; `statement` always says what is true.
     """
@@ -92,6 +92,7 @@ class Boundary:
     E: Fraction | None
     tolerance: float | None
     notes: tuple[str, ...] = ()
+    falling: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries `flow` (or `map`) and `boundary` of schema `noncollapse/basin/1`."""
@@ -104,6 +105,7 @@ class Boundary:
             "E": None if self.E is None else str(self.E),
             "roots": list(self.roots),
             "thresholds": {name: bounds.to_json() for name, bounds in self.thresholds.items()},
+            "falling": self.falling,
             "boundary": [list(row) for row in self.rows],
             "tolerance": self.tolerance,
             "notes": list(self.notes),

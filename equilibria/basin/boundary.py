@@ -63,6 +63,7 @@ def _make(problem: ModeProblem, how: How, statement: str, **fields: object) -> B
         statement=statement,
         roots=tuple(state.value for state in problem.states),
         E=problem.E,
+        falling=problem.mode.m < 0,
         **values,  # type: ignore[arg-type]
     )
 
@@ -109,7 +110,8 @@ def _separatrix(problem: ModeProblem, rows: int, tolerance: float | None) -> Bou
     return _make(
         problem,
         how,
-        "a start survives exactly when p > psi(c), c = alpha w^2 - p^2",
+        f"a start survives exactly when p {'<' if problem.mode.m < 0 else '>'} psi(c), "
+        "c = alpha w^2 - p^2",
         thresholds=thresholds,
         rows=_certified_rows(problem, boundary, thresholds, rows),
         curve=_certified_curve(problem, boundary),
@@ -189,8 +191,8 @@ def _numeric(problem: ModeProblem, count: int, tolerance: float) -> Boundary:
     return _make(
         problem,
         How.NUMERIC,
-        "a start survives above the boundary psi(c), c = alpha w^2 - p^2"
-        + (", on the slice t = w" if problem.ema else ""),
+        f"a start survives {'below' if problem.mode.m < 0 else 'above'} the boundary psi(c), "
+        "c = alpha w^2 - p^2" + (", on the slice t = w" if problem.ema else ""),
         thresholds=thresholds,
         rows=_numeric_rows(problem, thresholds, count, tolerance),
         curve=tuple(sorted(curve)),
@@ -227,7 +229,9 @@ def _numeric_rows(
 
 def _without_roots(problem: ModeProblem) -> str:
     if not problem.model.eta:
-        return "without decay the boundary is computed for the stop-gradient flow only; give --point"
+        return (
+            "without decay the boundary is computed for the stop-gradient flow only; give --point"
+        )
     return "eta > m^2/(4 s): the mode has no equilibrium with w != 0, so nothing is learned"
 
 

@@ -67,9 +67,7 @@ def charts(E: Fraction) -> dict[str, Chart]:
         return tuple(den * value for value in values)
 
     return {
-        "lower": Chart(
-            "lower", scaled(-2 * E), scaled(ZERO, -E, ONE, -ONE), scaled(ONE, -ONE)
-        ),
+        "lower": Chart("lower", scaled(-2 * E), scaled(ZERO, -E, ONE, -ONE), scaled(ONE, -ONE)),
         "upper": Chart(
             "upper", scaled(-2 * E, 2 * ONE, -2 * ONE), scaled(ZERO, -E), scaled(ONE, -ONE)
         ),

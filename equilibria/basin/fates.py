@@ -59,9 +59,7 @@ def mode_fates(problem: ModeProblem, points: Array, *, rtol: float = 1e-9) -> Co
 
     steps = min(MAX_MAP_STEPS, int(horizon(problem.model) / rates.h) + 1)
     velocities = 2 if rates.nu else 0
-    return iterate(
-        step, starts, settle, velocities=velocities, max_steps=steps, width=4096
-    ).code
+    return iterate(step, starts, settle, velocities=velocities, max_steps=steps, width=4096).code
 
 
 def _settle(problem: ModeProblem) -> Callable[[Array, Array], Codes]:

@@ -8,6 +8,8 @@ collapses as its lower and, with the unsettled ones, as its upper end.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+WIDTH = 256
+LEAST_A_WORKER = 64
 MAX_MAP_STEPS = 1_000_000
-LARGEST_SCALE = 1e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Endings:
     rtol: float
     t_max: float
     trajectories: Trajectories
-    """Final states (W, P[, T], in the basis of the modes), times and codes, in the order of runs."""
+    """Final states (W, P[, T] in the basis of the modes) and times of the runs; code k is shares[k]."""
 
     @property
     def collapse(self) -> Share:
@@ -145,14 +148,15 @@ def basin_probabilities(
     is_map: bool = False,
     rtol: float = 1e-6,
     t_max: float | None = None,
-    width: int = 256,
+    width: int = WIDTH,
+    workers: int | None = None,
 ) -> Endings:
     """Return the probability of ending in each stratum from a random start.
 
-    The result of run i depends on (seed, i) alone, not on `width` or the number of runs.
+    The result of run i depends on (seed, i) alone, not on `width`, `workers` or the number of runs.
     """
     check_scope(model)
-    dynamics = MatrixDynamics(model, min(width, sample.runs))
+    dynamics = MatrixDynamics(model, 1)
     targets = targets_for(model, dynamics, is_map=is_map)
     W, P = initial_matrices(
         sample.init,
@@ -164,7 +168,14 @@ def basin_probabilities(
     )
     limit = horizon(model) if t_max is None else t_max
     ends = follow(
-        dynamics, targets, dynamics.pack(W, P), is_map=is_map, rtol=rtol, t_max=limit, width=width
+        model,
+        targets,
+        dynamics.pack(W, P),
+        is_map=is_map,
+        rtol=rtol,
+        t_max=limit,
+        width=width,
+        workers=workers,
     )
     return _endings(sample, targets, ends, is_map=is_map, rtol=rtol, t_max=limit)
 
@@ -177,19 +188,47 @@ def horizon(model: Model) -> float:
 
 
 def follow(
-    dynamics: MatrixDynamics,
+    model: Model,
     targets: Targets,
     starts: Array,
     *,
     is_map: bool,
     rtol: float,
     t_max: float,
-    width: int,
+    width: int = WIDTH,
+    workers: int | None = None,
 ) -> Trajectories:
-    """Integrate (or iterate) every start until it settles."""
-    if not is_map:
+    """Integrate (or iterate) every start until it settles, on `workers` threads (all cores).
+
+    NumPy works outside the interpreter lock, and a trajectory is the same in any company, so the
+    number of threads changes the time and nothing else.
+    """
+    cores = workers or os.cpu_count() or 1
+    count = max(1, min(cores, len(starts) // LEAST_A_WORKER))
+
+    def part(index: int) -> Trajectories:
+        rows = starts[index::count]
+        dynamics = MatrixDynamics(model, min(width, len(rows)))
+        if is_map:
+            return _iterated(dynamics, targets, rows, t_max=t_max, width=width)
         control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, width=width)
-        return integrate(dynamics.flow, starts, targets.settle, control)
+        return integrate(dynamics.flow, rows, targets.settle, control)
+
+    if count == 1:
+        return part(0)
+    with ThreadPoolExecutor(count) as pool:
+        parts = list(pool.map(part, range(count)))
+    y, t = np.empty_like(starts), np.empty(len(starts))
+    code, steps = np.empty(len(starts), np.int64), np.empty(len(starts), np.int64)
+    for index, piece in enumerate(parts):
+        y[index::count], t[index::count] = piece.y, piece.t
+        code[index::count], steps[index::count] = piece.code, piece.steps
+    return Trajectories(y, t, code, steps)
+
+
+def _iterated(
+    dynamics: MatrixDynamics, targets: Targets, starts: Array, *, t_max: float, width: int
+) -> Trajectories:
     rates = dynamics.rates
     moving = dynamics.n * dynamics.d + dynamics.n**2 if rates.nu else 0
 
@@ -197,21 +236,22 @@ def follow(
         dynamics.step(y, velocity if moving else None, out)
 
     steps = min(MAX_MAP_STEPS, int(t_max / rates.h) + 1)
-    return iterate(
-        step, starts, targets.settle, velocities=moving, max_steps=steps, width=width
-    )
+    return iterate(step, starts, targets.settle, velocities=moving, max_steps=steps, width=width)
 
 
 def _endings(
     sample: Sample, targets: Targets, ends: Trajectories, *, is_map: bool, rtol: float, t_max: float
 ) -> Endings:
-    shares = []
-    for code, (name, rank) in enumerate(zip(targets.names, targets.ranks, strict=True)):
+    found = list(zip(targets.names, targets.ranks, range(len(targets.names)), strict=True))
+    found.sort(key=lambda entry: (-(entry[1] or 0), entry[0]))  # threads find them in any order
+    shares, numbers = [], ends.code.copy()
+    for name, rank, code in found:
         count = int((ends.code == code).sum())
         if count:
+            numbers[ends.code == code] = len(shares)
             low, high = clopper_pearson(count, sample.runs)
             shares.append(Share(name, rank, count, count / sample.runs, low, high))
-    shares.sort(key=lambda share: (-(share.rank or 0), share.id))
+    ends = Trajectories(ends.y, ends.t, numbers, ends.steps)
     diverged = int((ends.code == RUNAWAY).sum())
     settled = sum(share.count for share in shares)
     return Endings(

@@ -18,7 +18,14 @@ import numpy as np
 
 from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.initial import initial_matrices
-from equilibria.basin.probabilities import Sample, check_scope, clopper_pearson, follow, horizon
+from equilibria.basin.probabilities import (
+    WIDTH,
+    Sample,
+    check_scope,
+    clopper_pearson,
+    follow,
+    horizon,
+)
 from equilibria.basin.targets import targets_for
 from equilibria.errors import ScopeError
 from equilibria.model import Model
@@ -76,7 +83,7 @@ class Scales:
 
 
 def critical_scales(
-    model: Model, sample: Sample, *, is_map: bool = False, rtol: float = 1e-6, width: int = 256
+    model: Model, sample: Sample, *, is_map: bool = False, rtol: float = 1e-6, width: int = WIDTH
 ) -> Scales:
     """Return the scales at which 50 % and 5 % of the runs collapse; `sample.scale` is not used."""
     check_scope(model)
@@ -106,12 +113,12 @@ class _Trial:
         self, model: Model, sample: Sample, *, is_map: bool, rtol: float, width: int
     ) -> None:
         self.is_map, self.rtol, self.width, self.t_max = is_map, rtol, width, horizon(model)
-        self.dynamics = MatrixDynamics(model, width)
-        self.targets = targets_for(model, self.dynamics, is_map=is_map)
+        self.model, dynamics = model, MatrixDynamics(model, 1)
+        self.targets = targets_for(model, dynamics, is_map=is_map)
         W, P = initial_matrices(
             sample.init, model.n, model.d, runs=range(sample.runs), seed=sample.seed, scale=1.0
         )
-        self.starts = self.dynamics.pack(W, P)
+        self.starts = dynamics.pack(W, P)
         self.tried: dict[float, Tried] = {}
 
     def run(self, scales: list[float]) -> None:
@@ -121,7 +128,7 @@ class _Trial:
             return
         starts = np.concatenate([scale * self.starts for scale in new])
         ends = follow(
-            self.dynamics,
+            self.model,
             self.targets,
             starts,
             is_map=self.is_map,
@@ -159,6 +166,4 @@ def _answer(
         return ScaleAnswer(share, curve[0].scale if enough else None, None, None)
     low = [t.scale for t in curve if t.scale <= bracket[0] and t.low > share]
     high = [t.scale for t in curve if t.scale >= bracket[1] and t.high <= share]
-    return ScaleAnswer(
-        share, bracket[1], max(low) if low else None, min(high) if high else None
-    )
+    return ScaleAnswer(share, bracket[1], max(low) if low else None, min(high) if high else None)

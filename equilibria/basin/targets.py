@@ -10,13 +10,14 @@ weight decay, or where no mode list describes the equilibria, see `Residual` and
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.model import Model
-from equilibria.modes import State, groups_of, modes_of
+from equilibria.modes import Mode, State, groups_of, modes_of, state_of_member
 from equilibria.rationals import to_float
 from equilibria.results import Component, Verdict
 
@@ -97,16 +98,14 @@ class Aligned:
             for mode in group.modes:
                 self._register(mode.number - 1, group.states, mode)
         self.known: dict[bytes, tuple[int, float]] = {}
+        self.lock = Lock()
         eta = to_float(min(model.eta, model.eta_p))
         finite = np.abs(self.spacing[np.isfinite(self.spacing)])
         self.reach = MARGIN * max(float(finite.max(initial=0.0)), eta)
 
-    def _register(self, j: int, states: tuple[State, ...], mode: object) -> None:
+    def _register(self, j: int, states: tuple[State, ...], mode: Mode) -> None:
         if not states or states[0].fold:
             return
-        from equilibria.modes import Mode, state_of_member
-
-        assert isinstance(mode, Mode)
         self.states[j] = state_of_member(states[0], mode)
         self.upper[j] = states[0].value
         self.cut[j] = abs(states[0].value + states[1].value) / 2
@@ -124,7 +123,9 @@ class Aligned:
         near = np.flatnonzero(off <= self.reach)
         if not near.size:
             return code
-        gap = np.maximum(off[near], self._rest(turned[near], P[near], T[near], W[near], active[near]))
+        gap = np.maximum(
+            off[near], self._rest(turned[near], P[near], T[near], W[near], active[near])
+        )
         for row, distance in zip(near.tolist(), gap.tolist(), strict=True):
             index, radius = self._lookup(active[row])
             if distance <= radius:
@@ -157,6 +158,10 @@ class Aligned:
 
     def _lookup(self, active: NDArray[np.bool_]) -> tuple[int, float]:
         key = active.tobytes()
+        with self.lock:
+            return self._known(key, active)
+
+    def _known(self, key: bytes, active: NDArray[np.bool_]) -> tuple[int, float]:
         if key not in self.known:
             from equilibria.aligned import evaluate
 
@@ -232,6 +237,7 @@ class Residual:
         self.names: list[str] = []
         self.ranks: list[int | None] = []
         self.known: dict[str, int] = {}
+        self.lock = Lock()
 
     def settle(self, y: Array, f: Array) -> Codes:
         """Return the codes of the settled states."""
@@ -240,11 +246,12 @@ class Residual:
         still = np.abs(f).max(axis=1) <= RESIDUAL * np.maximum(1.0, np.abs(y).max(axis=1))
         for row in np.flatnonzero(still).tolist():
             name, rank = self._describe(W[row])
-            if name not in self.known:
-                self.known[name] = len(self.names)
-                self.names.append(name)
-                self.ranks.append(rank)
-            code[row] = self.known[name]
+            with self.lock:
+                if name not in self.known:
+                    self.known[name] = len(self.names)
+                    self.names.append(name)
+                    self.ranks.append(rank)
+                code[row] = self.known[name]
         return code
 
     def _describe(self, W: Array) -> tuple[str, int]:

@@ -50,7 +50,9 @@ def _point_lines(answer: BasinAnswer) -> list[str]:
     if answer.margin is not None:
         side = "above" if answer.margin.low > 0 else "below"
         distance = answer.margin.text().lstrip("-")
-        lines.append(f"  p is {distance} {side} the boundary at this c = {float(answer.balance):.6g}")
+        lines.append(
+            f"  p is {distance} {side} the boundary at this c = {float(answer.balance):.6g}"
+        )
     if answer.scale is not None:
         lines.append(
             f"  the start as a whole changes its outcome when multiplied by {answer.scale.text()}"
@@ -77,7 +79,9 @@ def _ending_lines(endings: Endings) -> list[str]:
         rest = sum(share.count for share in endings.shares[SHOWN:])
         lines.append(f"  {len(endings.shares) - SHOWN} more components {rest:>13}   in --json")
     if endings.undecided:
-        lines.append(f"  {'undecided':<28} {endings.undecided:>7}   not settled by t = {endings.t_max:g}")
+        lines.append(
+            f"  {'undecided':<28} {endings.undecided:>7}   not settled by t = {endings.t_max:g}"
+        )
     if endings.diverged:
         lines.append(f"  {'diverged':<28} {endings.diverged:>7}   the step is too large for them")
     return lines
@@ -114,14 +118,18 @@ def _boundary_lines(boundary: Boundary) -> list[str]:
     lines = [f"Mode {boundary.mode}: {boundary.statement}  [{boundary.how.value}, {kind}]"]
     if len(boundary.roots) == 2:
         upper, lower = boundary.roots
-        lines.append(f"  learned at p+ = {upper:.6g}; the boundary passes p- = {lower:.6g} at c = 0")
+        lines.append(
+            f"  learned at p+ = {upper:.6g}; the boundary passes p- = {lower:.6g} at c = 0"
+        )
     for name in ("c_minus", "c_zero", "c_plus"):
         if name in boundary.thresholds:
             bounds = boundary.thresholds[name]
             mark = "" if bounds.how is boundary.how else f"  [{bounds.how.value}]"
             lines.append(f"  {NAMES[name]} = {bounds.text():<18} {THRESHOLDS[name]}{mark}")
     if boundary.rows:
-        lines += ["", f"  {'c = alpha w² - p²':>18}   {'collapses for p up to':>22}   survives from"]
+        fates = ("survives", "collapses") if boundary.falling else ("collapses", "survives")
+        heading = f"{fates[0]} for p up to"
+        lines += ["", f"  {'c = alpha w² - p²':>18}   {heading:>22}   {fates[1]} from"]
         step = max(1, len(boundary.rows) // SHOWN)
         for c, low, high in boundary.rows[::step]:
             lines.append(f"  {c:>18.8g}   {low:>22.10g}   {high:.10g}")

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     Digits = NDArray[np.int8]
 
 INACTIVE, UPPER, LOWER = 0, 1, 2
-REACH = 4.0
-"""Offsets above this many gaps are not resolved."""
-
 
 class Locator:
     """Finds the nearest stratum of batches of states in the mode basis."""
@@ -35,6 +32,7 @@ class Locator:
         self.root = np.sqrt(landscape.scale)
         self.members = groups
         self.floor = float(landscape.gaps.min(initial=np.inf))
+        self.choices: dict[bytes, Choice] = {}
 
     def nearest(self, W: Array, P: Array, T: Array) -> tuple[Digits, Array, Array]:
         """Return the nearest root of every mode, and the largest offset in gaps and in units of p."""
@@ -85,7 +83,10 @@ class Locator:
 
     def choice(self, digits: Digits) -> Choice:
         """Return the stratum of one row of digits."""
-        return tuple(
-            (int((digits[m] == UPPER).sum()), int((digits[m] == LOWER).sum()))
-            for m in self.members
-        )
+        key = digits.tobytes()
+        if key not in self.choices:
+            self.choices[key] = tuple(
+                (int((digits[m] == UPPER).sum()), int((digits[m] == LOWER).sum()))
+                for m in self.members
+            )
+        return self.choices[key]

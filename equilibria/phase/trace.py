@@ -106,10 +106,10 @@ class Tracer:
     @staticmethod
     def _pair_states(conflict: Flags | None, p: Array, chosen: Flags) -> States:
         alive = ~((p == 0) & chosen).any(axis=1)
-        clash = np.zeros(alive.size, dtype=np.bool_)
-        if conflict is not None:
-            both = conflict & chosen[:, :, None] & chosen[:, None, :]
-            clash = np.asarray(both).any(axis=(1, 2))
+        if conflict is None:
+            return np.where(alive, INSIDE, ABSENT).astype(np.int8)
+        both = conflict & chosen[:, :, None] & chosen[:, None, :]
+        clash = np.asarray(both).any(axis=(1, 2))
         return np.where(alive, ~clash, ABSENT).astype(np.int8)
 
     def _edges(self, nodes: States, *, horizontal: bool) -> list[Crossing]:

@@ -121,18 +121,23 @@ def test_zero_decay_equals_the_dense_jacobian(moments, n, name, momentum, alpha)
 @given(pairs(), st.integers(1, 2), st.data())
 def test_zero_decay_conditions_decide_random_aligned_points(moments, n, data):
     """The polynomial conditions against the dense Jacobian at other points of the component."""
-    model = eq.Model(procedure="ema", ema="9/10", moments=moments, embed_dim=n, weight_decay=0)
+    momentum = data.draw(st.sampled_from(["0", "9/10"]))
+    model = eq.Model(
+        procedure="ema", ema="9/10", moments=moments, embed_dim=n, weight_decay=0, momentum=momentum
+    )
     for component in eq.analyze(model).components:
         if component.stable_where is None or component.modes is None:
             continue
         point = random_point(component, model, data)
-        spectrum = spectrum_at(model, point)
-        conditions = [value_of(text, point) for text in component.stable_where.flow]
-        if any(abs(value) < 1e-3 for value in conditions):
-            continue
-        neutral = np.abs(spectrum).argsort()[: n * n]
-        others = np.delete(spectrum.real, neutral)
-        assert (others.max() < 0) == all(value > 0 for value in conditions)
+        for kind in ("flow", "map"):
+            conditions = getattr(component.stable_where, kind)
+            values = [value_of(text, point) for text in conditions]
+            if any(abs(value) < 1e-3 for value in values):
+                continue
+            spectrum = spectrum_at(model, point, kind)
+            neutral = np.abs(spectrum - (kind == "map")).argsort()[: n * n]
+            margin = spectrum.real if kind == "flow" else np.abs(spectrum) - 1
+            assert (np.delete(margin, neutral).max() < 0) == all(value > 0 for value in values)
 
 
 def random_point(component, model, data) -> dict[str, float]:
@@ -160,13 +165,14 @@ def value_of(condition: str, point: dict[str, float]) -> float:
     return float(parse(condition.split(" > ")[0], ring).evaluate(point, float))
 
 
-def spectrum_at(model, point) -> np.ndarray:
+def spectrum_at(model, point, kind) -> np.ndarray:
     from equilibria.procedures import procedure
 
     system = procedure(model.procedure).build(model)
-    names = list(system.flow)
+    names = list(getattr(system, kind))
+    point = {name: point.get(name, 0.0) for name in names}
     jacobian = np.zeros((len(names), len(names)))
-    for (row, column), entry in system.jacobian().items():
+    for (row, column), entry in system.jacobian(kind).items():
         jacobian[names.index(row), names.index(column)] = entry.evaluate(point, float)
     return np.linalg.eigvals(jacobian)
 

@@ -16,12 +16,13 @@ from math import ceil, log
 import numpy as np
 import pytest
 
-from equilibria.aligned import evaluate as evaluate_strata
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
 from equilibria.moments import Moments
 from equilibria.phase.cells import evaluate
 from equilibria.phase.curves import exchange
+from equilibria.phase.growth import leading as leading_of
+from equilibria.phase.growth import normal_spectrum
 from equilibria.phase.setting import Setting
 from equilibria.phase.steps import largest_steps
 
@@ -52,12 +53,9 @@ def verdict(case: Case) -> bool:
 
 def predicted(case: Case) -> tuple[float, np.ndarray]:
     """Return the extent and the spectrum of the stratum from its blocks."""
-    modes = modes_of(case.model.moments)
-    stratum = tuple(states_of(modes[j], case.model.eta)[0] for j in case.active)
-    component = evaluate_strata(case.model, modes, [stratum])[0]
-    stability = component.flow if case.flow else component.map
-    values = np.array([e.value for e in stability.spectrum for _ in range(e.multiplicity)])
-    return float(stability.extent), values
+    numbers = [j + 1 for j in case.active]
+    first = leading_of(case.model, numbers, is_map=not case.flow)
+    return first.extent, normal_spectrum(case.model, numbers, is_map=not case.flow)
 
 
 # The polynomial map, for a batch of models of one size.
@@ -163,16 +161,16 @@ def trajectories(cases: list[Case], steps: int, rng, size: float, dt: float | No
     for k in range(steps + 1):
         history[k] = batch.flat(state) - centre
         state = batch.step(state) if dt is None else batch.flow_step(state, dt)
-    return [
-        history[:, b] - (history[:, b] @ bases[b]) @ bases[b].T for b in range(len(cases))
-    ]
+    return [history[:, b] - (history[:, b] @ bases[b]) @ bases[b].T for b in range(len(cases))]
 
 
 def leading(path: np.ndarray) -> complex:
     """Return the multiplier of largest modulus that is present at the end of a trajectory."""
-    late = path[path.shape[0] // 2 :]
-    scale = np.linalg.norm(late, axis=1)
-    late = late[(scale > 1e-13) & (scale < 1e-3)]
+    scale = np.linalg.norm(path, axis=1)
+    left = np.flatnonzero((scale < 3e-11) | (scale > 1e-4)) if scale[0] > 1e-8 else None
+    left = np.flatnonzero(scale > 1e-4) if left is None else left
+    end = int(left[0]) if left.size else scale.size
+    late = path[end // 2 : end]
     x, y = late[:-1].T, late[1:].T
     weight = 1 / np.linalg.norm(x, axis=0)
     u, s, v = np.linalg.svd(x * weight, full_matrices=False)
@@ -288,13 +286,15 @@ def _at_critical_kappa(case: Case, rng) -> Case | None:
         model = replace(case.model, predictor_weight_decay=kappa * case.model.eta)
         return replace(case, model=model)
 
-    low, high = Fraction(2, 100), Fraction(1, 2)
-    if verdict(at(low)) or not verdict(at(high)):
+    # At a coupled decay kappa is alpha, so one row of cells shows where stability begins.
+    kappas = [Fraction(k, 100) for k in range(2, 50)]
+    setting = Setting(case.model, "predictor-lr", "lr", "coupled")
+    cells = evaluate(setting, kappas, [case.model.h], 0, len(kappas), with_steps=False)
+    stable = [3 in cells.answers[k][0 if case.flow else 1].masks for k in cells.index]
+    if stable[0] or not stable[-1]:
         return None
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (low, middle) if verdict(at(middle)) else (middle, high)
-    return at(high * (1 + 3 * (sided(rng) - 1)))
+    critical = kappas[max(k for k, good in enumerate(stable) if not good)]
+    return at(critical * (1 + 3 * (sided(rng) - 1)))
 
 
 def near_transcritical(rng) -> Case | None:

@@ -1,0 +1,255 @@
+"""In which order are modes learned? The strata that runs from a small random start pass.
+
+With weight decay full collapse attracts, so a start must be large enough: a ladder of scales is
+tried, each with the same random draws, and the smallest scale from which most runs reach the
+highest rank that any of them reaches is the one reported, unless a scale is given. The saddles on
+the way are those with one mode after another still at p-.
+
+Without decay there is no threshold and no isolated stratum. There mode j counts as learned from
+when sqrt(alpha) |w_j| passes half of |m_j|/s_j, its value at balance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equilibria.basin.batch import Control, integrate
+from equilibria.basin.dynamics import MatrixDynamics
+from equilibria.basin.initial import initial_matrices
+from equilibria.errors import FormatError
+from equilibria.graph.landscape import Landscape
+from equilibria.graph.orbits import Orbit, Starts, Tracker
+from equilibria.model import Model
+from equilibria.modes import modes_of
+from equilibria.moments import Moments
+from equilibria.rationals import to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+LADDER_STEP = 2**0.5
+LADDER_TOP = 2.0
+SMALL = 1e-2
+STILL = 1e-7
+LONGEST = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stratum on the way: the time of closest approach, and how near it was (in gaps)."""
+
+    id: str
+    time: float
+    distance: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `stops`."""
+        return {"id": self.id, "time": self.time, "distance": self.distance}
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """One run: the strata that it passes, in order; `end` is None when it did not settle."""
+
+    run: int
+    stops: tuple[Stop, ...]
+    end: str | None
+    time: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the ids in order."""
+        return tuple(stop.id for stop in self.stops)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `runs`."""
+        return {
+            "run": self.run,
+            "stops": [stop.to_json() for stop in self.stops],
+            "end": self.end,
+            "time": self.time,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LearningOrder:
+    """The itineraries of runs from one scale; `ladder` counts the ends from every scale tried."""
+
+    init: str
+    scale: float
+    seed: int
+    runs: tuple[Itinerary, ...]
+    ladder: tuple[tuple[float, tuple[tuple[str, int], ...]], ...] = ()
+
+    def common(self) -> list[tuple[tuple[str, ...], int]]:
+        """Return the itineraries with their counts, the most frequent first."""
+        counts = Counter(run.names for run in self.runs)
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object `itinerary`."""
+        return {
+            "init": self.init,
+            "scale": self.scale,
+            "seed": self.seed,
+            "how": "numeric",
+            "runs": [run.to_json() for run in self.runs],
+            "ladder": [{"scale": scale, "ends": dict(ends)} for scale, ends in self.ladder],
+        }
+
+
+def learning_order(
+    model: Model,
+    *,
+    init: str = "normal",
+    scale: float | None = None,
+    runs: int = 8,
+    seed: int = 0,
+) -> LearningOrder:
+    """Return the strata that `runs` runs from a small random start pass, in order.
+
+    W and P are drawn as `init` (`basin.initial`) and multiplied by `scale`; None chooses it. Run i
+    depends on (seed, i) alone. Also answers without weight decay.
+    """
+    from equilibria.graph.connect import check_scope
+
+    check_scope(model, decay=False)
+    if runs < 1:
+        raise FormatError(f"--runs {runs}: expected a whole number of at least 1")
+    if scale is not None and not 0 < scale < np.inf:
+        raise FormatError(f"--start {scale}: must be above 0")
+    W, P = initial_matrices(init, model.n, model.d, runs=range(runs), seed=seed, scale=1.0)
+    W = W @ model.moments.eigenbasis[2]
+    if not model.eta or not model.eta_p:
+        chosen = SMALL if scale is None else scale
+        return LearningOrder(init, chosen, seed, _stages(model, chosen * W, chosen * P))
+    landscape = Landscape(model)
+    scales = [scale] if scale is not None else _scales(landscape)
+    orbits = _follow(landscape, scales, W, P)
+    order = [
+        LearningOrder(init, value, seed, _itineraries(landscape, part))
+        for value, part in zip(scales, orbits, strict=True)
+    ]
+    best = order[_chosen(landscape, orbits)]
+    return replace(best, ladder=tuple((o.scale, _ends(o.runs)) for o in order))
+
+
+def _scales(landscape: Landscape) -> list[float]:
+    roots = landscape.roots[:, 1:]
+    finite = roots[np.isfinite(roots)]
+    if not finite.size:
+        return [1.0]
+    low, high = float(finite.min()), LADDER_TOP * float(finite.max())
+    count = int(np.ceil(np.log(high / low) / np.log(LADDER_STEP))) + 1
+    return [float(f"{low * LADDER_STEP**k:.3g}") for k in range(count)]
+
+
+def _follow(
+    landscape: Landscape, scales: Sequence[float], W: Array, P: Array
+) -> list[list[Orbit]]:
+    runs = len(W)
+    every = tuple(range(len(landscape.modes)))
+    starts = Starts(
+        W=np.concatenate([scale * W for scale in scales]),
+        P=np.concatenate([scale * P for scale in scales]),
+        T=np.concatenate([scale * W for scale in scales]),
+        within=(every,) * (runs * len(scales)),
+    )
+    orbits = Tracker(landscape, W.shape[1]).run(starts)
+    return [orbits[k * runs : (k + 1) * runs] for k in range(len(scales))]
+
+
+def _chosen(landscape: Landscape, orbits: Sequence[Sequence[Orbit]]) -> int:
+    """Return the first scale from which most runs reach the highest rank that any reaches."""
+    ranks = [
+        [-1 if orbit.end is None else len(landscape.stratum(orbit.end)) for orbit in part]
+        for part in orbits
+    ]
+    top = max(max(part) for part in ranks)
+    shares = [sum(rank == top for rank in part) / len(part) for part in ranks]
+    half = min(0.5, max(shares) - 1e-9)
+    return next(k for k, share in enumerate(shares) if share > half)
+
+
+def _itineraries(landscape: Landscape, orbits: Sequence[Orbit]) -> tuple[Itinerary, ...]:
+    return tuple(
+        Itinerary(
+            run=run,
+            stops=tuple(
+                Stop(landscape.name(visit.choice), visit.time, visit.distance)
+                for visit in orbit.visits
+            ),
+            end=None if orbit.end is None else landscape.name(orbit.end),
+            time=orbit.time,
+        )
+        for run, orbit in enumerate(orbits)
+    )
+
+
+def _ends(runs: Sequence[Itinerary]) -> tuple[tuple[str, int], ...]:
+    counts = Counter("unsettled" if run.end is None else run.end for run in runs)
+    return tuple(sorted(counts.items()))
+
+
+class _Stages:
+    """When each mode of each run is learned, without decay."""
+
+    def __init__(self, model: Model, dynamics: MatrixDynamics, runs: int) -> None:
+        modes = modes_of(model.moments)
+        self.dynamics, self.size = dynamics, dynamics.size
+        self.root = np.sqrt(dynamics.rates.alpha)
+        self.wanted = np.array([to_float(abs(mode.m) / mode.s) for mode in modes])
+        self.when = np.full((runs, len(modes)), np.inf)
+
+    def flow(self, y: Array, out: Array) -> None:
+        self.dynamics.flow(y, out)
+        out[:, self.size] = 0.0
+        out[:, self.size + 1] = 1.0
+
+    def settle(self, y: Array, f: Array) -> NDArray[np.int64]:
+        W, _, _ = self.dynamics.unpack(y)
+        size = self.root * np.sqrt(np.einsum("bij,bij->bj", W, W))
+        owner = np.rint(y[:, self.size]).astype(np.int64)
+        time = y[:, self.size + 1] - 1.0
+        fresh = (size > self.wanted / 2) & (self.wanted > 0) & np.isinf(self.when[owner])
+        rows, columns = np.nonzero(fresh)
+        self.when[owner[rows], columns] = time[rows]
+        moving = np.abs(f[:, : self.size]).max(axis=1)
+        still = (moving <= STILL * np.abs(y[:, : self.size]).max(axis=1)) & (size > 0).any(axis=1)
+        learned = np.isfinite(self.when[owner]).sum(axis=1) > 0
+        return np.where(still & learned, 0, -1)
+
+
+def _stages(model: Model, W: Array, P: Array) -> tuple[Itinerary, ...]:
+    runs = len(W)
+    modes = modes_of(model.moments)
+    moments = Moments.commuting(signal=[m.m for m in modes], total=[m.s for m in modes])
+    dynamics = MatrixDynamics(replace(model, moments=moments), runs)
+    stages = _Stages(model, dynamics, runs)
+    extra = np.stack([np.arange(runs, dtype=np.float64), np.ones(runs)], axis=1)
+    starts = np.concatenate([dynamics.pack(W, P), extra], axis=1)
+    control = Control(rtol=1e-7, atol=1e-12, t_max=LONGEST, check_every=1, max_steps=40_000)
+    ends = integrate(stages.flow, starts, stages.settle, control)
+    return tuple(
+        _staged(run, stages.when[run], float(ends.t[run]) - 1.0, settled=bool(ends.code[run] >= 0))
+        for run in range(runs)
+    )
+
+
+def _staged(run: int, when: Array, time: float, *, settled: bool) -> Itinerary:
+    learned: list[int] = []
+    stops = []
+    for column in np.argsort(when, kind="stable").tolist():
+        if np.isfinite(when[column]):
+            learned = sorted([*learned, column + 1])
+            name = f"rank{len(learned)}:" + ",".join(map(str, learned))
+            stops.append(Stop(name, float(when[column])))
+    end = stops[-1].id if stops and settled else None
+    return Itinerary(run, tuple(stops), end, time)
