@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import islice, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from equilibria.blocks import Blocks
 from equilibria.extents import Members
 from equilibria.lift import Lifter
 from equilibria.model import Model
-from equilibria.modes import Group, Mode, groups_of, modes_of
+from equilibria.modes import Group, Mode, State, groups_of, modes_of
 from equilibria.rationals import to_float
 from equilibria.results import Component, How, Stability, Variety, Verdict, collapse_grade
 from equilibria.spectra import stratum_spectrum
@@ -30,10 +31,11 @@ from equilibria.strata import (
     Stratum,
     all_strata,
     convolve_counts,
+    segments_rank,
     stable_sets,
     total_strata,
 )
-from equilibria.tables import DecayTables, KindTables, equal_decay_tables
+from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
 from equilibria.transfer import Dynamics
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 ENUMERATION_LIMIT = 20_000
 STABLE_LISTING_LIMIT = 4096
 WORK_LIMIT = 400_000_000
+
+# Millions of states pass through these in the largest reports.
+NUMBER, ROOT, LABEL = attrgetter("mode.number"), attrgetter("root"), attrgetter("label")
 
 
 @dataclass(frozen=True)
@@ -174,10 +179,9 @@ def _stable_strata(positive: StableSets, negative: StableSets, n: int) -> Iterat
     lists = Lists([*positive.groups, *negative.groups])
     offset = len(positive.groups)
     for chosen in positive.sets(n):
-        rank = sum(plus for _, (plus, _) in chosen)
-        for other in negative.sets(n - rank):
-            moved = [(offset + position, choice) for position, choice in other]
-            yield lists.stratum([*chosen, *moved])
+        for other in negative.sets(n - segments_rank(chosen)):
+            moved = [(offset + start, offset + stop, plus) for start, stop, plus in other]
+            yield lists.of_segments([*chosen, *moved])
 
 
 def _nested(strata: Sequence[Stratum]) -> bool:
@@ -229,7 +233,9 @@ def _select(components: list[Component], max_components: int, *, keep_all: bool)
 def evaluate(model: Model, modes: Sequence[Mode], strata: Sequence[Stratum]) -> list[Component]:
     """Return one component per stratum; blocks are computed once for the states that occur."""
     # Strata share their states, so that identity finds them fast among millions.
-    by_identity = {id(s): s for stratum in strata for s in stratum}
+    by_identity: dict[int, State] = {}
+    for stratum in strata:
+        by_identity.update(zip(map(id, stratum), stratum, strict=True))
     states = {(s.mode.number, s.root): s for s in by_identity.values()}
     keys = sorted(states)
     place = {key: position for position, key in enumerate(keys)}
@@ -304,6 +310,7 @@ class _Assembly:
         self.known = How.CERTIFIED if model.exact else How.NUMERIC
         self.repeated = repeated_modes(modes)
         self.lifter = Lifter(model)
+        self._radii: dict[float, float] = {}
 
     def components(self) -> list[Component]:
         t = self.tables
@@ -391,8 +398,8 @@ class _Assembly:
                 self.step,
                 1 / inverse if flow_sign < 0 and inverse > 0 else None,
             ),
-            modes=tuple([state.mode.number for state in stratum]),
-            roots=tuple([state.root for state in stratum]),
+            modes=tuple(map(NUMBER, stratum)),
+            roots=tuple(map(ROOT, stratum)),
             build_detail=partial(self.lifter.detail, stratum),
         )
 
@@ -416,9 +423,10 @@ class _Assembly:
         return 1 / to_float(2 * (1 + self.model.nu))
 
     def _free_radius(self, rate: float) -> float:
-        from equilibria.tables import free_extent
-
-        return float(free_extent(self.step, np.array([rate]))[0])
+        """Return the radius of a block Lambda + rate; a report has a handful of different rates."""
+        if rate not in self._radii:
+            self._radii[rate] = float(free_extent(self.step, np.array([rate]))[0])
+        return self._radii[rate]
 
     def _map_sign(self, flow_sign: int, block_sign: int, k: int) -> int:
         if flow_sign > 0:
@@ -476,4 +484,4 @@ def stratum_id(stratum: Stratum) -> str:
     """Return an id such as `rank2:1+,3-`; `rank0` is full collapse."""
     if not stratum:
         return "rank0"
-    return f"rank{len(stratum)}:" + ",".join([s.label for s in stratum])
+    return f"rank{len(stratum)}:" + ",".join(map(LABEL, stratum))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, cmp_to_key
 from itertools import product
 from math import comb
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from equilibria.errors import LimitReached
@@ -32,8 +33,11 @@ Stratum = tuple[State, ...]
 Choice = tuple[int, int]
 """How many members of a group rest at p+ and at p-."""
 
-Path = tuple["Path | None", int, int]
-"""The groups chosen so far, last first: what came before, a position, how many members."""
+Segment = tuple[int, int, int]
+"""Consecutive groups, first and past the last, and how many members of each are active."""
+
+Path = tuple["Path | None", Segment]
+"""The segments chosen so far, last first."""
 
 
 def total_strata(groups: Sequence[Group], n: int) -> int:
@@ -89,9 +93,29 @@ class Lists:
         chosen.sort(key=_number)
         return tuple(chosen)
 
+    def of_segments(self, segments: Iterable[Segment]) -> Stratum:
+        """Return the stratum whose groups have so many members at p+."""
+        chosen: list[State] = []
+        for start, stop, plus in segments:
+            if plus == 1:
+                chosen += self._first_plus[start:stop]
+            else:
+                for group in range(start, stop):
+                    chosen += self.states[group][0][:plus]
+        chosen.sort(key=_number)
+        return tuple(chosen)
 
-def _number(state: State) -> int:
-    return state.mode.number
+    @cached_property
+    def _first_plus(self) -> list[State]:
+        return [states[0][0] for states in self.states]
+
+
+_number = attrgetter("mode.number")
+
+
+def segments_rank(segments: Iterable[Segment]) -> int:
+    """Return how many modes the segments make active."""
+    return sum((stop - start) * plus for start, stop, plus in segments)
 
 
 @dataclass(frozen=True)
@@ -106,12 +130,6 @@ class StableSets:
     forced: tuple[int, ...]
     conflicts: frozenset[tuple[int, int]]
     """Positions (j, k) with equal |p+|: an active j also forbids an inactive earlier k."""
-
-    @cached_property
-    def _plain(self) -> list[bool]:
-        """Return which positions are single modes without a conflict."""
-        marked = {j for j, _ in self.conflicts}
-        return [len(g.modes) == 1 and j not in marked for j, g in enumerate(self.groups)]
 
     @property
     def members(self) -> int:
@@ -146,7 +164,7 @@ class StableSets:
                     f"more than {LISTING_LIMIT} stable strata among modes with equal roots p+; "
                     "move one of the equal modes by a small amount"
                 )
-            counts[sum(plus for _, (plus, _minus) in chosen)] += 1
+            counts[segments_rank(chosen)] += 1
         return counts if n is not None else [sum(counts)]
 
     def _continuations(
@@ -169,17 +187,17 @@ class StableSets:
             total[0] += 1
         return total
 
-    def sets(self, n: int) -> Iterator[list[tuple[int, Choice]]]:
-        """Yield the stable sets of rank at most n as (position, choice), in depth-first order."""
+    def sets(self, n: int) -> Iterator[list[Segment]]:
+        """Yield the stable sets of rank at most n, as segments, in depth-first order."""
         stack: list[tuple[int, Path | None, int]] = [(-1, None, 0)]
         end = len(self.groups)
         while stack:
             i, path, rank = stack.pop()
-            forced = end if i < 0 else self.forced[i]
             # Runs in which every mode forces the next one, the chain of T8.2, need no branching.
-            while forced == i + 1 < end and rank < n and self._plain[forced]:
-                i, path, rank = forced, (path, forced, 1), rank + 1
-                forced = self.forced[i]
+            stop = min(self._run_end[i + 1], i + 1 + n - rank) if i >= 0 else 0
+            if stop > i + 1:
+                path, rank, i = (path, (i + 1, stop, 1)), rank + stop - i - 1, stop - 1
+            forced = end if i < 0 else self.forced[i]
             if forced >= end:
                 yield _unrolled(path)
             for j in range(min(forced, end - 1), i, -1):
@@ -188,21 +206,32 @@ class StableSets:
                 size = len(self.groups[j].modes)
                 smallest = size if j == forced else 1
                 for plus in range(min(size, n - rank), smallest - 1, -1):
-                    stack.append((j, (path, j, plus), rank + plus))
+                    stack.append((j, (path, (j, j + 1, plus)), rank + plus))
+
+    @cached_property
+    def _run_end(self) -> list[int]:
+        """Return, per position j, where the run of single modes forced one by the other from j ends."""
+        marked = {j for j, _ in self.conflicts}
+        ends = list(range(len(self.groups) + 1))
+        for j in range(len(self.groups) - 1, 0, -1):
+            single = len(self.groups[j].modes) == 1 and j not in marked
+            if single and self.forced[j - 1] == j:
+                ends[j] = max(ends[j + 1], j + 1)
+        return ends
 
     def _contradicts(self, j: int, path: Path | None) -> bool:
-        ranks = {k: plus for k, (plus, _) in _unrolled(path)}
+        ranks = {k: plus for start, stop, plus in _unrolled(path) for k in range(start, stop)}
         return any(
             (j, k) in self.conflicts and ranks.get(k, 0) < len(self.groups[k].modes)
             for k in range(j)
         )
 
 
-def _unrolled(path: Path | None) -> list[tuple[int, Choice]]:
-    chosen: list[tuple[int, Choice]] = []
+def _unrolled(path: Path | None) -> list[Segment]:
+    chosen: list[Segment] = []
     while path is not None:
-        path, position, plus = path
-        chosen.append((position, (plus, 0)))
+        path, segment = path
+        chosen.append(segment)
     return chosen[::-1]
 
 

@@ -75,9 +75,10 @@ class Boundary:
     """The boundary between collapse and learning of one mode, on the slice t = w.
 
     `rows` hold (c, low, high): at this c = alpha w^2 - p^2, p <= low collapses and p >= high
-    survives (the other way round for a mode with m < 0, `falling`). `curve` is the same boundary as points (p, w) for drawing. `thresholds` may hold
-    c_minus (below it everything collapses), c_zero (p = 0) and c_plus (above it everything
-    survives). Empty where the mode has one fate only; `statement` always says what is true.
+    survives (the other way round for a mode with m < 0: `falling`). `curve` is the same boundary as
+    points (p, w) for drawing. `thresholds` may hold c_minus (below it everything collapses), c_zero
+    (p = 0) and c_plus (above it everything survives). Empty where the mode has one fate only;
+    `statement` always says what is true.
     """
 
     mode: int

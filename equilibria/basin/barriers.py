@@ -4,12 +4,14 @@ Along a curve y = u(x) the flow crosses upwards where
 
     N(x) = a u - u' (b0 + b1 u)                                                     (> 0)
 
-(times sign(x) in the chart "infinite"). If N > 0 on the whole curve, the set of points with larger
-C than the curve is left only at the end near P_-, where C > 0 and P >= P_- (survival) or, for C < 0,
-P' >= 0 keeps it above P_-. Hence the curve is an upper bound of the boundary: everything on it
-or beyond it survives. With N < 0 everything on it or below it collapses. Nothing depends on how
-the curve was found: a Taylor polynomial of the stable manifold, tilted by a tiny amount. Every
-N is a polynomial with dyadic coefficients; its sign is decided by `DyadicPolynomial.sign`.
+(times sign(x) in the chart "infinite"). Suppose N > 0 along C = kappa(P). For C > 0 let the curve
+reach P_b >= P_- with kappa > 0: a start with C >= kappa(P), P <= P_b cannot cross the curve, and C
+decreases to 0 < kappa, so it leaves through P = P_b and survives by the simple bound of T12.2. For
+C < 0 let the curve start at P_b > P_- with kappa(P_b) > 0: a start with kappa(P) <= C < 0 keeps
+P >= P_b > P_- while C goes to 0, and survives. So kappa bounds survival; in the same way N < 0
+bounds collapse, with kappa(P_b) < 0 at P_b < P_-, and kappa < 0 throughout for C < 0. Nothing
+depends on how the curve was found: a Taylor polynomial of the stable manifold, tilted by a tiny
+amount. Every N has dyadic coefficients, and its sign is decided by `DyadicPolynomial.sign`.
 
 Deviations from the manifold shrink away from P_- (the flow expands towards it), so the tilt, not
 the step, sets the width between the two barriers.
@@ -17,7 +19,6 @@ the step, sets the width between the two barriers.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -75,6 +76,22 @@ class Piece:
         backwards = self.chart.name == "infinite" and (self.x0 < 0 or self.x1 < 0)
         return -sign if backwards else sign
 
+    def holds(self, side: int, *, lower: bool) -> bool:
+        """Return whether the piece is proved to be a barrier of this side.
+
+        Where the region behind it must be left through P_- (survival in C > 0, collapse in C < 0),
+        the curve must also keep away from C = 0, which every start approaches.
+        """
+        if self.crossing_sign() != side:
+            return False
+        if (side > 0) != lower:
+            return True
+        square = DyadicPolynomial.of([self.x0, self.h])
+        curve = self.curve
+        if self.chart.name == "upper":
+            curve = curve + -(square * square)
+        return curve.sign() == side
+
     def c(self, x: Fraction) -> Fraction:
         """Return C at x."""
         y = self.curve((x - self.x0) / self.h)
@@ -101,13 +118,22 @@ class Barrier:
         return [piece for piece in self.pieces if piece.chart.name == "infinite"]
 
     def _find(self, P: Fraction | float) -> Piece | None:
-        far = abs(P) > SHIFT_POINT and (P < 0) == self.lower
-        own, x = (self._infinite, 1 / P) if far else (self._finite, P)
+        x = Fraction(P)
+        far = abs(x) > SHIFT_POINT and (x < 0) == self.lower
+        own = self._infinite if far else self._finite
+        if far:
+            x = 1 / x
         sign = 1 if own[0].h > 0 else -1
-        index = bisect_left(own, sign * x, key=lambda piece: sign * piece.x1)
-        if index == len(own) or sign * x < sign * own[index].x0:
+        first, last = 0, len(own)
+        while first < last:
+            middle = (first + last) // 2
+            if sign * own[middle].x1 < sign * x:
+                first = middle + 1
+            else:
+                last = middle
+        if first == len(own) or sign * x < sign * own[first].x0:
             return None
-        return own[index]
+        return own[first]
 
     def c(self, P: Fraction) -> Fraction | None:
         """Return kappa(P); None outside the reach (between P_- and the start of the curve)."""
@@ -160,11 +186,11 @@ def barrier(E: Fraction, *, lower: bool, side: int, precision: Precision) -> Bar
     """
     table = charts(E)
     pieces = [_first(E, table["lower" if lower else "upper"], side, precision)]
-    _march(pieces, Fraction(-SHIFT_POINT if lower else SHIFT_POINT), side, precision)
+    _march(pieces, Fraction(-SHIFT_POINT if lower else SHIFT_POINT), side, precision, lower=lower)
     last = pieces[-1]
     corner, value = last.x1, last.c(last.x1)
     chart = table["infinite"]
-    _march(pieces, ZERO, side, precision, start=(chart, 1 / corner, value))
+    _march(pieces, ZERO, side, precision, lower=lower, start=(chart, 1 / corner, value))
     return Barrier(lower, side, tuple(pieces))
 
 
@@ -189,7 +215,7 @@ def _first(E: Fraction, chart: Chart, side: int, precision: Precision) -> Piece:
         shift = abs(h * slope) if lower else abs(h) * (3 * E - x0 * x0)
         shift = round_dyadic(side * shift * precision.tilt, prec, side)
         piece = Piece(chart, x0, h, DyadicPolynomial.of([exact[0] + shift, *exact[1:]]))
-        if piece.crossing_sign() == side:
+        if piece.holds(side, lower=lower):
             return piece
         span /= 2
         grid += 1
@@ -203,6 +229,7 @@ def _march(
     side: int,
     precision: Precision,
     *,
+    lower: bool,
     start: tuple[Chart, Fraction, Fraction] | None = None,
 ) -> None:
     """Append verified pieces from the end of the last one (or from `start`) to x = end."""
@@ -219,7 +246,7 @@ def _march(
         if len(pieces) >= MAX_PIECES:
             raise LimitReached(f"a barrier needs more than {MAX_PIECES} pieces")
         step = min(h, abs(end - x))
-        piece, step = _piece(chart, x, direction * step, end, y, side, precision)
+        piece, step = _piece(chart, x, direction * step, end, y, side, precision, lower=lower)
         pieces.append(piece)
         x, y = piece.x1, piece.curve(Fraction(1))
         h = 2 * abs(step)
@@ -233,6 +260,8 @@ def _piece(
     y0: Fraction,
     side: int,
     precision: Precision,
+    *,
+    lower: bool,
 ) -> tuple[Piece, Fraction]:
     """Return the longest verified piece found from (x0, y0), of length at most |step|."""
     exponent = binary_exponent(y0)
@@ -258,7 +287,7 @@ def _piece(
         exact[1] += round_dyadic(wanted, bits, side) - raw  # tilted, and a short number at the end
         curve = DyadicPolynomial.of([unit * value for value in exact])
         piece = Piece(chart, x0, h, curve)
-        if piece.crossing_sign() == side:
+        if piece.holds(side, lower=lower):
             return piece, h
         step = step / 2
     raise LimitReached(f"a barrier could not be verified near x = {float(x0):.6g}")

@@ -100,7 +100,7 @@ def _settle_still(problem: ModeProblem) -> Callable[[Array, Array], Codes]:
 
 def crossings(
     problem: ModeProblem,
-    points: Callable[[Array, Array], Array],
+    points: Callable[[Codes, Array], Array],
     low: Array,
     high: Array,
     *,
@@ -111,7 +111,7 @@ def crossings(
     `points(rows, parameter)` gives starts (p, w, t) on the lines with these indices. A line is NaN
     where its low end does not collapse or its high end does. Lines are searched together.
     """
-    rows = np.arange(len(low))
+    rows = np.arange(len(low), dtype=np.int64)
     ends = np.concatenate([points(rows, low), points(rows, high)])
     code = mode_fates(problem, ends).reshape(2, -1)
     usable = (code[0] == COLLAPSED) & (code[1] != COLLAPSED) & (code[1] != -1)

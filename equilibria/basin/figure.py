@@ -25,7 +25,7 @@ FORMATS = ("png", "svg")
 SIZE = (7.2, 5.0)
 DPI = 110
 BLUE, VERMILION, SHADE, INK = "#0072B2", "#D55E00", "#E69F00", "0.15"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 10.0,

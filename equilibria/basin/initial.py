@@ -40,10 +40,10 @@ def initial_matrices(
 
 def _draw(init: str, generator: np.random.Generator, rows: int, columns: int) -> Array:
     if init == "kaiming":
-        return generator.uniform(-1.0, 1.0, (rows, columns)) / np.sqrt(columns)
+        return np.asarray(generator.uniform(-1.0, 1.0, (rows, columns)) / np.sqrt(columns))
     gaussian = generator.standard_normal((rows, columns))
     if init == "normal":
-        return gaussian / np.sqrt(columns)
+        return np.asarray(gaussian / np.sqrt(columns))
     tall = gaussian if rows >= columns else gaussian.T
     q, r = np.linalg.qr(tall)
     q = q * np.sign(np.where(np.diag(r) == 0, 1.0, np.diag(r)))

@@ -244,7 +244,8 @@ def _endings(
 ) -> Endings:
     found = list(zip(targets.names, targets.ranks, range(len(targets.names)), strict=True))
     found.sort(key=lambda entry: (-(entry[1] or 0), entry[0]))  # threads find them in any order
-    shares, numbers = [], ends.code.copy()
+    shares: list[Share] = []
+    numbers = ends.code.copy()
     for name, rank, code in found:
         count = int((ends.code == code).sum())
         if count:

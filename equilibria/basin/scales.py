@@ -12,6 +12,7 @@ every large scale (T12.2), so the fraction can level off or rise again. `curve` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ class _Trial:
 
 
 def _first_octave(curve: tuple[Tried, ...], share: float) -> tuple[float, float] | None:
-    for before, after in zip(curve, curve[1:], strict=False):
+    for before, after in pairwise(curve):
         if before.fraction > share >= after.fraction:
             return before.scale, after.scale
     return None

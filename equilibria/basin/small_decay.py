@@ -11,7 +11,7 @@ and is smooth; deviations shrink along the way outwards, so integration from P_-
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,10 +43,17 @@ def upper_curve(E: float) -> tuple[Array, Array, float]:
         return [-2 * E * Q * y[0] / ((y[0] * Q * Q + 1) * (1 - Q) + E * Q * Q)]
 
     start = np.log(root**2 + slope * offset)
-    options = {"method": "LSODA", "rtol": RTOL, "atol": RTOL, "dense_output": True}
+    options: dict[str, Any] = {
+        "method": "LSODA",
+        "rtol": RTOL,
+        "atol": RTOL,
+        "dense_output": True,
+    }
     inner = solve_ivp(finite, (root + offset, TURN), [start], **options)
     corner = float(np.exp(inner.y[0, -1])) - TURN**2
     outer = solve_ivp(infinite, (1 / TURN, 0.0), [corner], **options)
+    assert inner.sol is not None
+    assert outer.sol is not None
     P = np.concatenate([np.geomspace(root + offset, 1.0, 600), np.linspace(1.0, TURN, 1200)[1:]])
     Q = np.linspace(1 / TURN, 1e-3, 400)[1:]
     C = np.concatenate([np.exp(inner.sol(P)[0]) - P**2, outer.sol(Q)[0]])

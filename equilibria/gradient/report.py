@@ -212,8 +212,9 @@ class GradientReport:
         parts: list[tuple[str, How | None]] = [(flow.reason, flow.how)]
         if flow.is_gradient is not True:
             parts += [
-                (part.scope, part.how)
-                for part in (flow.integrating_factor, flow.constant_metric, flow.any_metric)
+                (flow.integrating_factor.scope, flow.integrating_factor.how),
+                (flow.constant_metric.scope, flow.constant_metric.how),
+                (_with_witness(flow.any_metric), flow.any_metric.how),
             ]
         for integral in self.first_integrals:
             parts.append((f"{integral.definition}: {integral.law}", integral.how))
@@ -229,6 +230,13 @@ class GradientReport:
             {"text": text, "how": how.value if how else None} for text, how in self.sentences
         ]
         return body
+
+
+def _with_witness(part: AnyMetric) -> str:
+    """Return the scope with the equilibrium that it speaks of."""
+    if part.witness is None:
+        return part.scope
+    return f"{part.scope} ({part.witness.kind} at {part.witness.component})"
 
 
 def plain(value: Any) -> Any:

@@ -2,8 +2,11 @@
 
 With weight decay full collapse attracts, so a start must be large enough: a ladder of scales is
 tried, each with the same random draws, and the smallest scale from which most runs reach the
-highest rank that any of them reaches is the one reported, unless a scale is given. The saddles on
-the way are those with one mode after another still at p-.
+highest rank that any of them reaches is the one reported, unless a scale is given.
+
+Between two scales with different ends lies a threshold, and on it a saddle: the first run is started
+just above each of its thresholds, found to a relative 1e-6, and the saddles that it then passes
+show the order in which modes are learned.
 
 Without decay there is no threshold and no isolated stratum. There mode j counts as learned from
 when sqrt(alpha) |w_j| passes half of |m_j|/s_j, its value at balance.
@@ -36,9 +39,11 @@ if TYPE_CHECKING:
 
 LADDER_STEP = 2**0.5
 LADDER_TOP = 2.0
+SECTION, SECTIONS = 16, 5
 SMALL = 1e-2
-STILL = 1e-7
-LONGEST = 1e6
+STILL = 1e-4
+PATIENCE = 20.0
+BALANCED = "balanced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,25 @@ class Itinerary:
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """A scale of the first run above which it ends elsewhere, and what it passes just above."""
+
+    scale: float
+    below: str
+    above: str
+    stops: tuple[Stop, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `thresholds`."""
+        return {
+            "scale": self.scale,
+            "below": self.below,
+            "above": self.above,
+            "stops": [stop.to_json() for stop in self.stops],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class LearningOrder:
     """The itineraries of runs from one scale; `ladder` counts the ends from every scale tried."""
 
@@ -87,6 +111,7 @@ class LearningOrder:
     seed: int
     runs: tuple[Itinerary, ...]
     ladder: tuple[tuple[float, tuple[tuple[str, int], ...]], ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
 
     def common(self) -> list[tuple[tuple[str, ...], int]]:
         """Return the itineraries with their counts, the most frequent first."""
@@ -102,21 +127,23 @@ class LearningOrder:
             "how": "numeric",
             "runs": [run.to_json() for run in self.runs],
             "ladder": [{"scale": scale, "ends": dict(ends)} for scale, ends in self.ladder],
+            "thresholds": [threshold.to_json() for threshold in self.thresholds],
         }
 
 
 def learning_order(
     model: Model,
     *,
-    init: str = "normal",
+    init: str = BALANCED,
     scale: float | None = None,
     runs: int = 8,
     seed: int = 0,
 ) -> LearningOrder:
     """Return the strata that `runs` runs from a small random start pass, in order.
 
-    W and P are drawn as `init` (`basin.initial`) and multiplied by `scale`; None chooses it. Run i
-    depends on (seed, i) alone. Also answers without weight decay.
+    W and P are drawn as `init` (`basin.initial`) and multiplied by `scale`; None chooses it. With
+    `balanced`, W is normal and P = sqrt(a) (W W^T)^(1/2), the set that every run approaches (T2.1,
+    T11.2). Run i depends on (seed, i) alone. Also answers without weight decay.
     """
     from equilibria.graph.connect import check_scope
 
@@ -125,8 +152,7 @@ def learning_order(
         raise FormatError(f"--runs {runs}: expected a whole number of at least 1")
     if scale is not None and not 0 < scale < np.inf:
         raise FormatError(f"--start {scale}: must be above 0")
-    W, P = initial_matrices(init, model.n, model.d, runs=range(runs), seed=seed, scale=1.0)
-    W = W @ model.moments.eigenbasis[2]
+    W, P = _draw(model, init, runs, seed)
     if not model.eta or not model.eta_p:
         chosen = SMALL if scale is None else scale
         return LearningOrder(init, chosen, seed, _stages(model, chosen * W, chosen * P))
@@ -138,7 +164,25 @@ def learning_order(
         for value, part in zip(scales, orbits, strict=True)
     ]
     best = order[_chosen(landscape, orbits)]
-    return replace(best, ladder=tuple((o.scale, _ends(o.runs)) for o in order))
+    return replace(
+        best,
+        ladder=tuple((o.scale, _ends(o.runs)) for o in order),
+        thresholds=_thresholds(landscape, [o.runs[0] for o in order], scales, W[:1], P[:1]),
+    )
+
+
+def _draw(model: Model, init: str, runs: int, seed: int) -> tuple[Array, Array]:
+    """Return W and P at scale 1, in the mode basis."""
+    name = "normal" if init == BALANCED else init
+    W, P = initial_matrices(name, model.n, model.d, runs=range(runs), seed=seed, scale=1.0)
+    W = W @ model.moments.eigenbasis[2]
+    if init == BALANCED:
+        left, values, _ = np.linalg.svd(W)
+        kappa = 1.0 if model.kappa is None else to_float(model.kappa)
+        full = np.zeros((runs, model.n))
+        full[:, : values.shape[1]] = np.sqrt(to_float(model.alpha) / kappa) * values
+        P = np.matmul(left * full[:, None, :], left.transpose(0, 2, 1))
+    return W, P
 
 
 def _scales(landscape: Landscape) -> list[float]:
@@ -164,6 +208,32 @@ def _follow(
     )
     orbits = Tracker(landscape, W.shape[1]).run(starts)
     return [orbits[k * runs : (k + 1) * runs] for k in range(len(scales))]
+
+
+def _thresholds(
+    landscape: Landscape, ladder: Sequence[Itinerary], scales: Sequence[float], W: Array, P: Array
+) -> tuple[Threshold, ...]:
+    """Return the thresholds of one run, by sections of the intervals in which its end changes."""
+    steps = [
+        (low, high, below.end)
+        for low, high, below, above in zip(scales, scales[1:], ladder, ladder[1:], strict=False)
+        if below.end != above.end and below.end is not None
+    ]
+    above: list[Itinerary] = []
+    for _ in range(SECTIONS):
+        inner = [np.geomspace(low, high, SECTION + 1)[1:].tolist() for low, high, _ in steps]
+        found = _follow(landscape, [scale for part in inner for scale in part], W, P)
+        flat = [_itineraries(landscape, part)[0] for part in found]
+        above = []
+        for k, (low, _, end) in enumerate(steps):
+            runs = flat[k * SECTION : (k + 1) * SECTION]
+            first = next((i for i, run in enumerate(runs) if run.end != end), SECTION - 1)
+            steps[k] = (inner[k][first - 1] if first else low, inner[k][first], end)
+            above.append(runs[first])
+    return tuple(
+        Threshold(high, below or "", run.end or "unsettled", run.stops)
+        for (_, high, below), run in zip(steps, above, strict=True)
+    )
 
 
 def _chosen(landscape: Landscape, orbits: Sequence[Sequence[Orbit]]) -> int:
@@ -206,6 +276,7 @@ class _Stages:
         self.dynamics, self.size = dynamics, dynamics.size
         self.root = np.sqrt(dynamics.rates.alpha)
         self.wanted = np.array([to_float(abs(mode.m) / mode.s) for mode in modes])
+        self.most = min(model.n, int((self.wanted > 0).sum()))
         self.when = np.full((runs, len(modes)), np.inf)
 
     def flow(self, y: Array, out: Array) -> None:
@@ -221,10 +292,13 @@ class _Stages:
         fresh = (size > self.wanted / 2) & (self.wanted > 0) & np.isinf(self.when[owner])
         rows, columns = np.nonzero(fresh)
         self.when[owner[rows], columns] = time[rows]
+        full = np.isfinite(self.when[owner]).sum(axis=1) == self.most
+        return np.where(full & self.still(y, f), 0, -1)
+
+    def still(self, y: Array, f: Array) -> NDArray[np.bool_]:
+        """Return whether a state hardly moves."""
         moving = np.abs(f[:, : self.size]).max(axis=1)
-        still = (moving <= STILL * np.abs(y[:, : self.size]).max(axis=1)) & (size > 0).any(axis=1)
-        learned = np.isfinite(self.when[owner]).sum(axis=1) > 0
-        return np.where(still & learned, 0, -1)
+        return np.asarray(moving <= STILL * np.abs(y[:, : self.size]).max(axis=1))
 
 
 def _stages(model: Model, W: Array, P: Array) -> tuple[Itinerary, ...]:
@@ -235,10 +309,17 @@ def _stages(model: Model, W: Array, P: Array) -> tuple[Itinerary, ...]:
     stages = _Stages(model, dynamics, runs)
     extra = np.stack([np.arange(runs, dtype=np.float64), np.ones(runs)], axis=1)
     starts = np.concatenate([dynamics.pack(W, P), extra], axis=1)
-    control = Control(rtol=1e-7, atol=1e-12, t_max=LONGEST, check_every=1, max_steps=40_000)
+    weakest = min((to_float(abs(mode.m)) for mode in modes if mode.m), default=1.0)
+    size = np.abs(starts[:, : dynamics.size]).max()
+    control = Control(
+        rtol=1e-7, atol=1e-12, t_max=PATIENCE / (weakest * size), check_every=1, max_steps=40_000
+    )
     ends = integrate(stages.flow, starts, stages.settle, control)
+    velocity = np.empty_like(ends.y)
+    stages.flow(ends.y, velocity)
+    settled = stages.still(ends.y, velocity)
     return tuple(
-        _staged(run, stages.when[run], float(ends.t[run]) - 1.0, settled=bool(ends.code[run] >= 0))
+        _staged(run, stages.when[run], float(ends.t[run]), settled=bool(settled[run]))
         for run in range(runs)
     )
 

@@ -47,6 +47,10 @@ class Poly:
         return self + Poly(tuple(-c for c in other.value), other.size)
 
     def __mul__(self, other: Poly) -> Poly:
+        if other is ONE:
+            return self
+        if self is ONE:
+            return other
         error = _padded_sum(
             _product(_moduli(self.value), other.size), _product(self.size, _moduli(other.value))
         )
@@ -76,11 +80,14 @@ def _product(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, 
     return tuple(term for term in terms if term is not None)
 
 
-def power(base: Poly, exponent: int) -> Poly:
-    """Return a power of a batch."""
-    result = Poly.of(1.0)
-    for _ in range(exponent):
-        result = result * base
+ONE = Poly.of(1.0)
+
+
+def powers(base: Poly, highest: int) -> list[Poly]:
+    """Return the powers 0, 1, ..., highest of a batch."""
+    result = [ONE]
+    for _ in range(highest):
+        result.append(result[-1] * base)
     return result
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.phase.bounded import Poly, disc, hurwitz, power
+from equilibria.phase.bounded import ONE, Poly, disc, hurwitz, powers
 from equilibria.phase.setting import Points
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class Substitution:
     @classmethod
     def of(cls, points: Points, *, is_map: bool) -> Substitution:
         h = points.h[:, None]
-        n, d = Poly.of(0.0, 1.0), Poly.of(1.0)
+        n, d = Poly.of(0.0, 1.0), ONE
         if is_map and points.nu:
             n, d = Poly.of(0.0, 1.0 - points.nu, h), Poly.of(1.0, h)
-        f = g = Poly.of(1.0)
+        f = g = ONE
         if points.ema:
             beta = (1 - points.mu[:, None]) / h
             f = Poly.of(beta, beta * h) if is_map else Poly.of(beta)
@@ -59,14 +59,18 @@ class Substitution:
     def apply(self, block: Targets) -> Poly:
         """Return the characteristic polynomial that belongs to a block."""
         degree, order = max(part.degree for part in block), len(block) - 1
+        n, d = powers(self.n, degree), powers(self.d, degree)
+        f, g = powers(self.f, order), powers(self.g, order)
+        whole = [n[k] * d[degree - k] for k in range(degree + 1)]
         total: Poly | None = None
         for k, part in enumerate(block):
-            target = power(self.f, k) * power(self.g, order - k)
-            for power_of_lambda in range(part.degree + 1):
-                term = Poly((part.value[power_of_lambda],), (part.size[power_of_lambda],))
-                whole = power(self.n, power_of_lambda) * power(self.d, degree - power_of_lambda)
-                piece = term * (whole * target)
-                total = piece if total is None else total + piece
+            pieces: Poly | None = None
+            for power, (value, size) in enumerate(zip(part.value, part.size, strict=True)):
+                piece = whole[power] * Poly((value,), (size,))
+                pieces = piece if pieces is None else pieces + piece
+            assert pieces is not None
+            target = pieces * (f[k] * g[order - k])
+            total = target if total is None else total + target
         assert total is not None
         return total
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from equilibria.phase.families import Rates
 from equilibria.phase.setting import Points
-from equilibria.phase.verdicts import Rules, decide, undecided
+from equilibria.phase.verdicts import Rules, decide, decide_map
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def largest_steps(points: Points, chosen: Flags) -> tuple[Array, Array]:
     `low` is 0 where every smaller step is stable too; both are nan where the stratum does not exist
     or no step is stable.
     """
-    decided = decide(points, undecided)
+    decided = decide(points)
     if decided.blocks.rates is not None:
         rate = closed_rate(decided.blocks.rates, chosen, points.n)
         stable = obeys(decided.flow, chosen, points.n)
@@ -121,4 +121,4 @@ def _bisect(points: Points, chosen: Flags, inside: Array, outside: Array) -> Arr
 
 
 def _stable(points: Points, chosen: Flags, h: Array) -> Flags:
-    return obeys(decide(points.with_step(h), undecided).map, chosen, points.n)
+    return obeys(decide_map(points.with_step(h)), chosen, points.n)

@@ -77,6 +77,15 @@ def undecided(kind: Kind, point: int, i: int, j: int) -> tuple[int, str]:
     return 0, "undecided"
 
 
+def decide_map(points: Points) -> Rules:
+    """Return the rules of the map alone, without resolving anything; for searches over steps."""
+    decision = _Decision(points, undecided, MARGIN)
+    alive = decision.alive()
+    static = decision.static_rules(alive)
+    closed = decision.blocks.rates is not None
+    return decision.closed_map(static) if closed else decision.general_map(static, alive)
+
+
 def decide(points: Points, resolve: Resolve = undecided, *, margin: float = MARGIN) -> Decided:
     """Return the rules at every point; with margin 0 the signs of doubles are taken as they are."""
     return _Decision(points, resolve, margin).run()
@@ -97,16 +106,26 @@ class _Decision:
         self.others = ~np.eye(points.d, dtype=np.bool_)
 
     def run(self) -> Decided:
-        alive = self._alive()
+        alive = self.alive()
         flow = self._flow(alive)
-        step = self._closed_map(flow) if self.blocks.rates else self._general_map(flow, alive)
+        step = self.closed_map(flow) if self.blocks.rates else self.general_map(flow, alive)
         return Decided(flow, step, self.boundary, self.blocks)
 
-    def _alive(self) -> Flags:
+    def alive(self) -> Flags:
+        """Return which modes have an equilibrium."""
         exists = self.blocks.exists
         return ~self._bad("fold", -exists.value, exists.size, self.margin, np.True_)
 
     def _flow(self, alive: Flags) -> Rules:
+        rules = self.static_rules(alive)
+        points = self.points
+        if points.family == "bootstrap" and not points.equal_decays:
+            pairs = alive[:, :, None] & alive[:, None, :] & np.triu(self.others)
+            rules.allowed, rules.conflict = self._general(alive, pairs, is_map=False)
+        return rules
+
+    def static_rules(self, alive: Flags) -> Rules:
+        """Return the rules that real eigenvalues of the flow give; oscillations apart."""
         points, blocks = self.points, self.blocks
         loss = self.loss[:, :, None]
         rivals = alive[:, :, None] & ~points.same
@@ -119,11 +138,8 @@ class _Decision:
             both = self._pair_loss()
             bad = self._bad("clash", blocks.clash.value, blocks.clash.size, both, pairs)
             conflict = bad | np.swapaxes(bad, 1, 2)
-        allowed = alive
-        if points.family == "bootstrap" and not points.equal_decays:
-            allowed, conflict = self._general(alive, pairs, is_map=False)
         return Rules(
-            allowed=allowed,
+            allowed=alive,
             require=require,
             conflict=conflict,
             output=np.zeros_like(alive),
@@ -136,7 +152,8 @@ class _Decision:
             return None
         return self._bad("needed", needed.value, needed.size, self.margin, np.True_)
 
-    def _closed_map(self, flow: Rules) -> Rules:
+    def closed_map(self, flow: Rules) -> Rules:
+        """Return the rules of the map where all its rates are known (T10.1)."""
         rates = self.blocks.rates
         assert rates is not None
         alive = flow.allowed
@@ -162,7 +179,7 @@ class _Decision:
     def _pair_loss(self) -> Array:
         return np.maximum(self.loss[:, :, None], self.loss[:, None, :])
 
-    def _general_map(self, flow: Rules, alive: Flags) -> Rules:
+    def general_map(self, flow: Rules, alive: Flags) -> Rules:
         """Return the rules of the map by its own polynomials, whatever the flow does."""
         points = self.points
         pairs = alive[:, :, None] & alive[:, None, :] & np.triu(self.others)

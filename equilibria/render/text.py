@@ -70,11 +70,14 @@ def print_report(
         say()
     say(report.summary.text, "bold")
     say()
-    console.print(_table(report, ascii_only=ascii_only))
+    console.print(_table(report))
     hidden = len(report.components) - SHOWN_ROWS
     if hidden > 0:
         say(f"  ... {hidden} more rows in --json")
     say()
+    conditions = condition_lines(report)
+    for line in [*conditions, ""] if conditions else []:
+        say(line)
     for line in notes(report):
         say("  " + line)
     for line in gradient_lines(report):
@@ -144,12 +147,11 @@ def equation_lines(report: Report) -> Iterable[str]:
         yield f"0 = {entry.text()}"
 
 
-def _table(report: Report, *, ascii_only: bool) -> Table:
+def _table(report: Report) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    conditional = any(c.stable_where for c in report.components)
     table.add_column("  component", no_wrap=True, min_width=13)
     table.add_column("collapse")
     table.add_column("dim", justify="right")
@@ -171,37 +173,26 @@ def _table(report: Report, *, ascii_only: bool) -> Table:
             format_number(component.map.largest_step, ".5g"),
             known(component),
         )
-        if conditional and component.stable_where is not None:
-            for line in _conditions(component):
-                table.add_row("    " + (plain(line) if ascii_only else line))
-    if conditional:
-        # Conditions need the width of the table, not of its first column.
-        return _with_conditions(report)
     return table
 
 
-def _with_conditions(report: Report) -> Table:
-    """Return the table for components that are stable on a part of themselves."""
-    from rich.table import Table
-    from rich.text import Text
+def condition_lines(report: Report) -> list[str]:
+    """Return where components are stable that are stable on a part of themselves."""
+    import textwrap
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("  component", "collapse", "dim", "flow", "map", "largest h", "known"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("stable where (map)", overflow="fold")
+    lines: list[str] = []
     for component in report.components[:SHOWN_ROWS]:
-        where = " and ".join(_conditions(component)) if component.stable_where else "-"
-        table.add_row(
-            "  " + _shortened(component.id),
-            component.collapse or "-",
-            str(component.dimension),
-            Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
-            Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
-            format_number(component.map.largest_step, ".5g"),
-            known(component),
-            where,
+        if component.stable_where is None:
+            continue
+        text = " and ".join(_conditions(component))
+        indent = " " * (len(component.id) + 5)
+        lines += textwrap.wrap(
+            f"  {component.id}   {text}", width=98, subsequent_indent=indent, break_on_hyphens=False
         )
-    return table
+    if lines:
+        scope = next(c.stable_where.scope for c in report.components if c.stable_where)
+        lines.insert(0, f"stable where (map), at {scope}:")
+    return lines
 
 
 def _conditions(component: Component) -> list[str]:

@@ -223,3 +223,18 @@ def test_collapse_is_stable_with_the_decay_as_its_only_rate():
     assert spectrum.verdict.verdict == "stable"
     step = largest_step(collapse(3), E7_SIGMA, E7_M, 0.1, n=2)
     assert step == pytest.approx(20)
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.7])
+def test_largest_step_of_a_focus_is_set_by_its_complex_pair(nu):
+    """E2 again: (-1 +- i) / 12 leave the unit circle at a non-real multiplier."""
+    Sigma, M = np.array([[1.0]]), np.array([[2 / 3]])
+    half = np.array([[0.5]])
+    core = core_equilibrium(half, half, Sigma, M, 1 / 12, label="E2", origin="given")
+    h = largest_step(core, Sigma, M, 1 / 12, n=1, nu=nu, kappa=0.5)
+    if nu == 0:
+        assert h == pytest.approx(12, rel=1e-12)
+    for factor, verdict in ((1 - 1e-6, "stable"), (1 + 1e-6, "unstable")):
+        found = map_spectrum(core, Sigma, M, 1 / 12, n=1, h=h * factor, nu=nu, kappa=0.5).verdict
+        assert found.verdict == verdict
+        assert abs(found.leading[0].imag) > 0.1

@@ -160,7 +160,9 @@ def trajectories(cases: list[Case], steps: int, rng, size: float, dt: float | No
     history = np.empty((steps + 1, *centre.shape))
     for k in range(steps + 1):
         history[k] = batch.flat(state) - centre
-        state = batch.step(state) if dt is None else batch.flow_step(state, dt)
+        near = (np.abs(history[k]).max(axis=1) < 1e-2)[:, None, None]  # the others have left
+        moved = batch.step(state) if dt is None else batch.flow_step(state, dt)
+        state = tuple(np.where(near, new, old) for new, old in zip(moved, state, strict=True))
     return [history[:, b] - (history[:, b] @ bases[b]) @ bases[b].T for b in range(len(cases))]
 
 

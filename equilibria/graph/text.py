@@ -1,0 +1,143 @@
+"""The graph in words: a sentence, the strata index by index, the connections, the learning order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from equilibria.graph.learning import LearningOrder
+from equilibria.graph.result import Connection, ConnectionGraph, Node
+from equilibria.results import How
+
+WIDTH = 100
+MOST_EDGES = 64
+MOST_LADDER = 24
+
+
+def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
+    """Return the lines that the command prints; `every` lists the connections that paths imply."""
+    lines = [_heading(graph), "", _sentence(graph), ""]
+    lines += _node_lines(graph)
+    lines += ["", *_edge_lines(graph, every=every)]
+    lines += _footnotes(graph)
+    if graph.order is not None:
+        lines += ["", *order_lines(graph.order)]
+    return [line[:WIDTH].rstrip() for line in lines]
+
+
+def _heading(graph: ConnectionGraph) -> str:
+    from equilibria.procedures import procedure
+    from equilibria.render.text import moments_line
+
+    model = graph.model
+    rates = f"η = {model.eta}"
+    if model.procedure == "ema":
+        rates += f"   β = {model.flow_rate}"
+    title = procedure(model.procedure).title
+    return f"{title} · n = {model.n}, d = {model.d} · {rates} · {moments_line(model)}"
+
+
+def _sentence(graph: ConnectionGraph) -> str:
+    sinks, nodes = len(graph.sinks), len(graph.nodes)
+    edges = graph.digraph.number_of_edges()
+    listed = "" if graph.total in (None, nodes) else f" of {graph.total}"
+    attractors = "1 attractor" if sinks == 1 else f"{sinks} attractors"
+    strata = "stratum" if nodes == 1 else "strata"
+    return (
+        f"{attractors} among {nodes}{listed} {strata}; {edges} ordered pairs are connected, "
+        f"each followed numerically ({graph.runs} orbits)."
+    )
+
+
+def _node_lines(graph: ConnectionGraph) -> list[str]:
+    """Return the strata: sinks first, then by index."""
+    sinks = set(graph.sinks)
+    lines = ["  index   strata"]
+    lines += _wrapped("sinks", [node.id for node in graph.nodes if node.id in sinks])
+    rest = [node for node in graph.nodes if node.id not in sinks]
+    for index in sorted({node.index for node in rest}):
+        lines += _wrapped(str(index), [_marked(node) for node in rest if node.index == index])
+    return lines
+
+
+def _marked(node: Node) -> str:
+    return f"{node.id} (degenerate)" if node.flow.value == "undecided" else node.id
+
+
+def _wrapped(head: str, names: Sequence[str]) -> list[str]:
+    lines, line = [], f"  {head:>5}  "
+    for name in names:
+        if len(line) + len(name) + 1 > WIDTH:
+            lines.append(line)
+            line = " " * 9
+        line += " " + name
+    return [*lines, line]
+
+
+def _edge_lines(graph: ConnectionGraph, *, every: bool) -> list[str]:
+    backbone = graph.backbone()
+    shown = list(graph.connections) if every else backbone
+    if not shown:
+        return ["  no connections"]
+    wide = max(len(c.source) for c in shown)
+    target = max(len(c.target) for c in shown)
+    lines = [f"  {'from':<{wide}}    {'to':<{target}}  known    along"]
+    order = {node.id: (node.index, k) for k, node in enumerate(graph.nodes)}
+    ranked = sorted(shown, key=lambda c: (order[c.source], order[c.target]))
+    for connection in ranked[:MOST_EDGES]:
+        known = "proved " if connection.how is How.PROVED else "numeric"
+        lines.append(
+            f"  {connection.source:<{wide}} -> {connection.target:<{target}}  {known}  "
+            f"{connection.direction}{_passing(connection)}"
+        )
+    if len(ranked) > MOST_EDGES:
+        lines.append(f"  ... and {len(ranked) - MOST_EDGES} more; --json has all of them")
+    implied = graph.digraph.number_of_edges() - len(backbone)
+    if implied and not every:
+        lines += ["", f"  {implied} more connections are implied by paths of these; --json has them"]
+    return lines
+
+
+def _passing(connection: Connection) -> str:
+    return f", passing {', '.join(connection.passed)}" if connection.passed else ""
+
+
+def _footnotes(graph: ConnectionGraph) -> list[str]:
+    lines = [
+        "",
+        "  proved   p- leads up to p+ and down to 0 in the plane of one mode, others at rest (T12.1)",
+        "  numeric  the flow, from a thousandth of the gap along the direction, until it settles",
+    ]
+    if all(connection.how is not How.PROVED for connection in graph.connections):
+        del lines[1]
+    if not graph.connections:
+        lines = []
+    for name, count in graph.unsettled.items():
+        lines.append(f"  {name}: {count} orbits did not settle; what they connect is undecided")
+    if graph.outside:
+        total = sum(graph.outside.values())
+        lines.append(f"  {total} orbits lead to strata that are not listed (--max-components)")
+    if not graph.complete and graph.why:
+        lines.append(f"  not all equilibria may be listed: {graph.why}")
+    return lines
+
+
+def order_lines(order: LearningOrder) -> list[str]:
+    """Return the learning order in words."""
+    count = len(order.runs)
+    runs = "1 run" if count == 1 else f"{count} runs"
+    lines = [f"{runs} from {order.init} W, P at scale {order.scale:g} pass [numeric]"]
+    for names, times in order.common():
+        lines.append(f"  {times:>4} x  {' -> '.join(names) or 'nothing'}")
+    if order.thresholds:
+        lines += ["", "the first run, started just above each of its thresholds, passes [numeric]"]
+        for threshold in order.thresholds:
+            names = " -> ".join(stop.id for stop in threshold.stops)
+            lines.append(f"  scale > {threshold.scale:<10.6g} {names}")
+    if len(order.ladder) > 1:
+        lines += ["", "  scale     ends"]
+        for scale, ends in order.ladder[:MOST_LADDER]:
+            found = Counter(dict(ends))
+            words = ", ".join(f"{number} x {name}" for name, number in found.most_common())
+            lines.append(f"  {scale:<8g}  {words}")
+    return lines
