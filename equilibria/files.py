@@ -18,9 +18,12 @@ def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[I
 
     Raises `FormatError` naming `option` when the place cannot be written to.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays a link
     if target.is_dir():
         raise FormatError(f"{option} {path}: is a directory, expected a file name")
+    if target.exists() and not target.is_file():
+        # A rename would put a file in the place of the device.
+        raise FormatError(f"{option} {path}: exists and is not a file")
     try:
         descriptor, name = tempfile.mkstemp(
             dir=target.parent or ".", prefix=f".{target.name[:80]}."

@@ -122,9 +122,7 @@ def pair_eigenvalues(landscape: Landscape, left: State, right: State) -> NDArray
     return np.delete(values, int(np.abs(values).argmin()))
 
 
-def _restricted(
-    landscape: Landscape, block: Block
-) -> tuple[Array, NDArray[np.bool_], int, int]:
+def _restricted(landscape: Landscape, block: Block) -> tuple[Array, NDArray[np.bool_], int, int]:
     """Return the dense Jacobian of the block's own modes on its coordinates, and which those are."""
     model = landscape.model
     rows, columns = len(block.states), len(block.modes)

@@ -5,7 +5,7 @@ tried, each with the same random draws, and the smallest scale from which most r
 highest rank that any of them reaches is the one reported, unless a scale is given.
 
 Between two scales with different ends lies a threshold, and on it a saddle: the first run is started
-just above each of its thresholds, found to a relative 1e-6, and the saddles that it then passes
+just above each of its thresholds, found to a relative 1e-4, and the saddles that it then passes
 show the order in which modes are learned.
 
 Without decay there is no threshold and no isolated stratum. There mode j counts as learned from
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 LADDER_STEP = 2**0.5
 LADDER_TOP = 2.0
-SECTION, SECTIONS = 16, 5
+LADDER_FOOT = 0.25
+SECTION, SECTIONS = 12, 4
 SMALL = 1e-2
 STILL = 1e-4
 PATIENCE = 20.0
@@ -190,14 +191,12 @@ def _scales(landscape: Landscape) -> list[float]:
     finite = roots[np.isfinite(roots)]
     if not finite.size:
         return [1.0]
-    low, high = float(finite.min()), LADDER_TOP * float(finite.max())
+    low, high = LADDER_FOOT * float(finite.min()), LADDER_TOP * float(finite.max())
     count = int(np.ceil(np.log(high / low) / np.log(LADDER_STEP))) + 1
     return [float(f"{low * LADDER_STEP**k:.3g}") for k in range(count)]
 
 
-def _follow(
-    landscape: Landscape, scales: Sequence[float], W: Array, P: Array
-) -> list[list[Orbit]]:
+def _follow(landscape: Landscape, scales: Sequence[float], W: Array, P: Array) -> list[list[Orbit]]:
     runs = len(W)
     every = tuple(range(len(landscape.modes)))
     starts = Starts(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 INACTIVE, UPPER, LOWER = 0, 1, 2
 
+
 class Locator:
     """Finds the nearest stratum of batches of states in the mode basis."""
 
@@ -65,8 +66,9 @@ class Locator:
         unit = scaled / np.where(active, np.abs(roots), 1.0)[:, None, :]
         cross = np.abs(np.matmul(unit.transpose(0, 2, 1), scaled)) * active[:, :, None]
         cross[:, column, column] = 0.0
-        ideal = np.matmul(scaled * np.where(active, 1 / roots, 0.0)[:, None, :],
-                          scaled.transpose(0, 2, 1))
+        ideal = np.matmul(
+            scaled * np.where(active, 1 / roots, 0.0)[:, None, :], scaled.transpose(0, 2, 1)
+        )
         worst = np.maximum(cross.max(axis=(1, 2)), np.abs(P - ideal).max(axis=(1, 2)))
         worst = np.maximum(worst, lag)
         least = np.where(active, gap, np.inf).min(axis=1)

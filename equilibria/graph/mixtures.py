@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equilibria.graph.landscape import ROUNDING
-from equilibria.graph.starts import NOISE, EPSILON, StartList, weights_for
+from equilibria.graph.starts import EPSILON, NOISE, StartList, weights_for
 from equilibria.lift import entry_float
 from equilibria.noncommuting.dense import Physics, jacobian_flow
 from equilibria.rationals import to_float

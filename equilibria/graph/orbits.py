@@ -116,8 +116,13 @@ class Tracker:
         """Return the time limit: many times the slowest rate that any block has."""
         land = self.landscape
         positive, negative = land.blocks.inactive_terms()
-        grow = np.concatenate([np.abs(negative - positive).ravel(),
-                               np.abs(land.blocks.p**2 * land.blocks.s - land.eta), [land.eta]])
+        grow = np.concatenate(
+            [
+                np.abs(negative - positive).ravel(),
+                np.abs(land.blocks.p**2 * land.blocks.s - land.eta),
+                [land.eta],
+            ]
+        )
         slowest = float(grow[grow > 1e-9 * land.speed].min())
         rates = self.dynamics.rates
         if rates.beta is not None:

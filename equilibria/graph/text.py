@@ -43,10 +43,8 @@ def _sentence(graph: ConnectionGraph) -> str:
     listed = "" if graph.total in (None, nodes) else f" of {graph.total}"
     attractors = "1 attractor" if sinks == 1 else f"{sinks} attractors"
     strata = "stratum" if nodes == 1 else "strata"
-    return (
-        f"{attractors} among {nodes}{listed} {strata}; {edges} ordered pairs are connected, "
-        f"each followed numerically ({graph.runs} orbits)."
-    )
+    followed = f" ({graph.runs} orbits followed)" if graph.runs else ""
+    return f"{attractors} among {nodes}{listed} {strata}, {edges} connections{followed}."
 
 
 def _node_lines(graph: ConnectionGraph) -> list[str]:
@@ -94,7 +92,10 @@ def _edge_lines(graph: ConnectionGraph, *, every: bool) -> list[str]:
         lines.append(f"  ... and {len(ranked) - MOST_EDGES} more; --json has all of them")
     implied = graph.digraph.number_of_edges() - len(backbone)
     if implied and not every:
-        lines += ["", f"  {implied} more connections are implied by paths of these; --json has them"]
+        lines += [
+            "",
+            f"  {implied} more connections are implied by paths of these; --json has them",
+        ]
     return lines
 
 
@@ -127,17 +128,27 @@ def order_lines(order: LearningOrder) -> list[str]:
     count = len(order.runs)
     runs = "1 run" if count == 1 else f"{count} runs"
     lines = [f"{runs} from {order.init} W, P at scale {order.scale:g} pass [numeric]"]
-    for names, times in order.common():
-        lines.append(f"  {times:>4} x  {' -> '.join(names) or 'nothing'}")
+    for path, times in order.common():
+        lines.append(f"  {times:>4} x  {' -> '.join(path) or 'nothing'}")
     if order.thresholds:
         lines += ["", "the first run, started just above each of its thresholds, passes [numeric]"]
         for threshold in order.thresholds:
             names = " -> ".join(stop.id for stop in threshold.stops)
             lines.append(f"  scale > {threshold.scale:<10.6g} {names}")
     if len(order.ladder) > 1:
-        lines += ["", "  scale     ends"]
-        for scale, ends in order.ladder[:MOST_LADDER]:
+        lines += ["", "  from scale  ends"]
+        lines += _ladder_lines(order)[:MOST_LADDER]
+    return lines
+
+
+def _ladder_lines(order: LearningOrder) -> list[str]:
+    """Return one line for every change of the ends along the ladder."""
+    lines: list[str] = []
+    before = None
+    for scale, ends in order.ladder:
+        if ends != before:
             found = Counter(dict(ends))
             words = ", ".join(f"{number} x {name}" for name, number in found.most_common())
-            lines.append(f"  {scale:<8g}  {words}")
+            lines.append(f"  {scale:<10.3g}  {words}")
+        before = ends
     return lines

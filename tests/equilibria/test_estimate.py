@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria import estimate as estimate_module
+from equilibria import images as images_module
 from equilibria.augment import (
     Augmentation,
     augment,
@@ -860,7 +861,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(estimate_module, "MAX_ARCHIVE_BYTES", 10**6)
+    monkeypatch.setattr(images_module, "MAX_ARCHIVE_BYTES", 10**6)
     np.savez_compressed(tmp_path / "x.npz", x=np.zeros((2000, 32, 32), np.uint8))
     assert (tmp_path / "x.npz").stat().st_size < 10**5
     tracemalloc.start()

@@ -26,7 +26,7 @@ from equilibria.phase.growth import normal_spectrum
 from equilibria.phase.setting import Setting
 from equilibria.phase.steps import largest_steps
 
-TOLERANCE = 2e-3
+TOLERANCE = 1e-3
 RATE_ERROR = 0.03
 
 
@@ -125,21 +125,48 @@ class Batch:
         parts = state if self.ema else (state[0], state[1], state[3], state[4])
         return np.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
 
-    def rotations(self, b: int) -> np.ndarray:
-        """Return an orthonormal basis of the directions (Om P - P Om, Om W, Om T, 0, 0)."""
-        P, W = self.rest[0][b], self.rest[1][b]
-        rows = []
-        for i in range(self.n):
-            for j in range(i):
-                Om = np.zeros((self.n, self.n))
-                Om[i, j], Om[j, i] = 1.0, -1.0
-                parts = [Om @ P - P @ Om, Om @ W] + ([Om @ W] if self.ema else [])
-                parts += [0 * P, 0 * W]
-                rows.append(np.concatenate([part.ravel() for part in parts]))
-        if not rows:
-            return np.zeros((self.flat(self.rest).shape[1], 0))
-        u, s, _ = np.linalg.svd(np.array(rows).T, full_matrices=False)
-        return u[:, s > 1e-9]
+    def across(self, history: np.ndarray, b: int) -> np.ndarray:
+        """Return displacements from the nearest equilibrium of the orbit, one row per time.
+
+        The rotation nearest to each state is found to first order and undone, so what is left
+        along the orbit is of second order, and that is projected out.
+        """
+        rest = [part[b] for part in self.rest]
+        if not self.ema:
+            rest.pop(2)
+        shapes = [part.shape for part in rest]
+        centre = np.concatenate([part.ravel() for part in rest])
+        turns = [np.zeros((self.n, self.n)) for _ in range(self.n * (self.n - 1) // 2)]
+        for turn, (i, j) in zip(turns, zip(*np.tril_indices(self.n, -1), strict=True), strict=True):
+            turn[i, j], turn[j, i] = 1.0, -1.0
+        square = [shape[1] == self.n and k in (0, len(rest) - 2) for k, shape in enumerate(shapes)]
+        tangent = np.array(
+            [
+                np.concatenate(
+                    [
+                        (Om @ X - (X @ Om if two_sided else 0)).ravel()
+                        for X, two_sided in zip(rest, square, strict=True)
+                    ]
+                )
+                for Om in turns
+            ]
+        )
+        if not turns or not tangent.any():
+            return history - centre
+        u, s, v = np.linalg.svd(tangent, full_matrices=False)
+        keep = s > 1e-9
+        angles = (history - centre) @ v[keep].T / s[keep] @ u[:, keep].T
+        Om = np.einsum("kg,gij->kij", angles, np.array(turns))
+        eye = np.eye(self.n)
+        back = np.linalg.solve(eye + Om / 2, eye - Om / 2)  # Cayley's rotation by -Om
+        parts, start = [], 0
+        for shape, two_sided in zip(shapes, square, strict=True):
+            size = shape[0] * shape[1]
+            X = back @ history[:, start : start + size].reshape(-1, *shape)
+            parts.append((X @ back.transpose(0, 2, 1) if two_sided else X).reshape(-1, size))
+            start += size
+        moved = np.concatenate(parts, axis=1) - centre
+        return moved - moved @ v[keep].T @ v[keep]
 
 
 def root(s: float, m: float, eta: float) -> float:
@@ -156,14 +183,15 @@ def trajectories(cases: list[Case], steps: int, rng, size: float, dt: float | No
     if not batch.ema:
         state = (state[0], state[1], state[1], state[3], state[4])
     centre = batch.flat(batch.rest)
-    bases = [batch.rotations(b) for b in range(len(cases))]
     history = np.empty((steps + 1, *centre.shape))
     for k in range(steps + 1):
-        history[k] = batch.flat(state) - centre
-        near = (np.abs(history[k]).max(axis=1) < 1e-2)[:, None, None]  # the others have left
+        history[k] = batch.flat(state)
+        near = (np.abs(history[k] - centre).max(axis=1) < 1e-2)[
+            :, None, None
+        ]  # the others have left
         moved = batch.step(state) if dt is None else batch.flow_step(state, dt)
         state = tuple(np.where(near, new, old) for new, old in zip(moved, state, strict=True))
-    return [history[:, b] - (history[:, b] @ bases[b]) @ bases[b].T for b in range(len(cases))]
+    return [batch.across(history[:, b], b) for b in range(len(cases))]
 
 
 def leading(path: np.ndarray) -> complex:
@@ -300,13 +328,13 @@ def _at_critical_kappa(case: Case, rng) -> Case | None:
 
 
 def near_transcritical(rng) -> Case | None:
-    model = base(rng, d=2, n=2, ema=bool(rng.random() < 0.5))
+    model = base(rng, d=2, n=2, ema=bool(rng.random() < 0.5), lr=Fraction(1))
     modes = modes_of(model.moments)
     for i, j in ((0, 1), (1, 0)):
         found = exchange(modes[i], modes[j])
         if found is None:
             continue
-        eta = found[0] * (1 + (sided(rng) - 1) / 2)
+        eta = found[0] * sided(rng)
         if 4 * eta * modes[i].s < modes[i].m ** 2:
             changed = replace(model, weight_decay=eta, predictor_weight_decay=eta)
             return Case("transcritical", changed, (i,))
@@ -334,14 +362,15 @@ MAKERS = {
 def draw_cases(rng, each: int) -> list[Case]:
     cases = []
     for maker in MAKERS.values():
+        wanted = max(1, each // 3) if maker is near_large_step_pair else each  # a slow search
         own: list[Case] = []
-        for _ in range(40 * each):
+        for _ in range(60 * each):
             case = maker(rng)
             if case is not None:
                 own.append(case)
-            if len(own) == each:
+            if len(own) == wanted:
                 break
-        assert len(own) == each, maker.__name__
+        assert len(own) == wanted, maker.__name__
         cases += own
     return cases
 
@@ -370,7 +399,7 @@ def examine(cases: list[Case], rng) -> tuple[Counter, list[str]]:
     return tried, wrong
 
 
-DT = 0.2
+DT = 0.5
 
 
 def _compare(case, rate, values, measured, tried, wrong) -> None:
@@ -406,7 +435,7 @@ SIDES = ("stable", "unstable")
 
 
 def test_verdicts_rates_and_frequencies_hold_on_both_sides_of_every_boundary():
-    tried = run(seed=7, each=24)
+    tried = run(seed=7, each=16)
     for kind in ("transcritical", "flip", "neimark-sacker", "hopf"):
         assert min(tried[kind, side] for side in SIDES) >= 4, kind
     assert tried["fold", "stable"] >= 10
