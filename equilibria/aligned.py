@@ -311,6 +311,7 @@ class _Assembly:
         self.repeated = repeated_modes(modes)
         self.lifter = Lifter(model)
         self._radii: dict[float, float] = {}
+        self.inverse_unit = 1 / to_float(2 * (1 + model.nu))
 
     def components(self) -> list[Component]:
         t = self.tables
@@ -371,7 +372,7 @@ class _Assembly:
         degenerate = neutral != dimension
         fixed = self._fixed_rates(k)
         abscissa = max([abscissa, *(-rate for rate in fixed)])
-        inverse = max([inverse, *(rate * self._inverse_unit for rate in fixed)])
+        inverse = max([inverse, *(rate * self.inverse_unit for rate in fixed)])
         radius = max([radius, *(self._free_radius(rate) for rate in fixed)])
         if model.procedure == "ema" and k < model.n:
             abscissa = max(abscissa, -self.flow.beta)
@@ -417,10 +418,6 @@ class _Assembly:
             if k < d:
                 rates.append(eta)
         return rates
-
-    @property
-    def _inverse_unit(self) -> float:
-        return 1 / to_float(2 * (1 + self.model.nu))
 
     def _free_radius(self, rate: float) -> float:
         """Return the radius of a block Lambda + rate; a report has a handful of different rates."""

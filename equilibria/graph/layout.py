@@ -18,10 +18,11 @@ Point = tuple[float, float]
 Array = NDArray[np.float64]
 
 LETTER, PADDING, HEIGHT = 0.084, 0.2, 0.27
-SLOT_GAP, COLUMN_GAP, ROW = 0.34, 0.5, 0.92
-LEFT, BOTTOM, TOP, RIGHT = 0.75, 0.95, 1.1, 0.3
-BENDS = (0.0, 0.08, -0.08, 0.16, -0.16, 0.26, -0.26, 0.38, -0.38, 0.54, -0.54, 0.72, -0.72)
+SLOT_GAP, COLUMN_GAP, ROW = 0.38, 0.75, 0.92
+LEFT, BOTTOM, TOP, RIGHT = 0.95, 0.95, 1.1, 0.3
+BENDS = tuple(sorted(np.round(np.linspace(-0.8, 0.8, 41), 2).tolist(), key=lambda r: (abs(r), -r)))
 CLEARANCE = 0.06
+BRICK = 0.5
 LEAST_WIDTH = 6.4
 
 
@@ -65,12 +66,15 @@ def layout(graph: ConnectionGraph) -> Layout:
     left = LEFT
     for rank in ranks:
         widest = max(len(nodes) for (r, _), nodes in cells.items() if r == rank)
+        tall = sum(r == rank for r, _ in cells) > 1
         centre = left + slot * widest / 2
         columns.append((rank, centre))
-        for index in reversed(indices):
+        for row, index in reversed(list(enumerate(indices))):
+            # Rows are laid like bricks, so that long arrows pass between the nodes of a row.
+            middle = centre + BRICK * slot * (row % 2 - 0.5) if tall else centre
             nodes = _ordered(cells.get((rank, index), []), graph, places)
             for k, node in enumerate(nodes):
-                places[node.id] = (centre + slot * (k - (len(nodes) - 1) / 2), height[index])
+                places[node.id] = (middle + slot * (k - (len(nodes) - 1) / 2), height[index])
         left += slot * widest + COLUMN_GAP
     width = left - COLUMN_GAP + RIGHT
     shift = max(0.0, (LEAST_WIDTH - width) / 2)

@@ -197,14 +197,13 @@ def trajectories(cases: list[Case], steps: int, rng, size: float, dt: float | No
 def leading(path: np.ndarray) -> complex:
     """Return the multiplier of largest modulus that is present at the end of a trajectory."""
     scale = np.linalg.norm(path, axis=1)
-    left = np.flatnonzero((scale < 3e-11) | (scale > 1e-4)) if scale[0] > 1e-8 else None
-    left = np.flatnonzero(scale > 1e-4) if left is None else left
-    end = int(left[0]) if left.size else scale.size
+    out = scale < 3e-11 if scale[0] > 1e-8 else scale > 1e-4
+    end = int(np.flatnonzero(out)[0]) if out.any() else scale.size
     late = path[end // 2 : end]
     x, y = late[:-1].T, late[1:].T
     weight = 1 / np.linalg.norm(x, axis=0)
     u, s, v = np.linalg.svd(x * weight, full_matrices=False)
-    rank = max(1, int((s > 3e-4 * s[0]).sum()))
+    rank = max(1, int((s > 1e-6 * s[0]).sum()))
     reduced = u[:, :rank].T @ (y * weight) @ v[:rank].T / s[:rank]
     values, vectors = np.linalg.eig(reduced)
     amplitude = np.abs(np.linalg.solve(vectors, u[:, :rank].T @ x[:, -1]))
@@ -392,7 +391,7 @@ def examine(cases: list[Case], rng) -> tuple[Counter, list[str]]:
         groups.setdefault(key, []).append((case, rate, values))
     for key, members in groups.items():
         dt = DT if key[3] else None
-        size = 1e-6 if key[4] else 1e-9
+        size = 1e-7 if key[4] else 1e-9
         paths = trajectories([case for case, _, _ in members], key[5], rng, size, dt)
         for (case, rate, values), path in zip(members, paths, strict=True):
             _compare(case, rate, values, leading(path), tried, wrong)
