@@ -18,7 +18,10 @@ from equilibria.version import VERSION
 
 if TYPE_CHECKING:
     from equilibria.analysis import analyze
+    from equilibria.augment import parse_augment
+    from equilibria.estimate import estimate_moments
     from equilibria.gradient import gradient_certificate
+    from equilibria.images import load_images
     from equilibria.model import Model
     from equilibria.moments import Moments
     from equilibria.report import Report
@@ -35,7 +38,10 @@ _HOME = {
     "Stability": "equilibria.results",
     "Verdict": "equilibria.results",
     "analyze": "equilibria.analysis",
+    "estimate_moments": "equilibria.estimate",
     "gradient_certificate": "equilibria.gradient",
+    "load_images": "equilibria.images",
+    "parse_augment": "equilibria.augment",
 }
 
 
@@ -55,5 +61,8 @@ __all__ = [
     "Verdict",
     "__version__",
     "analyze",
+    "estimate_moments",
     "gradient_certificate",
+    "load_images",
+    "parse_augment",
 ]

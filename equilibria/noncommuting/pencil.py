@@ -74,7 +74,7 @@ def _polished(p: float, Sigma: Array, M: Array, eta: float) -> float | None:
         if abs(step) > 1e-3 * abs(start):
             return None
         p += step
-        if abs(step) <= 4e-16 * abs(p):
+        if abs(step) <= 1e-13 * abs(p):
             break
     return p
 

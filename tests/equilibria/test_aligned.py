@@ -19,9 +19,18 @@ SMALL = st.fractions(min_value=Fraction(1, 5), max_value=2, max_denominator=12)
 
 
 @st.composite
-def models(draw, *, procedures=("stop-gradient", "ema"), kappa=False, momentum=False, signed=True):
+def models(
+    draw,
+    *,
+    largest=3,
+    procedures=("stop-gradient", "ema"),
+    kappa=False,
+    momentum=False,
+    signed=True,
+):
     """Draw a model with n, d in 1..3, any signs of M, and decays for which some roots are real."""
-    d, n = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    low = 1 if largest == 3 else 3
+    d, n = draw(st.integers(low, largest)), draw(st.integers(low, largest))
     sign = st.sampled_from([1, 1, 1, -1]) if signed else st.just(1)
     signal = [draw(SMALL) * draw(sign) for _ in range(d)]
     total = [draw(SMALL) for _ in range(d)]
@@ -50,13 +59,17 @@ def models(draw, *, procedures=("stop-gradient", "ema"), kappa=False, momentum=F
 
 def check(model: Model) -> None:
     for component in aligned_variety(model).components:
-        scale = 1 + max((abs(v) for v in dense.listed(component.flow.spectrum)), default=0)
-        assert dense.residual(component, model) < 1e-12 * scale**2
-        for kind, stability in (("flow", component.flow), ("map", component.map)):
-            brute = dense.spectrum(component, model, kind)
-            # A defective eigenvalue of order r moves by eps^(1/r) in the dense route.
-            assert dense.distance(brute, dense.listed(stability.spectrum)) < 2e-4 * scale
-            check_verdict(stability, brute, kind, component)
+        check_component(component, model)
+
+
+def check_component(component, model) -> None:
+    scale = 1 + max((abs(v) for v in dense.listed(component.flow.spectrum)), default=0)
+    assert dense.residual(component, model) < 1e-12 * scale**2
+    for kind, stability in (("flow", component.flow), ("map", component.map)):
+        brute = dense.spectrum(component, model, kind)
+        # A defective eigenvalue of order r moves by eps^(1/r) in the dense route.
+        assert dense.distance(brute, dense.listed(stability.spectrum)) < 2e-4 * scale
+        check_verdict(stability, brute, kind, component)
 
 
 def check_verdict(stability, brute, kind, component) -> None:
@@ -78,6 +91,14 @@ def check_verdict(stability, brute, kind, component) -> None:
 @given(models())
 def test_blocks_equal_the_dense_jacobian(model):
     check(model)
+
+
+@settings(max_examples=12, deadline=None)
+@given(models(largest=4), st.randoms(use_true_random=False))
+def test_larger_blocks_equal_the_dense_jacobian(model, random):
+    components = list(aligned_variety(model, max_components=1000).components)
+    for component in random.sample(components, min(4, len(components))):
+        check_component(component, model)
 
 
 @settings(max_examples=30, deadline=None)

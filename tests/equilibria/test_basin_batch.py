@@ -19,12 +19,13 @@ from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.procedures import procedure
 
-DENSE = Moments.dense([["5/4", "1/10"], ["1/10", 1]], [[1, "1/5"], ["1/5", "1/2"]])
+ROTATED = Moments.dense([["5/4", "1/10"], ["1/10", 1]], [[1, "1/5"], ["1/5", "1/2"]])
 MODELS = [
     Model(),
     Model(procedure="ema", ema="9/10", predictor_lr=2, lr="1/4"),
     Model(procedure="ema", ema="1/2", momentum="9/10", predictor_weight_decay="1/10"),
-    Model(moments=DENSE, embed_dim=3, momentum="1/3"),
+    Model(moments=ROTATED, embed_dim=3, momentum="1/3"),
+    Model(procedure="ema", moments=Moments.dense([[2, 1], [1, 1]], [[1, 0], [0, "1/2"]])),
 ]
 
 
@@ -33,8 +34,10 @@ def never(y, f):
 
 
 def named(model: Model, dynamics: MatrixDynamics, row: np.ndarray) -> dict[str, float]:
-    """Return a batch row as a point of the polynomial system."""
+    """Return a batch row, in the basis of the modes, as a point of the polynomial system."""
     W, P, T = (matrix[0] for matrix in dynamics.unpack(row[None]))
+    if dynamics.basis is not None:
+        W, T = W @ dynamics.basis.T, T @ dynamics.basis.T
     letters = {"W": W, "P": P} | ({"T": T} if dynamics.ema else {})
     return {
         f"{letter}_{i + 1}_{j + 1}": float(matrix[i, j])
@@ -42,6 +45,12 @@ def named(model: Model, dynamics: MatrixDynamics, row: np.ndarray) -> dict[str, 
         for i in range(matrix.shape[0])
         for j in range(matrix.shape[1])
     }
+
+
+def test_the_models_cover_rotated_and_noncommuting_moments():
+    assert ROTATED.commute
+    assert not ROTATED.is_diagonal
+    assert not MODELS[-1].moments.commute
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -127,7 +127,9 @@ def test_fates_are_those_of_integration(E, P, W):
         assert fate is (Fate.SURVIVES if late > 0.5 else Fate.COLLAPSES)
 
 
-@given(E=SOME_E, c=st.fractions(0, 1, max_denominator=100), p=st.fractions(0, 1, max_denominator=99))
+@given(
+    E=SOME_E, c=st.fractions(0, 1, max_denominator=100), p=st.fractions(0, 1, max_denominator=99)
+)
 @settings(deadline=None)
 def test_the_simple_bounds_hold(E, c, p):
     boundary = separatrix(E)

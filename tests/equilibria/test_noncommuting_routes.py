@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from equilibria.noncommuting import (
+    balanced_point,
     core_equilibrium,
     flow_spectrum,
     largest_step,
@@ -16,6 +17,7 @@ from equilibria.noncommuting import (
 )
 from equilibria.noncommuting.arnoldi import ArnoldiError
 from equilibria.noncommuting.dense import Physics, force, jacobian_flow, jacobian_map
+from equilibria.noncommuting.zero_decay import residual_operator
 
 CASES = [(2, 2, 1), (2, 3, 2), (3, 3, 2), (4, 3, 2), (3, 2, 2), (4, 5, 3), (5, 3, 1)]
 
@@ -200,13 +202,33 @@ def test_a_repeated_mode_is_degenerate_and_so_undecided():
     assert verdict.neutral_found == verdict.neutral_expected + 1
 
 
-def test_a_rough_equilibrium_widens_the_tolerance_until_nothing_is_claimed():
-    core, Sigma, M = equilibrium(3, 2, seed=1)
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_rough_equilibrium_widens_the_tolerance_until_nothing_is_claimed(k):
+    core, Sigma, M = equilibrium(3, k, seed=1)
     rough = core_equilibrium(
-        core.P, core.W * (1 + 1e-2), Sigma, M, 0.004, label="", origin="perturbed"
+        core.P, core.W * (1 + 3e-2), Sigma, M, 0.004, label="", origin="perturbed"
     )
-    assert flow_spectrum(core, Sigma, M, 0.004, n=2).verdict.verdict == "stable"
-    assert flow_spectrum(rough, Sigma, M, 0.004, n=2).verdict.verdict == "undecided"
+    assert flow_spectrum(core, Sigma, M, 0.004, n=k).verdict.verdict != "undecided"
+    assert flow_spectrum(rough, Sigma, M, 0.004, n=k).verdict.verdict == "undecided"
+
+
+@pytest.mark.parametrize("beta", [None, 0.8])
+@pytest.mark.parametrize(("n", "J"), [(3, (0, 1, 2)), (3, (0, 2)), (2, (1, 2))])
+def test_zero_decay_operator_is_the_dense_jacobian_without_the_component(n, J, beta):
+    """T5.1 at an unbalanced point with R = 0: spec J = spec L and n^2 zeros."""
+    Sigma, M = moments(3, 11)
+    k = len(J)
+    core_P, core_W = balanced_point(Sigma, M, J)
+    random = np.random.default_rng(0)
+    g = np.eye(n) + 0.3 * random.normal(size=(n, n))
+    P, W = random.normal(size=(n, n)), np.zeros((n, 3))
+    P[:k, :k], P[k:, :k], W[:k] = core_P, 0.0, core_W
+    P, W = g @ P @ np.linalg.inv(g), g @ W
+    assert np.abs(W @ M - P @ W @ Sigma).max() < 1e-13
+    physics = Physics(Sigma, M, predictor_decay=0.0, encoder_decay=0.0)
+    dense = np.linalg.eigvals(jacobian_flow(P, W, physics, beta=beta))
+    found = np.linalg.eigvals(residual_operator(P, W, Sigma, M, beta=beta))
+    assert distance([*found, *np.zeros(n * n)], dense) < 1e-6
 
 
 def test_what_neither_arnoldi_nor_dense_algebra_can_reach_is_undecided(monkeypatch):

@@ -137,15 +137,24 @@ def test_rationals_survive_text(value):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0.99", "99/100"), ("99/100", "99/100"), ("1e-3", "1/1000"), (" 2 ", "2"), ("-.5", "-1/2"),
-     ("1.5/3", "1/2"), (0.1, "1/10"), (3, "3")],
+    [
+        ("0.99", "99/100"),
+        ("99/100", "99/100"),
+        ("1e-3", "1/1000"),
+        (" 2 ", "2"),
+        ("-.5", "-1/2"),
+        ("1.5/3", "1/2"),
+        (0.1, "1/10"),
+        (3, "3"),
+    ],
 )
 def test_numbers_are_read_exactly(text, value):
     assert rational(text) == Fraction(value)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1/0", "nan", "inf", "1e999999999", "0x10", "1_000", "1/2/3", "١", True, "9" * 5000]
+    "text",
+    ["", "1/0", "nan", "inf", "1e999999999", "0x10", "1_000", "1/2/3", "١", True, "9" * 5000],
 )
 def test_what_is_no_number_is_refused_at_once(text):
     with pytest.raises(FormatError) as error:
