@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import isqrt
 
 from equilibria.basin.charts import Chart, charts, saddle_taylor, taylor
@@ -179,6 +179,7 @@ def lower_root(E: Fraction, bits: int, direction: int) -> Fraction:
     return (1 - Fraction(floor if direction > 0 else floor + 1, 1 << bits)) / 2
 
 
+@lru_cache(maxsize=64)
 def barrier(E: Fraction, *, lower: bool, side: int, precision: Precision) -> Barrier:
     """Return a verified barrier, 0 < E < 1/4.
 

@@ -74,8 +74,9 @@ class Control:
 def integrate(rhs: Rhs, starts: Array, settle: Settle, control: Control) -> Trajectories:
     """Integrate dy/dt = rhs(y) from every row of `starts` until it settles or time runs out."""
     pool = _Pool(rhs, np.ascontiguousarray(starts, dtype=np.float64), settle, control)
-    while pool.active:
-        pool.advance()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        while pool.active:
+            pool.advance()
     return Trajectories(pool.final, pool.final_t, pool.code, pool.taken)
 
 

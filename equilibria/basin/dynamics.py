@@ -101,7 +101,9 @@ class MatrixDynamics:
             self.signal = np.ascontiguousarray(np.broadcast_to(m, block))
         self.u, self.r = np.empty(block), np.empty(block)
         self.v = np.empty((width, self.d, self.n))
-        self.q = np.empty((width, self.n, self.n))
+        decays = [self.rates.eta] * (self.n * self.d) + [self.rates.eta_p] * self.n**2
+        self.decay = np.tile(np.array(decays), (width, 1))
+        self.q = np.empty_like(self.decay)
 
     @property
     def size(self) -> int:
@@ -128,7 +130,7 @@ class MatrixDynamics:
         b = len(y)
         W, P, T = self.unpack(y)
         dW, dP, dT = self.unpack(out)
-        u, r, v, q = self.u[:b], self.r[:b], self.v[:b], self.q[:b]
+        u, r, v = self.u[:b], self.r[:b], self.v[:b]
         if self.diagonal:
             np.multiply(W, self.sigma[:b], out=u)
             np.matmul(P, u, out=r)
@@ -142,11 +144,10 @@ class MatrixDynamics:
         np.matmul(r, v, out=dP)
         if self.rates.alpha != 1.0:
             np.multiply(dP, self.rates.alpha, out=dP)
-        np.multiply(P, self.rates.eta_p, out=q)
-        np.subtract(dP, q, out=dP)
-        np.matmul(P.transpose(0, 2, 1), r, out=u)
-        np.multiply(W, self.rates.eta, out=r)
-        np.subtract(u, r, out=dW)
+        np.matmul(P.transpose(0, 2, 1), r, out=dW)
+        moving, q = self.n * self.d + self.n**2, self.q[:b]
+        np.multiply(y[:, :moving], self.decay[:b], out=q)
+        np.subtract(out[:, :moving], q, out=out[:, :moving])
         if self.ema:
             assert self.rates.beta is not None
             np.subtract(W, T, out=dT)

@@ -19,7 +19,7 @@ from equilibria.basin.batch import RUNAWAY, Control, Trajectories, integrate
 from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.initial import initial_matrices
 from equilibria.basin.mapping import iterate
-from equilibria.basin.targets import Targets, targets_for
+from equilibria.basin.targets import Residual, Targets, targets_for
 from equilibria.errors import FormatError, ScopeError
 from equilibria.model import Model
 from equilibria.rationals import to_float
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+WITHOUT_DECAY = 0.1
+"""Stands for the decay in the time limit where there is none."""
 WIDTH = 256
 LEAST_A_WORKER = 64
 MAX_MAP_STEPS = 1_000_000
@@ -183,7 +185,9 @@ def basin_probabilities(
 def horizon(model: Model) -> float:
     """Return a time by which all but exceptional runs settle: 400 times the slowest decay."""
     eta = to_float(min(model.eta, model.eta_p))
-    slowest = min(eta or 0.01, to_float(model.flow_rate) if model.procedure == "ema" else np.inf)
+    slowest = min(
+        eta or WITHOUT_DECAY, to_float(model.flow_rate) if model.procedure == "ema" else np.inf
+    )
     return 400.0 / slowest
 
 
@@ -204,6 +208,8 @@ def follow(
     number of threads changes the time and nothing else.
     """
     cores = workers or os.cpu_count() or 1
+    if isinstance(targets, Residual):
+        rtol = min(rtol, 1e-8)  # its test of standing still must not drown in integration errors
     count = max(1, min(cores, len(starts) // LEAST_A_WORKER))
 
     def part(index: int) -> Trajectories:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.25
 """Radius of the ball, in units of the smallest distance to another equilibrium or to the decay."""
-RESIDUAL = 1e-8
+RESIDUAL = 1e-6
 ALIVE = 1e-4
 
 
@@ -128,7 +128,7 @@ class Aligned:
         )
         for row, distance in zip(near.tolist(), gap.tolist(), strict=True):
             index, radius = self._lookup(active[row])
-            if distance <= radius:
+            if distance <= radius > 0:
                 code[row] = index
         return code
 
@@ -180,49 +180,50 @@ class Aligned:
 
 
 class Listed:
-    """Components that `analyze` lists, compared through G = W^T W and H = W^T P W."""
+    """Components that `analyze` lists, compared with their representatives after the best rotation.
+
+    Q minimises |W - Q W*| (Procrustes); then P is compared with Q P* Q^T, which does not depend on
+    what Q does outside the range of W*, because P* lives there (T6.1).
+    """
 
     def __init__(self, model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> None:
-        from equilibria.analysis import analyze
+        from equilibria import analyze
         from equilibria.lift import entry_float
 
         self.dynamics = dynamics
         self.names: list[str] = []
         self.ranks: list[int | None] = []
-        grams, links, norms, radii = [], [], [], []
+        self.points: list[tuple[Array, Array, float]] = []
         for component in analyze(model).components:
             radius = radius_of(model, component, np.inf, is_map=is_map)
             if not radius:
                 continue
-            point = {
-                letter: np.array([[entry_float(v) for v in row] for row in rows])
-                for letter, rows in component.representative.items()
-            }
-            W, P = point["W"], point["P"]
+            W, P = (
+                np.array([[entry_float(v) for v in row] for row in component.representative[name]])
+                for name in "WP"
+            )
             self.names.append(component.id)
             self.ranks.append(component.rank)
-            grams.append(W.T @ W)
-            links.append(W.T @ P @ W)
-            norms.append(float(np.linalg.norm(P)))
-            radii.append(radius)
-        self.gram, self.link = np.array(grams), np.array(links)
-        self.norm, self.radius = np.array(norms), np.array(radii)
+            self.points.append((W, P, radius))
 
     def settle(self, y: Array, f: Array) -> Codes:
         """Return the codes of the settled states."""
         W, P, T = self.dynamics.unpack(y)
         gram = np.matmul(W.transpose(0, 2, 1), W)
-        link = np.matmul(W.transpose(0, 2, 1), np.matmul(P, W))
-        norm = np.sqrt(np.einsum("bij,bij->b", P, P))
-        lag = np.abs(T - W).max(axis=(1, 2))
         code = np.full(len(y), -1, dtype=np.int64)
-        for index, radius in enumerate(self.radius):
-            weight = np.sqrt(np.abs(self.gram[index]).max()) + radius
-            near = np.abs(gram - self.gram[index]).max(axis=(1, 2)) <= 2 * radius * weight
-            near &= np.abs(link - self.link[index]).max(axis=(1, 2)) <= 3 * radius * weight**2
-            near &= np.abs(norm - self.norm[index]) <= radius
-            near &= lag <= radius
-            code[near] = index
+        for index, (point, predictor, radius) in enumerate(self.points):
+            reach = 2 * radius * (float(np.abs(point).max()) + radius) * point.size
+            off = np.abs(gram - point.T @ point).max(axis=(1, 2))
+            near = np.flatnonzero(off <= reach)
+            if not near.size:
+                continue
+            left, _, right = np.linalg.svd(np.matmul(W[near], point.T))
+            turn = np.matmul(left, right)
+            gap = np.abs(W[near] - np.matmul(turn, point)).max(axis=(1, 2))
+            ideal = np.matmul(np.matmul(turn, predictor), turn.transpose(0, 2, 1))
+            gap = np.maximum(gap, np.abs(P[near] - ideal).max(axis=(1, 2)))
+            gap = np.maximum(gap, np.abs(T[near] - W[near]).max(axis=(1, 2)))
+            code[near[gap <= radius]] = index
         return code
 
 

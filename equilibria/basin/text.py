@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from equilibria.basin.answers import BasinAnswer, Boundary
 from equilibria.basin.probabilities import Endings
 from equilibria.basin.report import BasinReport
@@ -9,6 +11,7 @@ from equilibria.basin.scales import Scales
 from equilibria.basin.separatrix import Fate
 
 SHOWN = 12
+WIDTH = 100
 THRESHOLDS = {
     "c_minus": "below c- every start collapses",
     "c_zero": "with p = 0 a start survives where alpha w² > c0",
@@ -115,7 +118,8 @@ def _scale_lines(scales: Scales) -> list[str]:
 
 def _boundary_lines(boundary: Boundary) -> list[str]:
     kind = "map" if boundary.is_map else "flow"
-    lines = [f"Mode {boundary.mode}: {boundary.statement}  [{boundary.how.value}, {kind}]"]
+    headline = f"Mode {boundary.mode}: {boundary.statement}  [{boundary.how.value}, {kind}]"
+    lines = wrap(headline, WIDTH, subsequent_indent="  ")
     if len(boundary.roots) == 2:
         upper, lower = boundary.roots
         lines.append(
@@ -133,4 +137,6 @@ def _boundary_lines(boundary: Boundary) -> list[str]:
         step = max(1, len(boundary.rows) // SHOWN)
         for c, low, high in boundary.rows[::step]:
             lines.append(f"  {c:>18.8g}   {low:>22.10g}   {high:.10g}")
-    return lines + [f"  note: {note}" for note in boundary.notes]
+    for note in boundary.notes:
+        lines += wrap(f"  note: {note}", WIDTH, subsequent_indent="        ")
+    return lines

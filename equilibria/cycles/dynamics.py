@@ -1,4 +1,4 @@
-"""The core system away from equilibria: field, step, tangent, symmetry.
+"""The core system away from equilibria: field, step, Jacobian, symmetry.
 
 State: P (k, k), W (k, d), then the velocities V_P, V_W if there is heavy-ball momentum, then the
 target T (k, d) if it is a moving average, all row-major, in the order of `noncommuting.systems`:
@@ -6,8 +6,7 @@ target T (k, d) if it is a moving average, all row-major, in the order of `nonco
     R = T M - P W Sigma,   F = (kappa (R W^T - eta P), P^T R - eta W),   dT = beta (W - T)
     map: V+ = nu V + F,   (P, W)+ = (P, W) + h V+,   T+ = mu T + (1 - mu) W+
 
-g in O(k) acts by P -> g P g^T, V_P -> g V_P g^T and W, V_W, T -> g W, ... The tangent of the flow
-is the linearisation of `noncommuting`, which is exact at every point once R is the R there.
+g in O(k) acts by P -> g P g^T, V_P -> g V_P g^T and W, T -> g W, g T.
 """
 
 from __future__ import annotations
@@ -18,12 +17,11 @@ import numpy as np
 
 from equilibria.cycles.setting import Setting
 from equilibria.noncommuting.core import Array, CoreEquilibrium
-from equilibria.noncommuting.linearisation import CoreLinearisation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dynamics:
-    """A setting on k output rows; states are vectors (size,), tangents columns (size, m)."""
+    """A setting on k output rows; states are vectors (size,)."""
 
     setting: Setting
     k: int
@@ -66,33 +64,37 @@ class Dynamics:
         return np.swapaxes(W, -1, -2) @ W
 
     def force(self, x: Array) -> Array:
-        """F (own,) at a state."""
+        """F (..., own) at states (..., size)."""
         s = self.setting
         P, W, T = self.split(x)
         R = T @ s.M - P @ (W @ s.Sigma)
-        dP, dW = s.kappa * (R @ W.T - s.eta * P), P.T @ R - s.eta * W
-        return np.concatenate([dP.ravel(), dW.ravel()])
+        dP = s.kappa * (R @ np.swapaxes(W, -1, -2) - s.eta * P)
+        return self._join(dP, np.swapaxes(P, -1, -2) @ R - s.eta * W)
 
     def field(self, x: Array) -> Array:
-        """The right-hand side of the flow."""
+        """The right-hand side of the flow at states (..., size)."""
         dx = self.force(x)
         if self.setting.beta is None:
             return dx
         _, W, T = self.split(x)
-        return np.append(dx, self.setting.beta * (W - T))
+        dT = self.setting.beta * (W - T)
+        return np.concatenate([dx, dT.reshape(*x.shape[:-1], -1)], axis=-1)
 
-    def tangent(self, x: Array, V: Array) -> Array:
-        """The derivative of `field` at x applied to the columns of V (size, m)."""
+    def jacobian(self, x: Array) -> Array:
+        """The derivative (..., size, size) of `field` at states (..., size)."""
         s = self.setting
-        P, W, T = self.split(x)
-        lin = CoreLinearisation(P, W, T @ s.M - P @ (W @ s.Sigma), s.Sigma, s.M, s.eta, s.kappa)
-        A, H, G = self.split(V.T)
-        A, H = (one + two for one, two in zip(lin.frozen(A, H), lin.target(G), strict=True))
-        dV = lin.join(A, H).T
-        if s.beta is None:
-            return dV
-        k, d = lin.shape
-        return np.vstack([dV, s.beta * (V[k * k : self.own] - V[self.own :])])
+        P, W, T = (part[..., None, :, :] for part in self.split(x))
+        A, H, G = self.split(np.eye(x.shape[-1]))
+        R, WS = T @ s.M - P @ (W @ s.Sigma), W @ s.Sigma
+        Z = G @ s.M - A @ WS - P @ (H @ s.Sigma)
+        At, Ht, Wt, Pt = (np.swapaxes(part, -1, -2) for part in (A, H, W, P))
+        dA = s.kappa * (Z @ Wt + R @ Ht - s.eta * A)
+        rows = self._join(dA, At @ R + Pt @ Z - s.eta * H)
+        if s.beta is not None:
+            dG = s.beta * (H - G).reshape(H.shape[0], -1)
+            dG = np.broadcast_to(dG, (*rows.shape[:-1], dG.shape[-1]))
+            rows = np.concatenate([rows, dG], axis=-1)
+        return np.swapaxes(rows, -1, -2)
 
     def step(self, x: Array) -> Array:
         """The next state of the map."""
@@ -143,6 +145,10 @@ class Dynamics:
         rows[:, : k * k + k * d] = B[:, upper[0], upper[1]].T
         return rows
 
+    def _join(self, A: Array, H: Array) -> Array:
+        lead = A.shape[:-2]
+        return np.concatenate([A.reshape(*lead, -1), H.reshape(*lead, -1)], axis=-1)
+
     def _pair(self, x: Array) -> tuple[Array, Array]:
         k, lead = self.k, x.shape[:-1]
         return x[..., : k * k].reshape(*lead, k, k), x[..., k * k :].reshape(*lead, k, -1)
@@ -151,6 +157,17 @@ class Dynamics:
         """(P, W) and, with momentum, (V_P, V_W)."""
         count = 2 if self.setting.is_map and self.setting.nu else 1
         return [self._pair(x[..., i * self.own : (i + 1) * self.own]) for i in range(count)]
+
+
+def dynamics_of(setting: Setting, x: Array) -> Dynamics:
+    """The dynamics of which x is a state: k from its number of coordinates."""
+    for k in range(1, x.size + 1):
+        dynamics = Dynamics(setting, k)
+        if dynamics.size >= x.size:
+            break
+    if dynamics.size != x.size:
+        raise ValueError(f"a state of {x.size} numbers does not fit d = {setting.d}")
+    return dynamics
 
 
 def skew_basis(k: int) -> Array:

@@ -13,16 +13,16 @@ from typing import Literal
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from equilibria.cycles.dynamics import Dynamics, aligning
+from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of
 from equilibria.cycles.pairs import eigenvectors, jacobian, leading_pair
 from equilibria.cycles.setting import Setting
-from equilibria.cycles.shooting import LimitCycle, close_cycle, method
+from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.noncommuting.core import Array, CoreEquilibrium
 
 Ending = Literal["rest", "cycle", "unsettled"]
-RTOL = 1e-9
+RTOL = 1e-8
 REST = 1e-7  # relative change of G over a chunk at rest
-RETURN = 2e-3  # relative distance of returns at which Newton takes over
+RETURN = 0.02  # distance of returns, relative to the size of the orbit, at which Newton takes over
 CHUNKS = 40
 LONGEST = 4  # crossings of the section in one period, at most
 
@@ -35,11 +35,6 @@ class Settled:
     cycle: LimitCycle | None
     state: Array
     time: float
-
-    @property
-    def rank(self) -> int:
-        """The numerical rank of P W where the run ended."""
-        return int(np.linalg.matrix_rank(self.state.reshape(-1)[None, :]))
 
 
 def kicked(setting: Setting, core: CoreEquilibrium, *, size: float = 0.05) -> tuple[Array, float]:
@@ -55,22 +50,22 @@ def kicked(setting: Setting, core: CoreEquilibrium, *, size: float = 0.05) -> tu
 
 def settle(setting: Setting, x: Array, chunk: float, *, chunks: int = CHUNKS) -> Settled:
     """Follow the flow from x in at most `chunks` spans of length `chunk`."""
-    k = _rows(setting, x)
-    dynamics = Dynamics(setting, k)
+    dynamics = dynamics_of(setting, x)
+    times = np.linspace(0.0, chunk, 801)
     for number in range(1, chunks + 1):
         done = solve_ivp(
             lambda _, y: dynamics.field(y),
             (0.0, chunk),
             x,
-            method=method(dynamics, x, chunk),
+            method="LSODA",
+            jac=lambda _, y: dynamics.jacobian(y),
+            t_eval=times,
             rtol=RTOL,
             atol=1e-12,
-            dense_output=True,
         )
         if not done.success or not np.all(np.isfinite(done.y[:, -1])):
             break
-        times = np.linspace(0.0, chunk, 801)
-        states = done.sol(times).T
+        states = done.y.T
         x = states[-1]
         G = dynamics.gram(states).reshape(times.size, -1)
         spread = float(np.abs(G - G[-1]).max())
@@ -107,12 +102,7 @@ def _recurrence(
         turned = dynamics.rotated(before, aligning(dynamics.split(before)[1], W))
         gap = float(np.linalg.norm(turned - last) / np.linalg.norm(last))
         width = extent / float(np.linalg.norm(centre))
-        if gap <= max(RETURN, 0.05 * width) and gap <= 0.2 * width:
+        if gap <= RETURN * width:
             return last, float(at[-1] - at[-1 - back])
     return None
 
-
-def _rows(setting: Setting, x: Array) -> int:
-    """k from the size k^2 + k d (or k^2 + 2 k d with a target) of a state."""
-    d = setting.d if setting.beta is None else 2 * setting.d
-    return round((-d + np.sqrt(d * d + 4 * x.size)) / 2)

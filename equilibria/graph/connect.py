@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.aligned import aligned_variety
-from equilibria.errors import ConsistencyError, ScopeError
+from equilibria.errors import ConsistencyError, FormatError, ScopeError
 from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
 from equilibria.graph.landscape import Choice, Landscape, potential
 from equilibria.graph.mixtures import mixed_starts
@@ -56,6 +56,7 @@ def connection_graph(
     if model.procedure == "joint" and model.eta and model.eta_p:
         return _joint(model, max_components)
     check_scope(model)
+    check_seed(seed)
     variety = aligned_variety(model, max_components=max_components)
     survey = _Survey(model, variety, seed)
     graph = ConnectionGraph(
@@ -71,6 +72,12 @@ def connection_graph(
         order=order,
     )
     return replace(graph, seconds=time.perf_counter() - began)
+
+
+def check_seed(seed: int) -> None:
+    """Raise `FormatError` for a seed that is not a key of the generator."""
+    if not 0 <= seed < 2**63:
+        raise FormatError(f"--seed {seed}: expected a whole number from 0 to 2^63 - 1")
 
 
 def check_scope(model: Model, *, decay: bool = True) -> None:
@@ -264,7 +271,7 @@ class _Survey:
         if orbit.end is not None and orbit.end != expected:
             raise ConsistencyError(
                 f"mode {state.mode.number}: p- {'up' if sign > 0 else 'down'} must lead to "
-                f"{self.landscape.name(expected)}, the run ended at {self.landscape.name(orbit.end)}"
+                f"{self.landscape.name(expected)}, but ended at {self.landscape.name(orbit.end)}"
             )
 
     def _of_generic(self, name: str, orbit: Orbit, eps: float) -> Iterator[Connection]:
@@ -330,4 +337,4 @@ def _minus(left: Choice, right: Choice) -> Choice:
     return tuple((a - c, b - d) for (a, b), (c, d) in zip(left, right, strict=True))
 
 
-__all__ = ["check_scope", "connection_graph"]
+__all__ = ["check_scope", "check_seed", "connection_graph"]

@@ -37,7 +37,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Where unstable directions live: the states involved, and the inactive input of an input block."""
+    """Where unstable directions live: the states involved, and the inactive input, if any."""
 
     kind: str
     states: tuple[State, ...]
@@ -123,7 +123,7 @@ def pair_eigenvalues(landscape: Landscape, left: State, right: State) -> NDArray
 
 
 def _restricted(landscape: Landscape, block: Block) -> tuple[Array, NDArray[np.bool_], int, int]:
-    """Return the dense Jacobian of the block's own modes on its coordinates, and which those are."""
+    """Return the dense Jacobian of the block's modes on its coordinates, and which those are."""
     model = landscape.model
     rows, columns = len(block.states), len(block.modes)
     modes = [landscape.modes[j] for j in block.modes]
@@ -156,7 +156,7 @@ def _restricted(landscape: Landscape, block: Block) -> tuple[Array, NDArray[np.b
 def _direction(
     landscape: Landscape, block: Block, rate: float, vector: Array, rows: int, columns: int
 ) -> Direction:
-    """Return the vector as matrices, of length 1 in (P, sqrt(a) W, sqrt(a) T), with a fixed sign."""
+    """Return the vector as matrices, of length 1 in (P, sqrt(a) W, sqrt(a) T), sign fixed."""
     n2, nd = rows * rows, rows * columns
     P = vector[:n2].reshape(rows, rows)
     W = vector[n2 : n2 + nd].reshape(rows, columns)

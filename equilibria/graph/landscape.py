@@ -201,8 +201,11 @@ class Landscape:
 
 
 def potential(model: Model, stratum: Stratum) -> float | None:
-    """Return V of T11.1 at an aligned state; None where Sigma is not isotropic or kappa != 1."""
-    if len({mode.s for mode in modes_of(model.moments)}) != 1 or model.kappa != 1:
+    """Return V of T11.1 at an aligned state; None unless Sigma = s I, M is PSD and kappa = 1."""
+    modes = modes_of(model.moments)
+    if len({mode.s for mode in modes}) != 1 or model.kappa != 1:
+        return None
+    if model.procedure != "stop-gradient" or any(mode.m < 0 for mode in modes):
         return None
     total = sum(
         state.value**2 * to_float(state.mode.m / 2)

@@ -1,13 +1,15 @@
 """Where the nodes of the drawing go: columns by rank, rows by index, everything in inches.
 
-Unstable strata of high rank are top left, attractors at the bottom. Within a cell the order follows
-the predecessors, so that arrows cross little; an arrow bends when it would run through a node.
+Unstable strata of high rank are top left, attractors at the bottom. An arrow bends when it would
+run through a node; within a cell the nodes are ordered so that the fewest arrows have to.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +22,16 @@ Array = NDArray[np.float64]
 LETTER, PADDING, HEIGHT = 0.084, 0.2, 0.27
 SLOT_GAP, COLUMN_GAP, ROW = 0.38, 0.75, 0.92
 LEFT, BOTTOM, TOP, RIGHT = 0.95, 0.95, 1.1, 0.3
-BENDS = tuple(sorted(np.round(np.linspace(-0.8, 0.8, 41), 2).tolist(), key=lambda r: (abs(r), -r)))
+BENDS: tuple[float, ...] = tuple(
+    sorted(np.round(np.linspace(-0.8, 0.8, 41), 2).tolist(), key=lambda r: (abs(r), -r))
+)
+COARSE: tuple[float, ...] = tuple(
+    sorted(np.linspace(-0.8, 0.8, 21).tolist(), key=lambda r: (abs(r), -r))
+)
+SEARCHED_NODES, SEARCHED_CELL = 40, 4
 CLEARANCE = 0.06
 BRICK = 0.5
+WIDEST = 1.1
 LEAST_WIDTH = 6.4
 
 
@@ -78,13 +87,50 @@ def layout(graph: ConnectionGraph) -> Layout:
         left += slot * widest + COLUMN_GAP
     width = left - COLUMN_GAP + RIGHT
     shift = max(0.0, (LEAST_WIDTH - width) / 2)
-    return Layout(
+    plan = Layout(
         places={name: (x + shift, y) for name, (x, y) in places.items()},
         labels=labels,
         columns=tuple((rank, x + shift) for rank, x in columns),
         rows=tuple(height.items()),
         size=(max(width, LEAST_WIDTH), BOTTOM + ROW * (len(indices) - 1) + TOP),
     )
+    if len(places) > SEARCHED_NODES:
+        return plan
+    groups = [[node.id for node in cells[key]] for key in sorted(cells)]
+    return _untangled(plan, groups, [(c.source, c.target) for c in graph.backbone()])
+
+
+def _untangled(
+    plan: Layout, cells: Sequence[Sequence[str]], edges: Sequence[tuple[str, str]]
+) -> Layout:
+    """Return the layout with the nodes of each cell in the order that obstructs fewest arrows."""
+    best = _tangle(plan, edges)
+    for cell in [*cells, *cells]:
+        if not 1 < len(cell) <= SEARCHED_CELL or not best[0]:
+            continue
+        spots = sorted(plan.places[name] for name in cell)
+        for order in permutations(sorted(cell)):
+            moved = replace(plan, places={**plan.places, **dict(zip(order, spots, strict=True))})
+            value = _tangle(moved, edges)
+            if value < best:
+                plan, best = moved, value
+    return plan
+
+
+def _tangle(plan: Layout, edges: Sequence[tuple[str, str]]) -> tuple[int, float]:
+    """Return how many nodes the arrows run through, and how long and bent the arrows are."""
+    hits, detours = 0, 0.0
+    for source, target in edges:
+        met = _obstacles(source, target, plan, COARSE, 25)
+        best = int(np.argmin(met))
+        hits += met[best]
+        detours += (0.1 + abs(COARSE[best])) * _length(source, target, plan)
+    return hits, round(detours, 6)
+
+
+def _length(source: str, target: str, plan: Layout) -> float:
+    (x, y), (u, v) = plan.places[source], plan.places[target]
+    return math.hypot(u - x, v - y)
 
 
 def _ordered(
@@ -101,22 +147,27 @@ def _ordered(
 
 def bend(source: str, target: str, plan: Layout) -> float:
     """Return the curvature of the arrow that meets fewest other nodes, the straightest of them."""
+    return BENDS[int(np.argmin(_obstacles(source, target, plan, BENDS, 49)))]
+
+
+def _obstacles(
+    source: str, target: str, plan: Layout, bends: Sequence[float], points: int
+) -> list[int]:
+    """Return how many other nodes an arrow of each curvature meets; too wide a bend counts too."""
     start, end = np.array(plan.places[source]), np.array(plan.places[target])
-    others = [name for name in plan.places if name not in (source, target)]
-    centres = np.array([plan.places[name] for name in others]).reshape(-1, 2)
-    halves = np.array([plan.half(name) for name in others]).reshape(-1, 2) + CLEARANCE
-    hits = [_hits(_curve(start, end, rad), centres, halves) for rad in BENDS]
-    return BENDS[int(np.argmin(hits))]
+    names = [name for name in plan.places if name not in (source, target)]
+    centres = np.array([plan.places[name] for name in names]).reshape(-1, 2)
+    halves = np.array([plan.half(name) for name in names]).reshape(-1, 2) + CLEARANCE
+    curves = _curves(start, end, np.array(bends), points)
+    inside = (np.abs(curves[:, :, None, :] - centres) < halves).all(axis=3)
+    wide = np.abs(bends) * _length(source, target, plan) / 2 > WIDEST
+    return [int(count) for count in inside.any(axis=1).sum(axis=1) + 2 * wide]
 
 
-def _curve(start: Array, end: Array, rad: float) -> Array:
-    """Return points of matplotlib's arc3 connection, a quadratic Bezier curve."""
+def _curves(start: Array, end: Array, rads: Array, points: int) -> Array:
+    """Return points of matplotlib's arc3 connections, quadratic Bezier curves."""
     (dx, dy), middle = end - start, (start + end) / 2
-    control = middle + rad * np.array([dy, -dx])
-    t = np.linspace(0.02, 0.98, 49)[:, None]
-    return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end)
-
-
-def _hits(curve: Array, centres: Array, halves: Array) -> int:
-    inside = (np.abs(curve[:, None, :] - centres) < halves).all(axis=2)
-    return int(inside.any(axis=0).sum())
+    control = middle + rads[:, None] * np.array([dy, -dx])
+    t = np.linspace(0.02, 0.98, points)[None, :, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control[:, None, :] + t**2 * end
+    return np.asarray(curve)

@@ -4,8 +4,8 @@ With weight decay full collapse attracts, so a start must be large enough: a lad
 tried, each with the same random draws, and the smallest scale from which most runs reach the
 highest rank that any of them reaches is the one reported, unless a scale is given.
 
-Between two scales with different ends lies a threshold, and on it a saddle: the first run is started
-just above each of its thresholds, found to a relative 1e-4, and the saddles that it then passes
+Between two scales with different ends lies a threshold, and on it a saddle: the first run is
+started just above each of its thresholds, found to a relative 1e-4, and the saddles that it then passes
 show the order in which modes are learned.
 
 Without decay there is no threshold and no isolated stratum. There mode j counts as learned from
@@ -146,9 +146,10 @@ def learning_order(
     `balanced`, W is normal and P = sqrt(a) (W W^T)^(1/2), the set that every run approaches (T2.1,
     T11.2). Run i depends on (seed, i) alone. Also answers without weight decay.
     """
-    from equilibria.graph.connect import check_scope
+    from equilibria.graph.connect import check_scope, check_seed
 
     check_scope(model, decay=False)
+    check_seed(seed)
     if runs < 1:
         raise FormatError(f"--runs {runs}: expected a whole number of at least 1")
     if scale is not None and not 0 < scale < np.inf:
@@ -219,7 +220,7 @@ def _thresholds(
         if below.end != above.end and below.end is not None
     ]
     above: list[Itinerary] = []
-    for _ in range(SECTIONS):
+    for _ in range(SECTIONS if steps else 0):
         inner = [np.geomspace(low, high, SECTION + 1)[1:].tolist() for low, high, _ in steps]
         found = _follow(landscape, [scale for part in inner for scale in part], W, P)
         flat = [_itineraries(landscape, part)[0] for part in found]

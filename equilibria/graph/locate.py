@@ -36,7 +36,7 @@ class Locator:
         self.choices: dict[bytes, Choice] = {}
 
     def nearest(self, W: Array, P: Array, T: Array) -> tuple[Digits, Array, Array]:
-        """Return the nearest root of every mode, and the largest offset in gaps and in units of p."""
+        """Return the nearest root of every mode, the largest offset in gaps and in units of p."""
         table, gaps = self.landscape.roots, self.landscape.gaps
         scaled = self.root * (self._in_group_axes(W) if self.repeated else W)
         size = np.sqrt(np.einsum("bij,bij->bj", scaled, scaled))

@@ -21,6 +21,8 @@ from equilibria.results import Component
 
 Array = NDArray[np.float64]
 
+FAN = 24
+
 
 def mixed_starts(
     starts: StartList, components: Sequence[Component], random: np.random.Generator
@@ -48,7 +50,7 @@ def _one(starts: StartList, component: Component, random: np.random.Generator) -
     axes = _real_axes(vectors[:, unstable], values[unstable])
     eps = EPSILON * float(landscape.gaps.min())
     n2, nd = P.size, W.size
-    for weights in weights_for(len(axes), random):
+    for weights in _fan(len(axes), random):
         vector = eps * np.tensordot(weights, np.array(axes), axes=1)
         vector = vector + NOISE * eps * random.standard_normal(vector.size)
         moved = W + vector[n2 : n2 + nd].reshape(W.shape)
@@ -56,6 +58,14 @@ def _one(starts: StartList, component: Component, random: np.random.Generator) -
         point = (moved, P + vector[:n2].reshape(P.shape), target)
         starts.add(point, tuple(range(starts.columns)), eps, name=component.id)
     return len(unstable)
+
+
+def _fan(count: int, random: np.random.Generator) -> list[Array]:
+    """Return directions all around a plane, as orbits spiral out; elsewhere the usual ones."""
+    if count != 2:
+        return weights_for(count, random)
+    angles = 2 * np.pi * np.arange(FAN) / FAN
+    return [np.array([np.cos(angle), np.sin(angle)]) for angle in angles]
 
 
 def _real_axes(vectors: Array, values: NDArray[np.complex128]) -> list[Array]:

@@ -105,7 +105,7 @@ class Tracker:
             rtol=self.rtol,
             atol=1e-5 * self.rtol,
             t_max=1.0 + (self.patience() if t_max is None else t_max),
-            check_every=4,
+            check_every=8,
             max_steps=MAX_STEPS,
             width=WIDTH,
         )

@@ -34,7 +34,7 @@ class Node:
     flow: Verdict
     map: Verdict
     potential: float | None = None
-    """The value of T11.1, which decreases along every orbit; isotropic Sigma only."""
+    """The value of T11.1, which falls along balanced orbits; None where T11.1 does not apply."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `nodes`."""

@@ -1,4 +1,4 @@
-"""The graph in words: a sentence, the strata index by index, the connections, the learning order."""
+"""The graph in words: a sentence, the strata by index, the connections, the learning order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_LADDER = 24
 
 def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
     """Return the lines that the command prints; `every` lists the connections that paths imply."""
-    lines = [_heading(graph), "", _sentence(graph), ""]
+    lines = [*_heading(graph), "", _sentence(graph), ""]
     lines += _node_lines(graph)
     lines += ["", *_edge_lines(graph, every=every)]
     lines += _footnotes(graph)
@@ -25,7 +25,7 @@ def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
     return [line[:WIDTH].rstrip() for line in lines]
 
 
-def _heading(graph: ConnectionGraph) -> str:
+def _heading(graph: ConnectionGraph) -> list[str]:
     from equilibria.procedures import procedure
     from equilibria.render.text import moments_line
 
@@ -34,7 +34,10 @@ def _heading(graph: ConnectionGraph) -> str:
     if model.procedure == "ema":
         rates += f"   β = {model.flow_rate}"
     title = procedure(model.procedure).title
-    return f"{title} · n = {model.n}, d = {model.d} · {rates} · {moments_line(model)}"
+    return [
+        f"{title} · encoder {model.n}x{model.d}, predictor {model.n}x{model.n}",
+        f"{rates}     {moments_line(model)}",
+    ]
 
 
 def _sentence(graph: ConnectionGraph) -> str:
@@ -106,7 +109,7 @@ def _passing(connection: Connection) -> str:
 def _footnotes(graph: ConnectionGraph) -> list[str]:
     lines = [
         "",
-        "  proved   p- leads up to p+ and down to 0 in the plane of one mode, others at rest (T12.1)",
+        "  proved   p- leads up to p+ and down to 0 in one mode's plane, others at rest (T12.1)",
         "  numeric  the flow, from a thousandth of the gap along the direction, until it settles",
     ]
     if all(connection.how is not How.PROVED for connection in graph.connections):

@@ -7,13 +7,14 @@ from typing import Any
 
 from equilibria.files import atomic
 from equilibria.graph.result import ConnectionGraph
-from equilibria.render.json import moments_json, parameters_json
 
 SCHEMA = "noncollapse/graph/1"
 
 
 def graph_json(graph: ConnectionGraph) -> dict[str, Any]:
     """Return the graph as plain data."""
+    from equilibria.render.json import moments_json, parameters_json
+
     return {
         "schema": SCHEMA,
         "procedure": graph.model.procedure,

@@ -90,6 +90,8 @@ def make_axis(
         raise FormatError(f"{option} {name}: a log axis must begin above 0, not at {low}")
     if name in ("lr", "weight-decay", "predictor-lr") and low <= 0:
         raise FormatError(f"{option} {name}: must begin above 0, not at {low}")
+    if name == "noise" and low < 0:
+        raise FormatError(f"{option} {name}: must not be negative, not {low}")
     if name == "ema" and not (low >= 0 and high < 1):
         raise FormatError(f"{option} {name}: {low}:{high}, the momentum must satisfy 0 <= MU < 1")
     return Axis(name, grid_values(low, high, count, log=log), log)

@@ -112,10 +112,10 @@ def test_one_mode_is_the_one_by_one_case_of_the_matrices(s, m, point, alpha, nu)
 
 @pytest.mark.parametrize("model", MODELS)
 def test_each_trajectory_agrees_with_solve_ivp(model):
-    dynamics = MatrixDynamics(model, 16)
-    W, P = initial_matrices("normal", model.n, model.d, runs=range(16), seed=3, scale=0.7)
+    dynamics = MatrixDynamics(model, 6)
+    W, P = initial_matrices("normal", model.n, model.d, runs=range(6), seed=3, scale=0.7)
     starts = dynamics.pack(W, P)
-    settle_at = 20.0
+    settle_at = 8.0
 
     def rhs(t, y):
         out = np.empty((1, y.size))
@@ -123,7 +123,7 @@ def test_each_trajectory_agrees_with_solve_ivp(model):
         return out[0]
 
     single = MatrixDynamics(model, 1)
-    clock = np.zeros((16, 1))
+    clock = np.zeros((6, 1))
 
     def timed(y, out):
         dynamics.flow(y[:, :-1], out[:, :-1])  # time as one more variable
@@ -134,7 +134,7 @@ def test_each_trajectory_agrees_with_solve_ivp(model):
 
     ends = integrate(timed, np.hstack([starts, clock]), settle, Control(rtol=1e-9, atol=1e-12))
     assert (ends.code == 0).all()
-    for row in range(16):
+    for row in range(6):
         assert ends.y[row, -1] == pytest.approx(ends.t[row], rel=1e-12)
         one = solve_ivp(rhs, (0, ends.t[row]), starts[row], rtol=1e-11, atol=1e-13)
         assert ends.y[row, :-1] == pytest.approx(one.y[:, -1], rel=1e-6, abs=1e-7)
@@ -179,13 +179,13 @@ def _single(dynamics, y):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_run_has_the_same_bits_in_any_batch(model):
-    W, P = initial_matrices("kaiming", model.n, model.d, runs=range(37), seed=5, scale=1.0)
+    W, P = initial_matrices("kaiming", model.n, model.d, runs=range(11), seed=5, scale=1.0)
 
     def settle(y, f):
-        return np.where(np.abs(f).max(axis=1) < 1e-3, 0, PENDING)
+        return np.where(np.abs(f).max(axis=1) < 1e-2, 0, PENDING)
 
     ends = []
-    for width in (1, 5, 37):
+    for width in (1, 4, 11):
         dynamics = MatrixDynamics(model, width)
         starts = dynamics.pack(W, P)
         ends.append(integrate(dynamics.flow, starts, settle, Control(width=width)))

@@ -21,10 +21,9 @@ SIGNS = st.sampled_from([1, 1, -1])
 def pairs(draw, *, signed=True, admissible=False):
     d = draw(st.integers(1, 3))
     signal = [draw(SMALL) * (draw(SIGNS) if signed else 1) for _ in range(d)]
-    if admissible:
-        total = [abs(m) + draw(SMALL) for m in signal]
-    else:
-        total = [draw(SMALL) for _ in range(d)]
+    total = (
+        [abs(m) + draw(SMALL) for m in signal] if admissible else [draw(SMALL) for _ in range(d)]
+    )
     return eq.Moments.commuting(signal=signal, total=total)
 
 

@@ -123,9 +123,9 @@ def test_contrastive_flow_is_minus_the_gradient_of_its_loss(data):
 def test_polynomials_take_arrays():
     system = procedure("ema").build(eq.Model(procedure="ema"))
     grid = np.linspace(-1, 1, 5)
-    point = {name: grid for name in system.variables}
+    point = dict.fromkeys(system.variables, grid)
     values = system.evaluate(point)
-    single = system.evaluate({name: 0.5 for name in system.variables})
+    single = system.evaluate(dict.fromkeys(system.variables, 0.5))
     assert values["W_1_1"].shape == (5,)
     assert values["W_1_1"][3] == pytest.approx(single["W_1_1"])
 

@@ -1,0 +1,165 @@
+"""A limit cycle along a parameter, until it dies.
+
+Natural continuation: the cycle at one value, turned into the frame of the one before and
+extrapolated, is where Newton starts at the next value; steps grow while that works and shrink when
+it does not. A cycle ends in a Hopf point (its size goes to zero like the square root of the
+distance), in a fold of cycles (a second multiplier reaches 1 and Newton fails beyond), or in a
+homoclinic orbit (its period grows without bound).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from equilibria.cycles.cycle import LimitCycle, close_cycle, turned_onto
+from equilibria.cycles.setting import Path, Setting
+from equilibria.noncommuting.core import Array
+from equilibria.results import Verdict
+
+End = Literal["range", "hopf", "fold", "homoclinic", "lost", "steps"]
+MOST_STEPS = 200
+SMALLEST = 1e-6  # of the range: the step below which the cycle is given up
+SMALL = 0.03  # extent, relative to the largest along the way, from which a Hopf point is guessed
+LONG = 8.0  # period, relative to the shortest along the way, that counts as homoclinic
+JUMP = 0.35  # relative change of period or extent that one step may make
+FOLDED = 0.9  # second multiplier at the last cycle before a fold
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CycleBranch:
+    """Cycles at increasing or decreasing values; how the branch ended, and where, estimated.
+
+    `changes` lists the values, each between two neighbours, at which the verdict changes.
+    """
+
+    values: tuple[float, ...]
+    cycles: tuple[LimitCycle, ...]
+    end: End
+    end_value: float
+    reason: str
+    changes: tuple[float, ...] = ()
+
+    def to_json(self, *, scale: float = 1.0) -> dict[str, Any]:
+        """Return the object `cycle_branch`."""
+        return {
+            "values": list(self.values),
+            "cycles": [cycle.to_json(scale=scale) for cycle in self.cycles],
+            "end": self.end,
+            "end_value": self.end_value,
+            "reason": self.reason,
+            "stability_changes": list(self.changes),
+        }
+
+
+def follow_cycle(
+    path: Path,
+    cycle: LimitCycle,
+    start: float,
+    stop: float,
+    *,
+    first: float | None = None,
+    most: int = MOST_STEPS,
+) -> CycleBranch:
+    """Follow `cycle`, which belongs to path(start), towards `stop`, upwards or downwards.
+
+    `first` is the size of the first step, a fiftieth of the range by default; steps never exceed a
+    tenth of the range.
+    """
+    span = stop - start
+    if not span:
+        raise ValueError(f"range {start} to {stop}: is empty")
+    step = abs(first or span / 50) * np.sign(span)
+    values, cycles = [start], [cycle]
+    end, reason = "steps", f"stopped after {most} cycles"
+    while len(values) < most:
+        left = stop - values[-1]
+        if abs(left) <= SMALLEST * abs(span):
+            end, reason = "range", "the cycle exists up to the end of the range"
+            break
+        step = np.sign(span) * min(abs(step), abs(left), 0.1 * abs(span))
+        value = stop if step == left else values[-1] + step
+        found = _next(path(value), values, cycles, value)
+        if found is None:
+            step = step / 2
+            if abs(step) < SMALLEST * abs(span):
+                end, reason = _death(cycles)
+                break
+            continue
+        values.append(float(value))
+        cycles.append(found)
+        step = step * 1.5
+        death = _dying(cycles)
+        if death is not None:
+            end, reason = death
+            break
+    at = _hopf_value(values, cycles) if end == "hopf" else values[-1]
+    changes = [
+        (a + b) / 2
+        for a, b, one, two in zip(values, values[1:], cycles, cycles[1:], strict=False)
+        if (one.verdict is Verdict.STABLE) != (two.verdict is Verdict.STABLE)
+    ]
+    return CycleBranch(tuple(values), tuple(cycles), end, at, reason, tuple(changes))
+
+
+def _next(
+    setting: Setting, values: list[float], cycles: list[LimitCycle], value: float
+) -> LimitCycle | None:
+    """The cycle at the next value, if Newton finds one that continues the branch."""
+    last = cycles[-1]
+    guess, period = last.start, last.period
+    if len(cycles) > 1:
+        share = (value - values[-1]) / (values[-1] - values[-2])
+        before = _in_phase(cycles[-2], last)
+        guess = guess + share * (guess - before)
+        period = period + share * (period - cycles[-2].period)
+    for x, T in ((guess, period), (last.start, last.period)):
+        found = close_cycle(setting, x, T) if T > 0 else None
+        if found is not None and _continues(last, found):
+            return found
+    return None
+
+
+def _in_phase(cycle: LimitCycle, target: LimitCycle) -> Array:
+    """The state of `cycle`, symmetry divided out, that lies nearest to the start of `target`."""
+    gap = np.linalg.norm(cycle.gram - target.gram[0], axis=(1, 2))
+    state = cycle.orbit[1][int(np.argmin(gap))]
+    return turned_onto(cycle.dynamics, state, target.start)
+
+
+def _continues(last: LimitCycle, found: LimitCycle) -> bool:
+    periods = abs(found.period / last.period - 1)
+    return bool(periods <= JUMP and JUMP < found.extent / last.extent < 1 / JUMP)
+
+
+def _dying(cycles: list[LimitCycle]) -> tuple[End, str] | None:
+    """Whether the last cycle is about to vanish into an equilibrium or to break."""
+    extents = [c.extent for c in cycles]
+    if len(cycles) > 2 and extents[-1] < SMALL * max(extents):
+        return "hopf", "the cycle shrinks onto an equilibrium"
+    if cycles[-1].period > LONG * min(c.period for c in cycles):
+        return "homoclinic", "the period grows without bound"
+    return None
+
+
+def _death(cycles: list[LimitCycle]) -> tuple[End, str]:
+    """Why Newton fails beyond the last cycle."""
+    last = cycles[-1]
+    second = last.multipliers[1] if last.multipliers.size > 1 else 0j
+    if last.extent < 3 * SMALL * max(c.extent for c in cycles):
+        return "hopf", "the cycle shrinks onto an equilibrium"
+    if abs(second.imag) < 1e-6 and second.real > FOLDED:
+        return "fold", f"a multiplier reaches {second.real:.4f}: two cycles meet"
+    if last.period > 0.4 * LONG * min(c.period for c in cycles):
+        return "homoclinic", f"the period has grown to {last.period:.4g}"
+    return "lost", "Newton's method fails beyond; the cycle is still hyperbolic here"
+
+
+def _hopf_value(values: list[float], cycles: list[LimitCycle]) -> float:
+    """Where the square of the extent, extrapolated through the last two cycles, is zero."""
+    if len(values) < 2:
+        return values[-1]
+    a, b = (c.extent**2 for c in cycles[-2:])
+    return float(values[-1] - b * (values[-1] - values[-2]) / (b - a)) if a != b else values[-1]

@@ -1,0 +1,264 @@
+"""Cells of phase diagrams against the verdicts of `analyze`, and the machinery around them."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equilibria import analyze
+from equilibria.errors import EngineMissing, FormatError, ScopeError
+from equilibria.model import Model, default_signal
+from equilibria.moments import Moments
+from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
+from equilibria.phase.cells import evaluate
+from equilibria.phase.setting import Setting
+from equilibria.phase.spread import spread
+from equilibria.phase.strata import stratum_name
+from equilibria.phase.verdicts import BOUNDARY_KINDS
+from equilibria.results import Verdict
+
+SMALL = st.fractions(min_value=F(1, 6), max_value=2, max_denominator=12)
+BOOTSTRAP = ("stop-gradient", "ema")
+
+
+@st.composite
+def cells(draw, *, procedures=BOOTSTRAP, decays=("equal",), momenta=(F(0), F(1, 2), F(9, 10))):
+    """Draw a setting and one cell of two axes, with n and d in 1..4 and any signs of M."""
+    d, n = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    sign = st.sampled_from([1, 1, 1, -1])
+    signal = [draw(SMALL) * draw(sign) for _ in range(d)]
+    total = [draw(SMALL) for _ in range(d)]
+    bound = max(m * m / (4 * s) for m, s in zip(signal, total, strict=True))
+    name, decay = draw(st.sampled_from(procedures)), draw(st.sampled_from(decays))
+    model = Model(
+        procedure=name,
+        moments=Moments.commuting(signal=signal, total=total),
+        embed_dim=n,
+        lr=draw(st.sampled_from([F(1, 10), F(1), F(3)])),
+        weight_decay=bound * draw(st.fractions(F(1, 20), F(19, 20), max_denominator=20)),
+        predictor_weight_decay=bound / 4 if decay == "fixed" else None,
+        ema=draw(st.sampled_from([F(0), F(1, 2), F(99, 100)])) if name == "ema" else None,
+        momentum=draw(st.sampled_from(momenta)),
+    )
+    ranges = {
+        "lr": (F(1, 50), F(6)),
+        "weight-decay": (bound / 30, bound * F(11, 10)),
+        "predictor-lr": (F(1, 20), F(3)),
+    }
+    if name == "ema":
+        ranges["ema"] = (F(0), F(99, 100))
+    x, y = draw(st.permutations(sorted(ranges)))[:2]
+    at = {
+        axis: low + (high - low) * draw(st.fractions(0, 1, max_denominator=50))
+        for axis, (low, high) in ((k, ranges[k]) for k in (x, y))
+    }
+    return Setting(model, x, y, decay), at[x], at[y]
+
+
+def stable_names(setting: Setting, x: F, y: F) -> tuple[list[set[str]], int]:
+    found = evaluate(setting, [x], [y], 0, 1)
+    flow, step = found.answers[found.index[0]]
+    return [set(map(stratum_name, s.masks)) for s in (flow, step)], int(found.boundary[0])
+
+
+def check(setting: Setting, x: F, y: F) -> None:
+    mine, mark = stable_names(setting, x, y)
+    components = analyze(setting.model_at(x, y), max_components=10**4).components
+    for kind, names in zip(("flow", "map"), mine, strict=True):
+        theirs = {c.id for c in components if getattr(c, kind).verdict is Verdict.STABLE}
+        assert names == theirs, (kind, mark)
+    undecided = any(Verdict.UNDECIDED in (c.flow.verdict, c.map.verdict) for c in components)
+    assert mark or not undecided
+
+
+@settings(max_examples=120, deadline=None)
+@given(cells())
+def test_cells_have_the_verdicts_of_the_aligned_variety(drawn):
+    check(*drawn)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cells(decays=("coupled", "fixed"), momenta=(F(0), F(1, 2))))
+def test_cells_with_unequal_decays_have_the_exact_verdicts(drawn):
+    check(*drawn)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cells(procedures=("direct-pred", "direct-copy", "contrastive")))
+def test_cells_of_the_other_procedures_have_their_verdicts(drawn):
+    check(*drawn)
+
+
+def test_joint_minimisation_has_collapse_alone_everywhere():
+    model = Model(procedure="joint", moments=Moments.commuting(signal=[F(1, 2), F(1, 4)]))
+    diagram = phase_diagram(
+        model, parse_axis("lr=0.1:4:12", "--x"), parse_axis("weight-decay=0.01:1:12", "--y")
+    )
+    assert {region.map.masks for region in diagram.regions} == {(0,), ()}
+    flips = [b for b in diagram.boundaries if b.kind == "flip"]
+    assert flips
+    assert flips[0].how == "certified"
+    for point in flips[0].points:  # h (s_1 + eta) = 2
+        assert point.x.value * (0.75 + point.y.value) == pytest.approx(2, rel=1e-6)
+
+
+E7 = {
+    "moments": Moments.isotropic(signal=[F(7, 10), F(13, 20), F(1, 2)], variance=1),
+    "embed_dim": 2,
+    "weight_decay": F(1, 10),
+}
+
+
+def test_a_step_size_exactly_on_the_flip_is_a_boundary_cell_and_not_stable():
+    setting = Setting(Model(**E7), "lr", "weight-decay")
+    step = F(200, 31)  # E7
+    for lr, mark, stable in (
+        (step, "flip", False),
+        (step - F(1, 10**14), "", True),
+        (step + F(1, 10**14), "", False),
+    ):
+        mine, code = stable_names(setting, lr, F(1, 10))
+        assert BOUNDARY_KINDS[code] == mark
+        assert ("rank2:1+,2+" in mine[1]) == stable
+        assert "rank2:1+,2+" in mine[0]
+
+
+def test_a_weight_decay_exactly_on_a_fold_is_a_boundary_cell():
+    setting = Setting(Model(**E7), "lr", "weight-decay")
+    fold = F(49, 400)
+    names, code = stable_names(setting, F(1, 10), fold)
+    assert BOUNDARY_KINDS[code] == "fold"
+    assert names[0] == {"rank0"}
+    names, code = stable_names(setting, F(1, 10), fold - F(1, 10**18))
+    assert code == 0
+    assert "rank1:1+" in names[0]
+
+
+def test_measured_moments_close_to_a_boundary_are_undecided():
+    model = Model(**E7, floating=True)
+    names, code = stable_names(Setting(model, "lr", "weight-decay"), F(1, 10), F(49, 400))
+    assert BOUNDARY_KINDS[code] == "undecided"
+    assert names[0] == {"rank0"}
+
+
+def test_stable_sets_that_are_no_chain():
+    moments = Moments.commuting(
+        signal=[F(1, 20), F(13, 200), F(3, 10)], total=[F(1, 18), F(1, 10), 2]
+    )
+    model = Model(moments=moments, embed_dim=3)
+    names, code = stable_names(Setting(model, "lr", "weight-decay"), F(1, 10), F(1, 100))
+    assert code == 0
+    assert names[0] == {
+        "rank0", "rank1:1+", "rank1:3+", "rank2:1+,3+", "rank2:1+,2+", "rank3:1+,2+,3+",
+    }  # fmt: skip
+
+
+def test_many_strata_are_counted_when_they_cannot_be_listed():
+    # p = 1/(2c) and 2/c with c = 8^-k: disjoint intervals, so every subset is stable (T8.3).
+    scales = [F(1, 8) ** k for k in range(9)]
+    moments = Moments.commuting(signal=[F(5, 2) * c for c in scales], total=[c**2 for c in scales])
+    for n, count in ((9, 2**9), (2, 1 + 9 + 36), (4, 1 + 9 + 36 + 84 + 126)):
+        model = Model(moments=moments, embed_dim=n, weight_decay=F(1))
+        found = evaluate(Setting(model, "lr", "predictor-lr"), [F(1, 10**20)], [F(1)], 0, 1)
+        for strata in found.answers[0]:
+            assert strata.count == count
+            assert (strata.masks is None) == (count > 64)
+            assert strata.top.bit_count() == n
+            assert strata.collapse
+
+
+def test_equal_modes_count_once():
+    model = Model(moments=Moments.commuting(signal=[1, 1, F(1, 2)], noise=F(1, 4)), embed_dim=2)
+    check(Setting(model, "lr", "weight-decay"), F(1, 10), F(1, 20))
+
+
+AXES = (parse_axis("lr=0.1:5:20:log", "--x"), parse_axis("weight-decay=0.02:0.3:15", "--y"))
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_every_backend_gives_the_same_bytes(backend):
+    model = Model(procedure="ema", moments=Moments.commuting(signal=default_signal(3)))
+    alone = phase_diagram(model, *AXES)
+    seen = []
+    together = phase_diagram(
+        model,
+        *AXES,
+        backend=backend,
+        jobs=2,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert json.dumps(alone.to_json()) == json.dumps(together.to_json())
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_a_backend_that_is_not_installed_is_named():
+    for name in ("dask", "ray"):
+        try:
+            __import__("distributed" if name == "dask" else name)
+        except ImportError:
+            with pytest.raises(EngineMissing, match=f"--backend {name}: the package"):
+                spread(abs, [(1,)], backend=name)
+    with pytest.raises(FormatError, match="--backend mpi: expected one of loky"):
+        spread(abs, [(1,)], backend="mpi")
+    with pytest.raises(FormatError, match="--jobs 0"):
+        spread(abs, [(1,)], jobs=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lr", "expected NAME=LO:HI"),
+        ("speed=0:1", "expected one of lr, weight-decay"),
+        ("lr=0:1", "must begin above 0"),
+        ("lr=2:1", "must ascend"),
+        ("ema=0:1", "0 <= MU < 1"),
+        ("lr=1:2:1", "1 points"),
+        ("lr=1:2:3.5", "must be whole"),
+        ("ema=0:0.9:5:log", "a log axis must begin above 0"),
+        ("lr=1:2:3:4", "expected NAME=LO:HI"),
+        ("noise=-1:1", "must not be negative"),
+    ],
+)
+def test_a_wrong_axis_is_one_line_that_names_it(text, message):
+    with pytest.raises(FormatError, match=message):
+        parse_axis(text, "--x")
+
+
+def test_axes_are_exact_and_contain_their_ends():
+    axis = parse_axis("weight-decay=1e-3:1/3:9:log", "--x")
+    assert axis.values[0] == F(1, 1000)
+    assert axis.values[-1] == F(1, 3)
+    assert all(value.denominator <= 10**9 for value in axis.values)
+    assert make_axis("lr", F(1), F(2), 5).values == (1, F(5, 4), F(3, 2), F(7, 4), 2)
+
+
+def test_settings_that_make_no_sense_are_refused():
+    model = Model(moments=Moments.commuting(signal=[1]))
+    with pytest.raises(FormatError, match="two different parameters"):
+        Setting(model, "lr", "lr")
+    with pytest.raises(FormatError, match="no moving-average target"):
+        Setting(model, "lr", "ema")
+    with pytest.raises(ScopeError, match="weight decay above 0"):
+        Setting(Model(weight_decay=0), "lr", "predictor-lr")
+    dense = Moments.dense([[2, 1], [1, 2]], [[1, 0], [0, F(1, 2)]])
+    with pytest.raises(ScopeError, match="do not commute"):
+        Setting(Model(moments=dense), "lr", "weight-decay")
+
+
+def test_the_text_says_what_the_arrays_say():
+    model = Model(procedure="ema", moments=Moments.commuting(signal=default_signal(2)))
+    diagram = phase_diagram(model, *AXES)
+    lines = diagram_lines(diagram)
+    assert any("only collapse" in line for line in lines)
+    assert any("fold" in line and "exact" in line for line in lines)
+    assert max(map(len, lines)) <= 100
+    data = json.loads(json.dumps(diagram.to_json()))
+    assert data["schema"] == "noncollapse/phase/1"
+    decoded = [[r for r, length in row for _ in range(length)] for row in data["cells"]]
+    assert np.array_equal(np.array(decoded), diagram.cells)
+    assert sum(region["cells"] for region in data["regions"]) == diagram.cells.size
