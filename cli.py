@@ -38,6 +38,24 @@ MOMENTS_EXAMPLES = f"""examples:
 """
 
 
+PHASE_EXAMPLES = f"""examples:
+  {PROGRAM} phase --ema 0.99 --x weight-decay=0.001:0.3 --y lr=0.05:20:60:log --plot phase.png
+  {PROGRAM} phase --x noise=0:2 --y weight-decay=0.001:0.3 --signal 1,3/4,1/2 --embed-dim 3
+  {PROGRAM} phase --ema 0.99 --surface                      largest lr over ema, momentum, predictor-lr
+"""
+
+BASIN_EXAMPLES = f"""examples:
+  {PROGRAM} basin --mode 1 --plot basin.png                 where a mode is learned, where it collapses
+  {PROGRAM} basin --point 0.1,0.2                           does this start (p, w) collapse?
+  {PROGRAM} basin --init kaiming --scale 1/2 --embed-dim 4  where do random starts end?
+"""
+
+GRAPH_EXAMPLES = f"""examples:
+  {PROGRAM} graph --plot graph.png                          saddles, attractors, and what leads where
+  {PROGRAM} graph --order --signal 1,3/4,1/2 --embed-dim 3 --weight-decay 1/100
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
@@ -56,6 +74,9 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     _add_equilibria(commands)
     _add_moments(commands)
+    _add_phase(commands)
+    _add_basin(commands)
+    _add_graph(commands)
     return parser
 
 
@@ -147,6 +168,88 @@ def _add_moments(commands: Any) -> None:
         command.add_argument(name, metavar=letter, help=text)
     command.add_argument("--gray", action="store_true", help="convert to grey levels")
     command.add_argument("--no-center", action="store_true", help="keep the mean image")
+
+
+def _add_outputs(command: argparse.ArgumentParser) -> None:
+    output = command.add_argument_group("output")
+    output.add_argument("--json", metavar="F", help="write JSON; `-` writes it to stdout alone")
+    output.add_argument("--plot", metavar="F", help="write a figure, .png or .svg")
+    output.add_argument("--ascii", action="store_true", help="write eta instead of its letter")
+
+
+def _add_phase(commands: Any) -> None:
+    command = _command(
+        commands,
+        "phase",
+        "Draw where which strata are stable over two parameters, with the exact boundaries.",
+        PHASE_EXAMPLES,
+    )
+    add_model_options(command)
+    grid = command.add_argument_group(
+        "grid: NAME=LO:HI[:COUNT][:log], NAME one of lr, weight-decay, ema, predictor-lr, noise"
+    )
+    grid.add_argument("--x", metavar="AXIS", default="weight-decay=0.002:0.3")
+    grid.add_argument("--y", metavar="AXIS", default="lr=0.05:20:60:log")
+    grid.add_argument(
+        "--decay",
+        metavar="HOW",
+        default="equal",
+        help="decay of the predictor: equal, coupled (times predictor-lr) or fixed (equal)",
+    )
+    grid.add_argument("--surface", action="store_true", help="largest lr over ema, momentum, alpha")
+    grid.add_argument(
+        "--backend", metavar="NAME", help="joblib backend: loky, threading, dask, ray"
+    )
+    grid.add_argument("--jobs", metavar="N", help="workers (all cores for large grids)")
+    _add_outputs(command)
+
+
+def _add_basin(commands: Any) -> None:
+    command = _command(
+        commands,
+        "basin",
+        "Find the boundary between collapse and learning, and where starts end.",
+        BASIN_EXAMPLES,
+    )
+    add_model_options(command)
+    question = command.add_argument_group("question")
+    for name, letter, text in (
+        ("--mode", "J", "the boundary in this mode's (p, w[, t]) space (1)"),
+        ("--point", "P,W[,T]", "the fate of one start of the mode"),
+        ("--init", "NAME", "random starts of all modes: kaiming, normal or orthogonal"),
+        ("--scale", "S", "factor of the initial W and P (1)"),
+        ("--runs", "N", "random starts (1000)"),
+        ("--seed", "SEED", "seed of the starts (0)"),
+        ("--tolerance", "TOL", "of boundaries and integration"),
+    ):
+        question.add_argument(name, metavar=letter, help=text)
+    question.add_argument("--map", action="store_true", help="the update map instead of the flow")
+    _add_outputs(command)
+
+
+def _add_graph(commands: Any) -> None:
+    command = _command(
+        commands,
+        "graph",
+        "Connect the strata: which saddle leads to which attractor.",
+        GRAPH_EXAMPLES,
+    )
+    add_model_options(command)
+    question = command.add_argument_group("question")
+    question.add_argument("--max-components", metavar="N", default="64", help="nodes at most (64)")
+    question.add_argument("--every", action="store_true", help="print every edge")
+    question.add_argument(
+        "--order", action="store_true", help="the saddles that small starts visit"
+    )
+    for name, letter, text in (
+        ("--init", "NAME", "of --order: balanced, kaiming, normal or orthogonal (balanced)"),
+        ("--start", "S", "of --order: factor of the initial values (chosen)"),
+        ("--runs", "N", "of --order: starts (8)"),
+        ("--seed", "SEED", "of directions and starts (0)"),
+    ):
+        question.add_argument(name, metavar=letter, help=text)
+    _add_outputs(command)
+    command.add_argument("--graphml", metavar="F", help="write the graph as GraphML")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -267,7 +370,87 @@ def moments_command(options: argparse.Namespace) -> int:
     return DONE
 
 
-HANDLERS = {"equilibria": equilibria_command, "moments": moments_command}
+def phase_command(options: argparse.Namespace) -> int:
+    """Handle `phase`."""
+    from equilibria.questions import phase
+
+    answer = phase(
+        model_options(options),
+        x=options.x,
+        y=options.y,
+        decay=options.decay,
+        surface=options.surface,
+        backend=options.backend,
+        jobs=options.jobs,
+        outputs=_outputs(options),
+    )
+    return _print_answer(answer, options)
+
+
+def basin_command(options: argparse.Namespace) -> int:
+    """Handle `basin`."""
+    from equilibria.questions import basin
+
+    answer = basin(
+        model_options(options),
+        mode=options.mode,
+        point=options.point,
+        init=options.init,
+        scale=options.scale,
+        runs=options.runs,
+        seed=options.seed,
+        tolerance=options.tolerance,
+        is_map=options.map,
+        outputs=_outputs(options),
+    )
+    return _print_answer(answer, options)
+
+
+def graph_command(options: argparse.Namespace) -> int:
+    """Handle `graph`."""
+    from equilibria.questions import graph
+
+    answer = graph(
+        model_options(options),
+        max_components=options.max_components,
+        order=options.order,
+        init=options.init,
+        start=options.start,
+        runs=options.runs,
+        seed=options.seed,
+        every=options.every,
+        outputs=_outputs(options),
+    )
+    return _print_answer(answer, options)
+
+
+def _outputs(options: argparse.Namespace) -> Any:
+    from equilibria.questions import Outputs
+
+    return Outputs(options.json, options.plot, getattr(options, "graphml", None))
+
+
+def _print_answer(answer: Any, options: argparse.Namespace) -> int:
+    """Print the lines, or the JSON alone; return the exit code."""
+    if options.json == "-":
+        from equilibria.questions import as_json
+
+        sys.stdout.write(as_json(answer.data))
+    else:
+        from equilibria.render.text import plain
+
+        for line in answer.lines:
+            print(plain(line) if options.ascii else line)
+    return DONE if answer.decided else UNDECIDED
+
+
+HANDLERS = {
+    "equilibria": equilibria_command,
+    "moments": moments_command,
+    "phase": phase_command,
+    "basin": basin_command,
+    "graph": graph_command,
+}
 
 
 def run() -> NoReturn:

@@ -19,11 +19,14 @@ from equilibria.version import VERSION
 if TYPE_CHECKING:
     from equilibria.analysis import analyze
     from equilibria.augment import parse_augment
+    from equilibria.basin import basin_report
     from equilibria.estimate import estimate_moments
     from equilibria.gradient import gradient_certificate
+    from equilibria.graph import connection_graph
     from equilibria.images import load_images
     from equilibria.model import Model
     from equilibria.moments import Moments
+    from equilibria.phase import phase_diagram
     from equilibria.report import Report
     from equilibria.results import Component, How, Stability, Verdict
 
@@ -38,10 +41,13 @@ _HOME = {
     "Stability": "equilibria.results",
     "Verdict": "equilibria.results",
     "analyze": "equilibria.analysis",
+    "basin_report": "equilibria.basin",
+    "connection_graph": "equilibria.graph",
     "estimate_moments": "equilibria.estimate",
     "gradient_certificate": "equilibria.gradient",
     "load_images": "equilibria.images",
     "parse_augment": "equilibria.augment",
+    "phase_diagram": "equilibria.phase",
 }
 
 
@@ -61,8 +67,11 @@ __all__ = [
     "Verdict",
     "__version__",
     "analyze",
+    "basin_report",
+    "connection_graph",
     "estimate_moments",
     "gradient_certificate",
     "load_images",
     "parse_augment",
+    "phase_diagram",
 ]

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg as sla
 from numpy.polynomial import legendre, polynomial
 from scipy.integrate import solve_ivp
 
@@ -27,6 +26,7 @@ STAGES = 6
 INTERVALS = 40
 ITERATIONS = 25
 CONVERGED = 1e-12  # relative size of the last Newton step
+DIVERGED = 1e3  # relative size of a Newton step at which it is given up
 LONGEST_STEP = 0.3  # relative change that one Newton step may make
 
 
@@ -57,7 +57,7 @@ def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
         except (np.linalg.LinAlgError, ValueError):
             return None
         size = max(float(np.linalg.norm(dx) / np.linalg.norm(x0)), abs(dT) / period)
-        if not np.isfinite(size):
+        if not size < DIVERGED:
             return None
         damp = min(1.0, LONGEST_STEP / size) if size else 1.0
         step = dx
@@ -65,12 +65,18 @@ def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
             dX = right[i, :, :-2] @ step + right[i, :, -2] * dT + right[i, :, -1]
             X[i] += damp * dX.reshape(X.shape[1:])
             step = dX[-x.size :]
-        x0, period, g = x0 + damp * dx, period + damp * dT, g @ sla.expm(damp * turn)
+        x0, period, g = x0 + damp * dx, period + damp * dT, g @ _rotation(damp * turn)
         if not (period > 0 and np.all(np.isfinite(X))):
             return None
         if size <= CONVERGED:
             return Closed(x0, float(period), g, D)
     return Closed(x0, float(period), g, D) if size <= 1e3 * CONVERGED else None
+
+
+def _rotation(Omega: Array) -> Array:
+    """The Cayley transform of an antisymmetric matrix: exp to second order, and orthogonal."""
+    unit = np.eye(Omega.shape[0])
+    return np.linalg.solve(unit - Omega / 2, unit + Omega / 2)
 
 
 def radau(stages: int) -> tuple[Array, Array]:
@@ -129,9 +135,11 @@ def _intervals(
     count, m, size = X.shape
     F, J = dynamics.field(X), dynamics.jacobian(X)
     left = np.concatenate([x0[None], X[:-1, -1]])
-    sums = np.einsum("sj,ljn->lsn", A, F) * lengths[:, None, None]
+    sums = (A @ F) * lengths[:, None, None]
     defect = left[:, None] + sums - X
-    blocks = np.einsum("sj,ljab,l->lsajb", A, J, lengths).reshape(count, m * size, m * size)
+    J = np.swapaxes(J * lengths[:, None, None, None], 1, 2)  # (intervals, a, stage j, b)
+    blocks = A[None, :, None, :, None] * J[:, None]
+    blocks = blocks.reshape(count, m * size, m * size)
     columns = np.zeros((count, m * size, size + 2))
     columns[:, :, :size] = np.tile(np.eye(size), (m, 1))
     columns[:, :, size] = (sums / period).reshape(count, -1)

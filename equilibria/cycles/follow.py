@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from scipy.optimize import brentq
 
 from equilibria.cycles.cycle import LimitCycle, close_cycle, turned_onto
+from equilibria.cycles.hopf import HopfPoint
+from equilibria.cycles.pairs import leading_pair
 from equilibria.cycles.setting import Path, Setting
+from equilibria.cycles.settle import kicked
 from equilibria.noncommuting.core import Array
 from equilibria.results import Verdict
 
@@ -23,8 +27,9 @@ End = Literal["range", "hopf", "fold", "homoclinic", "lost", "steps"]
 MOST_STEPS = 200
 SMALLEST = 1e-6  # of the range: the step below which the cycle is given up
 SMALL = 0.03  # extent, relative to the largest along the way, from which a Hopf point is guessed
-LONG = 8.0  # period, relative to the shortest along the way, that counts as homoclinic
+LONG = 3.0  # period, relative to the shortest along the way, that counts as homoclinic
 JUMP = 0.35  # relative change of period or extent that one step may make
+KICKS = (0.01, 0.03, 0.003, 0.1)  # relative displacements from which a small cycle is tried
 FOLDED = 0.9  # second multiplier at the last cycle before a fold
 
 
@@ -95,13 +100,37 @@ def follow_cycle(
         if death is not None:
             end, reason = death
             break
-    at = _hopf_value(values, cycles) if end == "hopf" else values[-1]
+    estimate = {"hopf": _hopf_value, "homoclinic": _homoclinic_value}.get(end)
+    at = values[-1] if estimate is None else estimate(values, cycles)
     changes = [
         (a + b) / 2
         for a, b, one, two in zip(values, values[1:], cycles, cycles[1:], strict=False)
         if (one.verdict is Verdict.STABLE) != (two.verdict is Verdict.STABLE)
     ]
     return CycleBranch(tuple(values), tuple(cycles), end, at, reason, tuple(changes))
+
+
+def cycle_from_hopf(
+    path: Path, point: HopfPoint, *, offset: float = 0.02
+) -> tuple[float, LimitCycle] | None:
+    """A small cycle beside a Hopf point, `offset` (relative) away, and its value.
+
+    It is looked for on the side where the first Lyapunov coefficient says that it lives; where that
+    is unknown, on the unstable side.
+    """
+    side = np.sign(point.speed) * (-1.0 if (point.lyapunov or -1.0) > 0 else 1.0)
+    for share in (offset, offset / 4, offset / 16):
+        value = point.value + side * share * (abs(point.value) or 1.0)
+        setting = path(value)
+        core = setting.near(point.core.W)
+        if core is None or leading_pair(setting, core) is None:
+            continue
+        for size in KICKS:
+            x, period = kicked(setting, core, size=size)
+            found = close_cycle(setting, x, period)
+            if found is not None and found.extent < 20 * size:
+                return float(value), found
+    return None
 
 
 def _next(
@@ -163,3 +192,28 @@ def _hopf_value(values: list[float], cycles: list[LimitCycle]) -> float:
         return values[-1]
     a, b = (c.extent**2 for c in cycles[-2:])
     return float(values[-1] - b * (values[-1] - values[-2]) / (b - a)) if a != b else values[-1]
+
+
+def _homoclinic_value(values: list[float], cycles: list[LimitCycle]) -> float:
+    """Where exp(-rate T), which is proportional to the distance from a homoclinic orbit, is zero.
+
+    With three cycles (v_i, T_i) the rate solves (v_1 - v_0) / (v_2 - v_1) =
+    (e_0 - e_1) / (e_1 - e_2), e_i = exp(-rate T_i).
+    """
+    v, T = np.array(values[-3:]), np.array([c.period for c in cycles[-3:]])
+    if v.size < 3 or not np.all(np.diff(T) > 0):
+        return values[-1]
+    ratio, T = (v[1] - v[0]) / (v[2] - v[1]), T - T[0]
+
+    def excess(rate: float) -> float:
+        e = np.exp(-rate * T)
+        return float((e[0] - e[1]) / (e[1] - e[2]) - ratio)
+
+    rates = np.geomspace(1e-3, 30, 200) / float(np.mean(np.diff(T)))
+    signs = np.sign([excess(rate) for rate in rates])
+    change = np.flatnonzero(signs[:-1] != signs[1:])
+    if not change.size:
+        return values[-1]
+    rate = float(brentq(excess, rates[change[0]], rates[change[0] + 1]))
+    e = np.exp(-rate * T)
+    return float(v[2] + (v[2] - v[1]) * e[2] / (e[1] - e[2]))

@@ -5,8 +5,8 @@ tried, each with the same random draws, and the smallest scale from which most r
 highest rank that any of them reaches is the one reported, unless a scale is given.
 
 Between two scales with different ends lies a threshold, and on it a saddle: the first run is
-started just above each of its thresholds, found to a relative 1e-4, and the saddles that it then passes
-show the order in which modes are learned.
+started just above each of its thresholds, found to a relative 1e-4, and the saddles that it then
+passes show the order in which modes are learned.
 
 Without decay there is no threshold and no isolated stratum. There mode j counts as learned from
 when sqrt(alpha) |w_j| passes half of |m_j|/s_j, its value at balance.

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from equilibria.basin import Fate, basin_boundary, basin_lines, basin_point, basin_report
+from equilibria.basin.command import answer_basin, write_basin
 from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates, on_slice
 from equilibria.basin.figure import basin_figure, draw_basin
 from equilibria.basin.mode import mode_problem
 from equilibria.errors import FormatError, ScopeError
 from equilibria.model import Model
 from equilibria.moments import Moments
+from equilibria.options import ModelOptions
 from equilibria.procedures import procedure
 from equilibria.results import How
 
@@ -58,9 +60,10 @@ def integrated(model: Model, point: tuple[float, ...]) -> Fate | None:
         state = dict(zip(names, y.tolist(), strict=True))
         return [entry.evaluate(state, float) for entry in entries]
 
+    slowest = min(float(model.eta), float(model.flow_rate) if "T_1_1" in names else np.inf)
     end = solve_ivp(
         rhs,
-        (0, 60 / float(model.eta)),
+        (0, 60 / slowest),
         [values[name] for name in names],
         method="LSODA",
         rtol=1e-11,
@@ -73,7 +76,7 @@ def integrated(model: Model, point: tuple[float, ...]) -> Fate | None:
 
 
 @given(model=models(), p=START, w=START)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_certified_fates_are_those_of_the_polynomial_flow(model, p, w):
     answer = basin_point(model, 1, (p, w))
     assert answer.how is How.CERTIFIED
@@ -111,7 +114,7 @@ def test_a_larger_predictor_rate_is_a_larger_encoder(model, p, w):
 
 
 @given(model=models(), angle=st.fractions(-1, 1, max_denominator=30), ema=st.booleans())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_ball_of_local_collapse_collapses(model, angle, ema):
     """T2.5: alpha w^2 + p^2 < eta^2/(4 m^2)."""
     radius = model.eta / (2 * abs(model.moments.signal[0])) * Fraction(99, 100)
@@ -332,3 +335,47 @@ def test_the_figure_shades_below_the_boundary_and_fills_the_stable_root():
     root = report.boundary.roots[1]
     assert np.interp(root, p, w) == pytest.approx(root, rel=1e-2)  # it passes (p-, p-)
     assert {"c_minus", "c_zero", "c_plus"} <= set(artists)
+
+
+def answered(**words) -> tuple[str, object]:
+    options = dict.fromkeys(
+        ("mode", "point", "init", "scale", "runs", "seed", "tolerance"), None
+    ) | {"is_map": False}
+    report = answer_basin(ModelOptions(), **(options | words))
+    return write_basin(report, json_path=None, plot=None), report
+
+
+def test_the_command_answers_in_words_and_in_json():
+    text, report = answered(point="1/10,1/20", tolerance="1e-8")
+    assert "survives: the mode is learned  [certified, flow]" in text
+    assert report.boundary.tolerance == pytest.approx(1e-8)
+    data = json.loads(write_basin(report, json_path="-", plot=None))
+    assert data["point"]["fate"] == "survives"
+    assert write_basin(report, json_path=None, plot=None, ascii_only=True).isascii()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"scale": "2"}, "--scale 2: belongs to random starts"),
+        ({"init": "xavier"}, "--init xavier"),
+        ({"init": "kaiming", "runs": "1/2"}, "--runs 1/2"),
+        ({"init": "kaiming", "runs": "1e12"}, "--runs 1e12"),
+        ({"mode": "0"}, "--mode 0"),
+        ({"mode": "3"}, "--mode 3"),
+        ({"point": "1"}, "--point"),
+        ({"tolerance": "2"}, "--tolerance 2"),
+    ],
+)
+def test_bad_words_are_named(words, message):
+    with pytest.raises(FormatError, match=message):
+        answered(**words)
+
+
+def test_the_figure_of_the_command_needs_a_known_suffix(tmp_path):
+    _, report = answered(point="1/10,1/20")
+    with pytest.raises(FormatError, match=r"--plot basin\.pdf"):
+        write_basin(report, json_path=None, plot="basin.pdf")
+    write_basin(report, json_path=str(tmp_path / "b.json"), plot=str(tmp_path / "b.png"))
+    assert json.loads((tmp_path / "b.json").read_text())["schema"] == "noncollapse/basin/1"
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction as F
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -22,12 +22,18 @@ from equilibria.phase.strata import stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
 from equilibria.results import Verdict
 
-SMALL = st.fractions(min_value=F(1, 6), max_value=2, max_denominator=12)
+SMALL = st.fractions(min_value=Fraction(1, 6), max_value=2, max_denominator=12)
 BOOTSTRAP = ("stop-gradient", "ema")
 
 
 @st.composite
-def cells(draw, *, procedures=BOOTSTRAP, decays=("equal",), momenta=(F(0), F(1, 2), F(9, 10))):
+def cells(
+    draw,
+    *,
+    procedures=BOOTSTRAP,
+    decays=("equal",),
+    momenta=(Fraction(0), Fraction(1, 2), Fraction(9, 10)),
+):
     """Draw a setting and one cell of two axes, with n and d in 1..4 and any signs of M."""
     d, n = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     sign = st.sampled_from([1, 1, 1, -1])
@@ -39,19 +45,22 @@ def cells(draw, *, procedures=BOOTSTRAP, decays=("equal",), momenta=(F(0), F(1, 
         procedure=name,
         moments=Moments.commuting(signal=signal, total=total),
         embed_dim=n,
-        lr=draw(st.sampled_from([F(1, 10), F(1), F(3)])),
-        weight_decay=bound * draw(st.fractions(F(1, 20), F(19, 20), max_denominator=20)),
+        lr=draw(st.sampled_from([Fraction(1, 10), Fraction(1), Fraction(3)])),
+        weight_decay=bound
+        * draw(st.fractions(Fraction(1, 20), Fraction(19, 20), max_denominator=20)),
         predictor_weight_decay=bound / 4 if decay == "fixed" else None,
-        ema=draw(st.sampled_from([F(0), F(1, 2), F(99, 100)])) if name == "ema" else None,
+        ema=draw(st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(99, 100)]))
+        if name == "ema"
+        else None,
         momentum=draw(st.sampled_from(momenta)),
     )
     ranges = {
-        "lr": (F(1, 50), F(6)),
-        "weight-decay": (bound / 30, bound * F(11, 10)),
-        "predictor-lr": (F(1, 20), F(3)),
+        "lr": (Fraction(1, 50), Fraction(6)),
+        "weight-decay": (bound / 30, bound * Fraction(11, 10)),
+        "predictor-lr": (Fraction(1, 20), Fraction(3)),
     }
     if name == "ema":
-        ranges["ema"] = (F(0), F(99, 100))
+        ranges["ema"] = (Fraction(0), Fraction(99, 100))
     x, y = draw(st.permutations(sorted(ranges)))[:2]
     at = {
         axis: low + (high - low) * draw(st.fractions(0, 1, max_denominator=50))
@@ -60,13 +69,13 @@ def cells(draw, *, procedures=BOOTSTRAP, decays=("equal",), momenta=(F(0), F(1, 
     return Setting(model, x, y, decay), at[x], at[y]
 
 
-def stable_names(setting: Setting, x: F, y: F) -> tuple[list[set[str]], int]:
+def stable_names(setting: Setting, x: Fraction, y: Fraction) -> tuple[list[set[str]], int]:
     found = evaluate(setting, [x], [y], 0, 1)
     flow, step = found.answers[found.index[0]]
     return [set(map(stratum_name, s.masks)) for s in (flow, step)], int(found.boundary[0])
 
 
-def check(setting: Setting, x: F, y: F) -> None:
+def check(setting: Setting, x: Fraction, y: Fraction) -> None:
     mine, mark = stable_names(setting, x, y)
     components = analyze(setting.model_at(x, y), max_components=10**4).components
     for kind, names in zip(("flow", "map"), mine, strict=True):
@@ -83,7 +92,7 @@ def test_cells_have_the_verdicts_of_the_aligned_variety(drawn):
 
 
 @settings(max_examples=25, deadline=None)
-@given(cells(decays=("coupled", "fixed"), momenta=(F(0), F(1, 2))))
+@given(cells(decays=("coupled", "fixed"), momenta=(Fraction(0), Fraction(1, 2))))
 def test_cells_with_unequal_decays_have_the_exact_verdicts(drawn):
     check(*drawn)
 
@@ -95,7 +104,9 @@ def test_cells_of_the_other_procedures_have_their_verdicts(drawn):
 
 
 def test_joint_minimisation_has_collapse_alone_everywhere():
-    model = Model(procedure="joint", moments=Moments.commuting(signal=[F(1, 2), F(1, 4)]))
+    model = Model(
+        procedure="joint", moments=Moments.commuting(signal=[Fraction(1, 2), Fraction(1, 4)])
+    )
     diagram = phase_diagram(
         model, parse_axis("lr=0.1:4:12", "--x"), parse_axis("weight-decay=0.01:1:12", "--y")
     )
@@ -108,21 +119,23 @@ def test_joint_minimisation_has_collapse_alone_everywhere():
 
 
 E7 = {
-    "moments": Moments.isotropic(signal=[F(7, 10), F(13, 20), F(1, 2)], variance=1),
+    "moments": Moments.isotropic(
+        signal=[Fraction(7, 10), Fraction(13, 20), Fraction(1, 2)], variance=1
+    ),
     "embed_dim": 2,
-    "weight_decay": F(1, 10),
+    "weight_decay": Fraction(1, 10),
 }
 
 
 def test_a_step_size_exactly_on_the_flip_is_a_boundary_cell_and_not_stable():
     setting = Setting(Model(**E7), "lr", "weight-decay")
-    step = F(200, 31)  # E7
+    step = Fraction(200, 31)  # E7
     for lr, mark, stable in (
         (step, "flip", False),
-        (step - F(1, 10**14), "", True),
-        (step + F(1, 10**14), "", False),
+        (step - Fraction(1, 10**14), "", True),
+        (step + Fraction(1, 10**14), "", False),
     ):
-        mine, code = stable_names(setting, lr, F(1, 10))
+        mine, code = stable_names(setting, lr, Fraction(1, 10))
         assert BOUNDARY_KINDS[code] == mark
         assert ("rank2:1+,2+" in mine[1]) == stable
         assert "rank2:1+,2+" in mine[0]
@@ -130,28 +143,33 @@ def test_a_step_size_exactly_on_the_flip_is_a_boundary_cell_and_not_stable():
 
 def test_a_weight_decay_exactly_on_a_fold_is_a_boundary_cell():
     setting = Setting(Model(**E7), "lr", "weight-decay")
-    fold = F(49, 400)
-    names, code = stable_names(setting, F(1, 10), fold)
+    fold = Fraction(49, 400)
+    names, code = stable_names(setting, Fraction(1, 10), fold)
     assert BOUNDARY_KINDS[code] == "fold"
     assert names[0] == {"rank0"}
-    names, code = stable_names(setting, F(1, 10), fold - F(1, 10**18))
+    names, code = stable_names(setting, Fraction(1, 10), fold - Fraction(1, 10**18))
     assert code == 0
     assert "rank1:1+" in names[0]
 
 
 def test_measured_moments_close_to_a_boundary_are_undecided():
     model = Model(**E7, floating=True)
-    names, code = stable_names(Setting(model, "lr", "weight-decay"), F(1, 10), F(49, 400))
+    names, code = stable_names(
+        Setting(model, "lr", "weight-decay"), Fraction(1, 10), Fraction(49, 400)
+    )
     assert BOUNDARY_KINDS[code] == "undecided"
     assert names[0] == {"rank0"}
 
 
 def test_stable_sets_that_are_no_chain():
     moments = Moments.commuting(
-        signal=[F(1, 20), F(13, 200), F(3, 10)], total=[F(1, 18), F(1, 10), 2]
+        signal=[Fraction(1, 20), Fraction(13, 200), Fraction(3, 10)],
+        total=[Fraction(1, 18), Fraction(1, 10), 2],
     )
     model = Model(moments=moments, embed_dim=3)
-    names, code = stable_names(Setting(model, "lr", "weight-decay"), F(1, 10), F(1, 100))
+    names, code = stable_names(
+        Setting(model, "lr", "weight-decay"), Fraction(1, 10), Fraction(1, 100)
+    )
     assert code == 0
     assert names[0] == {
         "rank0", "rank1:1+", "rank1:3+", "rank2:1+,3+", "rank2:1+,2+", "rank3:1+,2+,3+",
@@ -160,11 +178,15 @@ def test_stable_sets_that_are_no_chain():
 
 def test_many_strata_are_counted_when_they_cannot_be_listed():
     # p = 1/(2c) and 2/c with c = 8^-k: disjoint intervals, so every subset is stable (T8.3).
-    scales = [F(1, 8) ** k for k in range(9)]
-    moments = Moments.commuting(signal=[F(5, 2) * c for c in scales], total=[c**2 for c in scales])
+    scales = [Fraction(1, 8) ** k for k in range(9)]
+    moments = Moments.commuting(
+        signal=[Fraction(5, 2) * c for c in scales], total=[c**2 for c in scales]
+    )
     for n, count in ((9, 2**9), (2, 1 + 9 + 36), (4, 1 + 9 + 36 + 84 + 126)):
-        model = Model(moments=moments, embed_dim=n, weight_decay=F(1))
-        found = evaluate(Setting(model, "lr", "predictor-lr"), [F(1, 10**20)], [F(1)], 0, 1)
+        model = Model(moments=moments, embed_dim=n, weight_decay=Fraction(1))
+        found = evaluate(
+            Setting(model, "lr", "predictor-lr"), [Fraction(1, 10**20)], [Fraction(1)], 0, 1
+        )
         for strata in found.answers[0]:
             assert strata.count == count
             assert (strata.masks is None) == (count > 64)
@@ -173,8 +195,10 @@ def test_many_strata_are_counted_when_they_cannot_be_listed():
 
 
 def test_equal_modes_count_once():
-    model = Model(moments=Moments.commuting(signal=[1, 1, F(1, 2)], noise=F(1, 4)), embed_dim=2)
-    check(Setting(model, "lr", "weight-decay"), F(1, 10), F(1, 20))
+    model = Model(
+        moments=Moments.commuting(signal=[1, 1, Fraction(1, 2)], noise=Fraction(1, 4)), embed_dim=2
+    )
+    check(Setting(model, "lr", "weight-decay"), Fraction(1, 10), Fraction(1, 20))
 
 
 AXES = (parse_axis("lr=0.1:5:20:log", "--x"), parse_axis("weight-decay=0.02:0.3:15", "--y"))
@@ -231,10 +255,16 @@ def test_a_wrong_axis_is_one_line_that_names_it(text, message):
 
 def test_axes_are_exact_and_contain_their_ends():
     axis = parse_axis("weight-decay=1e-3:1/3:9:log", "--x")
-    assert axis.values[0] == F(1, 1000)
-    assert axis.values[-1] == F(1, 3)
+    assert axis.values[0] == Fraction(1, 1000)
+    assert axis.values[-1] == Fraction(1, 3)
     assert all(value.denominator <= 10**9 for value in axis.values)
-    assert make_axis("lr", F(1), F(2), 5).values == (1, F(5, 4), F(3, 2), F(7, 4), 2)
+    assert make_axis("lr", Fraction(1), Fraction(2), 5).values == (
+        1,
+        Fraction(5, 4),
+        Fraction(3, 2),
+        Fraction(7, 4),
+        2,
+    )
 
 
 def test_settings_that_make_no_sense_are_refused():
@@ -245,7 +275,7 @@ def test_settings_that_make_no_sense_are_refused():
         Setting(model, "lr", "ema")
     with pytest.raises(ScopeError, match="weight decay above 0"):
         Setting(Model(weight_decay=0), "lr", "predictor-lr")
-    dense = Moments.dense([[2, 1], [1, 2]], [[1, 0], [0, F(1, 2)]])
+    dense = Moments.dense([[2, 1], [1, 2]], [[1, 0], [0, Fraction(1, 2)]])
     with pytest.raises(ScopeError, match="do not commute"):
         Setting(Model(moments=dense), "lr", "weight-decay")
 

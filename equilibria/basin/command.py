@@ -1,0 +1,124 @@
+"""From the words of `basin` to its report and its files; `cli.py` parses and prints.
+
+Everything that can be wrong is reported under the name of the option (`FormatError`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from equilibria.basin.probabilities import Sample
+from equilibria.basin.report import BasinReport, basin_report
+from equilibria.basin.text import basin_lines
+from equilibria.errors import FormatError
+from equilibria.files import atomic, write_text
+from equilibria.options import ModelOptions, build_model
+from equilibria.rationals import rational, to_float
+
+DEFAULT_RUNS = 1000
+SMALLEST_TOLERANCE = 1e-13
+LARGEST_RUNS = 10_000_000
+
+
+def answer_basin(
+    options: ModelOptions,
+    *,
+    mode: str | None,
+    point: str | None,
+    init: str | None,
+    scale: str | None,
+    runs: str | None,
+    seed: str | None,
+    tolerance: str | None,
+    is_map: bool,
+) -> BasinReport:
+    """Return the report that the options ask for; raises `FormatError` naming a bad one."""
+    sample = _sample(init, scale, runs, seed)
+    start = None if point is None else tuple(part.strip() for part in point.split(","))
+    return basin_report(
+        build_model(options),
+        mode=None if mode is None else _whole(mode, "--mode", 1),
+        point=start,
+        sample=sample,
+        is_map=is_map,
+        tolerance=None if tolerance is None else _tolerance(tolerance),
+    )
+
+
+def _sample(
+    init: str | None, scale: str | None, runs: str | None, seed: str | None
+) -> Sample | None:
+    given = {"--scale": scale, "--runs": runs, "--seed": seed}
+    if init is None:
+        for name, value in given.items():
+            if value is not None:
+                raise FormatError(f"{name} {value}: belongs to random starts, give --init as well")
+        return None
+    count = DEFAULT_RUNS if runs is None else _whole(runs, "--runs", 1)
+    if count > LARGEST_RUNS:
+        raise FormatError(f"--runs {runs}: more than {LARGEST_RUNS} runs")
+    return Sample(
+        init=init,
+        scale=1.0 if scale is None else to_float(rational(scale, "--scale")),
+        runs=count,
+        seed=0 if seed is None else _whole(seed, "--seed", 0),
+    )
+
+
+def _whole(text: str, option: str, least: int) -> int:
+    value = rational(text, option)
+    if value.denominator != 1 or value < least:
+        raise FormatError(f"{option} {text}: expected a whole number of at least {least}")
+    return int(value)
+
+
+def _tolerance(text: str) -> float:
+    value = to_float(rational(text, "--tolerance"))
+    if not SMALLEST_TOLERANCE <= value <= 0.1:
+        raise FormatError(f"--tolerance {text}: expected a number from {SMALLEST_TOLERANCE} to 0.1")
+    return value
+
+
+def json_text(report: BasinReport) -> str:
+    """Return the report as JSON text; equal reports give equal bytes."""
+    return json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_basin(
+    report: BasinReport, *, json_path: str | None, plot: str | None, ascii_only: bool = False
+) -> str:
+    """Write the files asked for, complete or not at all, and return what belongs on stdout."""
+    suffix = "" if plot is None else Path(plot).suffix.lower()
+    if plot is not None and suffix not in (".png", ".svg"):
+        raise FormatError(f"--plot {plot}: expected a file name ending in .png or .svg")
+    if json_path is not None and json_path != "-":
+        write_text(json_path, json_text(report), "--json")
+    if plot is not None:
+        from equilibria.basin.figure import draw_basin
+
+        with atomic(plot, "--plot", binary=True) as stream:
+            draw_basin(report, stream, suffix[1:])
+    if json_path == "-":
+        return json_text(report)
+    from equilibria.render.text import plain
+
+    text = "\n".join([*_header(report), "", *basin_lines(report)]) + "\n"
+    return plain(text) if ascii_only else text
+
+
+def _header(report: BasinReport) -> list[str]:
+    from equilibria.procedures import procedure
+    from equilibria.render.text import moments_line
+
+    model = report.model
+    rates = [f"η = {model.eta}", f"α = {model.alpha}"]
+    if model.procedure == "ema":
+        rates = [f"μ = {model.mu}", *rates]
+    if model.eta_p != model.eta:
+        rates.append(f"η_P = {model.eta_p}")
+    rates.append(f"h = {model.h}")
+    if model.nu:
+        rates.append(f"ν = {model.nu}")
+    title = f"{procedure(model.procedure).title} · encoder {model.n}x{model.d}"
+    return [title, "   ".join(rates) + "     " + moments_line(model)]

@@ -1,0 +1,217 @@
+"""The commands that ask more of a model: where it holds, who ends where, what leads to what.
+
+Each function returns the lines to print and whether the answer is decided, after writing the files
+asked for. `cli.py` prints and chooses the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from equilibria.errors import FormatError
+from equilibria.files import atomic, write_text
+from equilibria.front import FIGURE_SUFFIXES, whole
+from equilibria.options import ModelOptions, build_model
+from equilibria.rationals import rational, to_float
+
+if TYPE_CHECKING:
+    from equilibria.graph import LearningOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Lines for the terminal, the JSON object, and whether nothing was left undecided."""
+
+    lines: tuple[str, ...]
+    data: dict[str, Any]
+    decided: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where to write what was found; None where it was not asked for."""
+
+    json: str | None = None
+    plot: str | None = None
+    graphml: str | None = None
+
+
+Draw = Callable[[IO[bytes], str], None]
+
+
+def write(outputs: Outputs, data: Callable[[], dict[str, Any]], draw: Draw | None) -> None:
+    """Write JSON and figure; each is complete or not there."""
+    if outputs.json is not None and outputs.json != "-":
+        write_text(outputs.json, as_json(data()), "--json")
+    if outputs.plot is not None and draw is not None:
+        with atomic(outputs.plot, "--plot", binary=True) as stream:
+            draw(stream, Path(outputs.plot).suffix.lower()[1:])
+
+
+def check_plot(plot: str | None) -> None:
+    """Refuse a figure format before anything is computed."""
+    if plot is not None and Path(plot).suffix.lower() not in FIGURE_SUFFIXES:
+        raise FormatError(f"--plot {plot}: expected a file name ending in .png or .svg")
+
+
+def as_json(data: dict[str, Any]) -> str:
+    """Return the object as text; equal objects give equal bytes."""
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def phase(
+    options: ModelOptions,
+    *,
+    x: str,
+    y: str,
+    decay: str,
+    surface: bool,
+    backend: str | None,
+    jobs: str | None,
+    outputs: Outputs,
+    progress: Callable[[int, int], None] | None = None,
+) -> Answer:
+    """Answer `phase`: which strata are stable where, and the boundaries between."""
+    from equilibria.phase import diagram_lines, parse_axis, phase_diagram
+    from equilibria.phase.figure import draw
+
+    check_plot(outputs.plot)
+    model = build_model(options)
+    if surface:
+        return _surface(model, outputs)
+    if decay not in ("equal", "coupled", "fixed"):
+        raise FormatError(f"--decay {decay}: expected equal, coupled or fixed")
+    diagram = phase_diagram(
+        model,
+        parse_axis(x, "--x"),
+        parse_axis(y, "--y"),
+        decay=decay,  # type: ignore[arg-type]
+        backend=backend,
+        jobs=None if jobs is None else whole(jobs, "--jobs", 1),
+        progress=progress,
+    )
+    write(outputs, diagram.to_json, lambda stream, form: draw(diagram, stream, form))
+    return Answer(tuple(diagram_lines(diagram)), diagram.to_json())
+
+
+def _surface(model: Any, outputs: Outputs) -> Answer:
+    from equilibria.phase import step_surface, surface_lines
+
+    if outputs.plot is not None:
+        raise FormatError("--plot: not available with --surface; use --json")
+    mus = ("0", "9/10", "99/100", "999/1000") if model.procedure == "ema" else ("0",)
+    alphas = ("1/10", "1/5", "1/4", "1/2", "1", "2", "10")
+    surface = step_surface(model, mus, ("0", "1/2", "9/10"), alphas)
+    write(outputs, surface.to_json, None)
+    return Answer(tuple(surface_lines(surface)), surface.to_json())
+
+
+def basin(
+    options: ModelOptions,
+    *,
+    mode: str | None,
+    point: str | None,
+    init: str | None,
+    scale: str | None,
+    runs: str | None,
+    seed: str | None,
+    tolerance: str | None,
+    is_map: bool,
+    outputs: Outputs,
+) -> Answer:
+    """Answer `basin`: a mode's boundary, the fate of a start, the endings of random starts."""
+    from equilibria.basin import Sample, basin_lines, basin_report
+    from equilibria.basin.figure import draw_basin
+
+    check_plot(outputs.plot)
+    sampling = {"--scale": scale, "--runs": runs, "--seed": seed}
+    if init is None:
+        given = next((name for name, value in sampling.items() if value is not None), None)
+        if given is not None:
+            raise FormatError(f"{given} {sampling[given]}: needs --init kaiming|normal|orthogonal")
+    sample = None
+    if init is not None:
+        sample = Sample(
+            init,
+            1.0 if scale is None else to_float(rational(scale, "--scale")),
+            1000 if runs is None else whole(runs, "--runs", 1),
+            0 if seed is None else whole(seed, "--seed", 0),
+        )
+    report = basin_report(
+        build_model(options),
+        mode=None if mode is None else whole(mode, "--mode", 1),
+        point=None if point is None else tuple(point.split(",")),
+        sample=sample,
+        is_map=is_map,
+        tolerance=None if tolerance is None else to_float(rational(tolerance, "--tolerance")),
+    )
+    write(outputs, report.to_json, lambda stream, form: draw_basin(report, stream, form))
+    return Answer(tuple(basin_lines(report)), report.to_json(), decided=not report.undecided)
+
+
+def graph(
+    options: ModelOptions,
+    *,
+    max_components: str,
+    order: bool,
+    init: str | None,
+    start: str | None,
+    runs: str | None,
+    seed: str | None,
+    every: bool,
+    outputs: Outputs,
+) -> Answer:
+    """Answer `graph`: strata, the orbits between them, and the order in which modes are learned."""
+    from equilibria.graph import (
+        connection_graph,
+        draw_graph,
+        graph_json,
+        graph_lines,
+        learning_order,
+        order_lines,
+        write_graphml,
+    )
+
+    check_plot(outputs.plot)
+    model = build_model(options)
+    number = 0 if seed is None else whole(seed, "--seed", 0)
+    learned = None
+    if order:
+        learned = learning_order(
+            model,
+            init=init or "balanced",
+            scale=None if start is None else to_float(rational(start, "--start")),
+            runs=8 if runs is None else whole(runs, "--runs", 1),
+            seed=number,
+        )
+    if learned is not None and not (model.eta and model.eta_p):
+        return _order_alone(learned, outputs)
+    found = connection_graph(
+        model,
+        max_components=whole(max_components, "--max-components", 1),
+        seed=number,
+        order=learned,
+    )
+    write(outputs, lambda: graph_json(found), lambda stream, form: draw_graph(found, stream, form))
+    if outputs.graphml is not None:
+        write_graphml(found, outputs.graphml)
+    lines = list(graph_lines(found, every=every))
+    if learned is not None:
+        lines += ["", *order_lines(learned)]
+    return Answer(tuple(lines), graph_json(found), decided=found.decided)
+
+
+def _order_alone(learned: LearningOrder, outputs: Outputs) -> Answer:
+    """Answer `--order` without weight decay, where strata are families and make no graph."""
+    from equilibria.graph import order_lines
+
+    if outputs.plot is not None or outputs.graphml is not None:
+        option = "--plot" if outputs.plot is not None else "--graphml"
+        raise FormatError(f"{option}: there is no graph without weight decay, only the order")
+    data = {"schema": "noncollapse/graph/1", "itinerary": learned.to_json()}
+    write(outputs, lambda: data, None)
+    return Answer(tuple(order_lines(learned)), data)
