@@ -63,6 +63,8 @@ class Boundary:
     strata: tuple[str, ...]
     points: tuple[BoundaryPoint, ...]
     formula: str
+    changes: bool = True
+    """Whether the stable strata change across it; two unstable ones may exchange roles unseen."""
 
     @property
     def how(self) -> str:
@@ -78,6 +80,7 @@ class Boundary:
             "block": self.block,
             "strata": list(self.strata),
             "how": self.how,
+            "changes_stable": self.changes,
             "formula": self.formula,
             "points": [point.to_json() for point in self.points],
         }

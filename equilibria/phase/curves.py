@@ -18,7 +18,11 @@ from fractions import Fraction
 from equilibria.modes import Mode
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary, BoundaryPoint, Coordinate
+from equilibria.phase.cells import evaluate
 from equilibria.phase.setting import Setting
+
+
+ASIDE = Fraction(1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,27 @@ def exact_boundaries(
                     (),
                     points,
                     relation.formula,
+                    _changes(setting, points),
                 )
             )
     return found
+
+
+def _changes(setting: Setting, points: Sequence[BoundaryPoint]) -> bool:
+    """Return whether the flow's stable strata differ on the two sides, at some of the points."""
+    axis = 0 if "weight-decay" in (setting.x, setting.y) else 1
+    names = (setting.x, setting.y)
+    moving = names.index(("weight-decay", "noise")[axis])
+    for point in points[:: max(1, len(points) // 3)]:
+        seen = set()
+        for shift in (1 - ASIDE, 1 + ASIDE):
+            at = [point.x.low, point.y.low]
+            at[moving] *= shift
+            cells = evaluate(setting, at[:1], at[1:], 0, 1, with_steps=False)
+            seen.add(cells.answers[0][0])
+        if len(seen) > 1:
+            return True
+    return False
 
 
 def _points(

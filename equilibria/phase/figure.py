@@ -100,7 +100,8 @@ def _boundaries(axes: Any, boundaries: Sequence[Boundary]) -> None:
         if len(x) == 1:
             axes.plot(x, y, ".", color=colour, markersize=4)
         else:
-            axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.5)
+            width, alpha = (1.5, 1.0) if boundary.changes else (0.8, 0.5)
+            axes.plot(x, y, color=colour, linestyle=dashes, linewidth=width, alpha=alpha)
 
 
 def _frame(axes: Any, diagram: PhaseDiagram) -> None:
