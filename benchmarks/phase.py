@@ -11,7 +11,6 @@ import argparse
 import resource
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np

@@ -124,33 +124,25 @@ def basin(
     outputs: Outputs,
 ) -> Answer:
     """Answer `basin`: a mode's boundary, the fate of a start, the endings of random starts."""
-    from equilibria.basin import Sample, basin_lines, basin_report
+    from equilibria.basin import basin_lines
+    from equilibria.basin.command import answer_basin, basin_header
     from equilibria.basin.figure import draw_basin
 
     check_plot(outputs.plot)
-    sampling = {"--scale": scale, "--runs": runs, "--seed": seed}
-    if init is None:
-        given = next((name for name, value in sampling.items() if value is not None), None)
-        if given is not None:
-            raise FormatError(f"{given} {sampling[given]}: needs --init kaiming|normal|orthogonal")
-    sample = None
-    if init is not None:
-        sample = Sample(
-            init,
-            1.0 if scale is None else to_float(rational(scale, "--scale")),
-            1000 if runs is None else whole(runs, "--runs", 1),
-            0 if seed is None else whole(seed, "--seed", 0),
-        )
-    report = basin_report(
-        build_model(options),
-        mode=None if mode is None else whole(mode, "--mode", 1),
-        point=None if point is None else tuple(point.split(",")),
-        sample=sample,
+    report = answer_basin(
+        options,
+        mode=mode,
+        point=point,
+        init=init,
+        scale=scale,
+        runs=runs,
+        seed=seed,
+        tolerance=tolerance,
         is_map=is_map,
-        tolerance=None if tolerance is None else to_float(rational(tolerance, "--tolerance")),
     )
     write(outputs, report.to_json, lambda stream, form: draw_basin(report, stream, form))
-    return Answer(tuple(basin_lines(report)), report.to_json(), decided=not report.undecided)
+    lines = (*basin_header(report), "", *basin_lines(report))
+    return Answer(lines, report.to_json(), decided=not report.undecided)
 
 
 def graph(

@@ -53,11 +53,13 @@ def test_phase_surface_is_over_three_rates(capsys):
     assert data["max_lr"][i][data["momentum"].index("0")][k] == pytest.approx(1.4398, abs=1e-4)
 
 
-def test_basin_of_a_mode_brackets_the_lower_root(capsys):
-    code, out, _ = run(capsys, "basin", "--mode", "1", "--json", "-")
+def test_basin_of_a_mode_brackets_the_lower_root(capsys, tmp_path):
+    figure = tmp_path / "b.png"
+    code, out, _ = run(capsys, "basin", "--mode", "1", "--json", "-", "--plot", str(figure))
     data = json.loads(out)
     assert code == 0
     assert data["schema"] == "noncollapse/basin/1"
+    assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +70,8 @@ def test_basin_answers_for_one_start(capsys, point, word):
     # On the balanced line w = p the boundary is p- = 0.0536.
     code, out, _ = run(capsys, "basin", "--point", point)
     assert code == 0
-    assert word in out.splitlines()[0]
-    assert "certified" in out.splitlines()[0]
+    assert word in out.splitlines()[3]
+    assert "certified" in out.splitlines()[3]
 
 
 def test_basin_of_random_starts_sums_to_one(capsys):
@@ -123,7 +125,7 @@ def test_order_without_decay_stands_alone(capsys, tmp_path):
         (["basin", "--point", "1"], "--point"),
         (["basin", "--point", "a,b"], "--point"),
         (["basin", "--mode", "7"], "--mode 7"),
-        (["basin", "--scale", "2"], "--scale 2: needs --init"),
+        (["basin", "--scale", "2"], "--scale 2: belongs to random starts"),
         (["basin", "--init", "xavier"], "--init xavier"),
         (["graph", "--procedure", "contrastive"], "contrastive"),
         (["graph", "--runs", "0", "--order"], "--runs 0"),

@@ -1,18 +1,13 @@
-"""From the words of `basin` to its report and its files; `cli.py` parses and prints.
+"""From the words of `basin` to its report.
 
 Everything that can be wrong is reported under the name of the option (`FormatError`).
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from equilibria.basin.probabilities import Sample
 from equilibria.basin.report import BasinReport, basin_report
-from equilibria.basin.text import basin_lines
 from equilibria.errors import FormatError
-from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model
 from equilibria.rationals import rational, to_float
 
@@ -80,34 +75,8 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def json_text(report: BasinReport) -> str:
-    """Return the report as JSON text; equal reports give equal bytes."""
-    return json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_basin(
-    report: BasinReport, *, json_path: str | None, plot: str | None, ascii_only: bool = False
-) -> str:
-    """Write the files asked for, complete or not at all, and return what belongs on stdout."""
-    suffix = "" if plot is None else Path(plot).suffix.lower()
-    if plot is not None and suffix not in (".png", ".svg"):
-        raise FormatError(f"--plot {plot}: expected a file name ending in .png or .svg")
-    if json_path is not None and json_path != "-":
-        write_text(json_path, json_text(report), "--json")
-    if plot is not None:
-        from equilibria.basin.figure import draw_basin
-
-        with atomic(plot, "--plot", binary=True) as stream:
-            draw_basin(report, stream, suffix[1:])
-    if json_path == "-":
-        return json_text(report)
-    from equilibria.render.text import plain
-
-    text = "\n".join([*_header(report), "", *basin_lines(report)]) + "\n"
-    return plain(text) if ascii_only else text
-
-
-def _header(report: BasinReport) -> list[str]:
+def basin_header(report: BasinReport) -> list[str]:
+    """Return what was asked about: procedure, sizes, rates, moments."""
     from equilibria.procedures import procedure
     from equilibria.render.text import moments_line
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-CHUNK_NUMBERS = 1 << 18
+CHUNK_NUMBERS = 1 << 16
 MEASURED_MARGIN = 1e-9
 
 Answer = tuple[StableStrata, StableStrata]

@@ -21,7 +21,6 @@ from equilibria.phase.boundary import Boundary, BoundaryPoint, Coordinate
 from equilibria.phase.cells import evaluate
 from equilibria.phase.setting import Setting
 
-
 ASIDE = Fraction(1, 10**9)
 
 

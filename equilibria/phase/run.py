@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,16 +19,25 @@ from equilibria.phase.cells import Cells, evaluate, merge
 from equilibria.phase.chains import curves, runs
 from equilibria.phase.curves import breakpoints, exact_boundaries
 from equilibria.phase.diagram import PhaseDiagram, Region
+from equilibria.phase.families import outer_roots
 from equilibria.phase.isolate import Isolated, isolate
 from equilibria.phase.setting import Decay, Setting
 from equilibria.phase.spread import Progress, spread
+from equilibria.phase.steps import largest_steps, top_stratum
 from equilibria.phase.strata import modes_in, rank_order, stratum_name
 from equilibria.phase.trace import Item, Tracer
+from equilibria.rationals import to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 MAX_CELLS = 4_000_000
 TASK_CELLS = 8192
 WORTH_SPREADING = 3e8
 LINES = 49
+SEARCHED = 8192
 TRACED_STRATA = 12
 TRACED_PAIRS = 40
 CERTIFIED = 400
@@ -65,10 +75,11 @@ def phase_diagram(
     cells = _all_cells(setting, x, y, backend, jobs, progress)
     shape = (len(y.values), len(x.values))
     regions, index = _regions(cells)
+    steps, notes = _top_steps(setting, x, y, cells.top_step.reshape(shape))
     boundaries: list[Boundary] = []
-    notes: list[str] = []
     if with_boundaries:
-        boundaries, notes = find_boundaries(setting, x, y, cells)
+        boundaries, more = find_boundaries(setting, x, y, cells)
+        notes += more
     return PhaseDiagram(
         setting=setting,
         x=x,
@@ -76,7 +87,7 @@ def phase_diagram(
         regions=regions,
         cells=index.reshape(shape),
         on_boundary=cells.boundary.reshape(shape),
-        top_step=None if np.isnan(cells.top_step).all() else cells.top_step.reshape(shape),
+        top_step=None if np.isnan(steps).all() else steps,
         boundaries=tuple(boundaries),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
@@ -114,6 +125,26 @@ def _regions(cells: Cells) -> tuple[tuple[Region, ...], np.ndarray[tuple[int], n
         for index, old in enumerate(order)
     )
     return regions, place[cells.index]
+
+
+def _top_steps(setting: Setting, x: Axis, y: Axis, steps: Array) -> tuple[Array, list[str]]:
+    """Return the largest steps; without a closed form they are searched for on coarse grids."""
+    unequal = setting.family == "bootstrap" and (
+        setting.decay != "equal" or bool(setting.model.nu and setting.model.procedure == "ema")
+    )
+    if not unequal or not np.isnan(steps).all():
+        return steps, []
+    columns = [x.low] if x.name == "lr" else x.values  # the step itself is no parameter of h*
+    rows = [y.low] if y.name == "lr" else y.values
+    if len(columns) * len(rows) * len(setting.modes) ** 2 > SEARCHED:
+        return steps, ["largest steps are not searched for on a grid this fine; see step_surface"]
+    across, up = np.meshgrid([to_float(v) for v in columns], [to_float(v) for v in rows])
+    points = setting.points(across.ravel(), up.ravel())
+    order, exists, _ = outer_roots(points)
+    chosen = top_stratum(order, exists.value > 0, points.n)
+    high = largest_steps(points, chosen)[1]
+    high[~chosen.any(axis=1)] = np.nan
+    return np.broadcast_to(high.reshape(len(rows), len(columns)), steps.shape).copy(), []
 
 
 def find_boundaries(

@@ -8,6 +8,7 @@ beta = (1 - mu)/h falls. So the search returns both ends of the last stable inte
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-SCAN = np.geomspace(2e-3, 1.0, 56)
+SCAN = np.geomspace(1e-4, 1.0, 72)
+TINIEST = 1e-9
 BISECTIONS = 38
 
 
@@ -97,8 +99,10 @@ def _search(points: Points, chosen: Flags, p: Array) -> tuple[Array, Array]:
     end = SCAN.size - 1
     high = _bisect(points, chosen, SCAN[last] * ceiling, SCAN[np.minimum(last + 1, end)] * ceiling)
     above, below = SCAN[np.minimum(first, end)], SCAN[np.maximum(first - 1, 0)]
-    low = _bisect(points, chosen, above * ceiling, below * ceiling)
-    low = np.where(first == 0, 0.0, low)
+    # At mu held, small steps are those of the stop-gradient flow, beta being large.
+    settled = (first == 0) & obeys(decide(replace(points, ema=False)).flow, chosen, points.n)
+    low = _bisect(points, chosen, above * ceiling, np.where(first == 0, TINIEST, below) * ceiling)
+    low = np.where(settled, 0.0, low)
     return np.where(some, low, np.nan), np.where(some, high, np.nan)
 
 

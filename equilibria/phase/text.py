@@ -17,7 +17,7 @@ WIDTH = 100
 
 def diagram_lines(diagram: PhaseDiagram) -> list[str]:
     """Return the lines that the command prints."""
-    lines = [_heading(diagram), "", _sentence(diagram), ""]
+    lines = [*_heading(diagram), "", _sentence(diagram), ""]
     lines += _region_lines(diagram)
     if diagram.boundaries:
         lines += [
@@ -34,7 +34,7 @@ def diagram_lines(diagram: PhaseDiagram) -> list[str]:
     return [line[:WIDTH].rstrip() for line in lines]
 
 
-def _heading(diagram: PhaseDiagram) -> str:
+def _heading(diagram: PhaseDiagram) -> list[str]:
     model, x, y = diagram.setting.model, diagram.x, diagram.y
     size = f"{len(x.values)} x {len(y.values)} points"
     decay = {
@@ -42,10 +42,11 @@ def _heading(diagram: PhaseDiagram) -> str:
         "coupled": ", predictor decay coupled",
         "fixed": ", predictor decay fixed",
     }
-    return (
-        f"{model.procedure}, n = {model.n}, d = {model.d}{decay[diagram.setting.decay]} · {size} · "
-        f"{x.name} {x.low} to {x.high} across, {y.name} {y.low} to {y.high} up"
-    )
+    across, up = (f"{axis.name} {axis.low} to {axis.high}" for axis in (x, y))
+    return [
+        f"{model.procedure}, n = {model.n}, d = {model.d}{decay[diagram.setting.decay]} · {size}",
+        f"{across} across, {up} up",
+    ]
 
 
 def _sentence(diagram: PhaseDiagram) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from equilibria import analyze
 from equilibria.errors import EngineMissing, FormatError, ScopeError
 from equilibria.model import Model, default_signal
+from equilibria.modes import modes_of, states_of
 from equilibria.moments import Moments
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
@@ -21,6 +23,7 @@ from equilibria.phase.spread import spread
 from equilibria.phase.strata import stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
 from equilibria.results import Verdict
+from tests.equilibria.test_phase_simulation import Case, multipliers
 
 SMALL = st.fractions(min_value=Fraction(1, 6), max_value=2, max_denominator=12)
 BOOTSTRAP = ("stop-gradient", "ema")
@@ -78,11 +81,33 @@ def stable_names(setting: Setting, x: Fraction, y: Fraction) -> tuple[list[set[s
 def check(setting: Setting, x: Fraction, y: Fraction) -> None:
     mine, mark = stable_names(setting, x, y)
     components = analyze(setting.model_at(x, y), max_components=10**4).components
+    model = setting.model_at(x, y)
     for kind, names in zip(("flow", "map"), mine, strict=True):
+        if kind == "map" and model.nu and model.mu and setting.decay != "equal":
+            check_by_multipliers(model, names)
+            continue
         theirs = {c.id for c in components if getattr(c, kind).verdict is Verdict.STABLE}
         assert names == theirs, (kind, mark)
     undecided = any(Verdict.UNDECIDED in (c.flow.verdict, c.map.verdict) for c in components)
     assert mark or not undecided
+
+
+def check_by_multipliers(model: Model, names: set[str]) -> None:
+    """Compare with the map's own Jacobian.
+
+    With momentum the map's target is faster than beta = (1 - mu)/h by the factor 1 - nu, so a
+    stratum that oscillates in that flow can be stable in the map.
+    """
+    modes = modes_of(model.moments)
+    alive = [j for j, mode in enumerate(modes) if states_of(mode, model.eta)]
+    if len({(mode.s, mode.m) for mode in modes}) < len(modes):
+        return  # equal modes have more neutral directions than `multipliers` leaves out
+    for size in range(min(len(alive), model.n) + 1):
+        for chosen in combinations(alive, size):
+            radius = float(np.abs(multipliers(Case("", model, chosen))).max(initial=0.0))
+            name = stratum_name(sum(1 << j for j in chosen))
+            if abs(radius - 1) > 1e-6:
+                assert (name in names) == (radius < 1), (name, radius)
 
 
 @settings(max_examples=120, deadline=None)
@@ -292,3 +317,20 @@ def test_the_text_says_what_the_arrays_say():
     decoded = [[r for r, length in row for _ in range(length)] for row in data["cells"]]
     assert np.array_equal(np.array(decoded), diagram.cells)
     assert sum(region["cells"] for region in data["regions"]) == diagram.cells.size
+
+
+def test_momentum_can_keep_the_map_stable_where_the_flow_oscillates():
+    model = Model(
+        procedure="ema",
+        ema=Fraction(99, 100),
+        moments=Moments.isotropic(signal=[1, Fraction(1, 2)], variance=1),
+        momentum=Fraction(9, 10),
+        lr=Fraction(1, 20),
+        weight_decay=Fraction(1, 100),
+        predictor_lr=Fraction(1, 5),
+        predictor_weight_decay=Fraction(1, 500),
+    )
+    names, _ = stable_names(Setting(model, "lr", "weight-decay", "fixed"), model.h, model.eta)
+    assert "rank2:1+,2+" not in names[0]
+    assert "rank2:1+,2+" in names[1]
+    assert np.abs(multipliers(Case("", model, (0, 1)))).max() < 1 - 1e-5
