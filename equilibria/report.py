@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from equilibria.model import Model
 from equilibria.procedures import procedure
-from equilibria.results import Component, Variety
+from equilibria.results import Component, Entry, Variety
 from equilibria.system import PolynomialSystem
 
 if TYPE_CHECKING:
-    from equilibria.gradient import GradientReport
+    from equilibria.gradient import EquilibriumSpectrum, GradientReport
+
+TURNING = 1e-6
+TURNING_LIMIT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Report:
         """Return the certificate on the gradient question; computed on first use."""
         from equilibria.gradient import gradient_certificate
 
-        return gradient_certificate(self.model)
+        return gradient_certificate(
+            self.model, equilibria=tuple(_turning(self.model, self.components))
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the interface contract, schema `noncollapse/equilibria/1`."""
@@ -72,3 +78,49 @@ class Report:
         from equilibria.render.latex import report_latex
 
         return report_latex(self)
+
+
+def _turning(model: Model, components: Iterable[Component]) -> Iterator[EquilibriumSpectrum]:
+    """Yield the equilibria off the modes whose flow turns: they exclude every metric (T3.4).
+
+    The certificate knows the strata of commuting moments itself.
+    """
+    from equilibria.gradient import EquilibriumSpectrum
+
+    count = 0
+    for component in components:
+        if component.modes is not None or count >= TURNING_LIMIT:
+            continue
+        values = [e.value for e in component.flow.spectrum for _ in range(e.multiplicity)]
+        if any(abs(value.imag) > TURNING * (1 + abs(value)) for value in values):
+            count += 1
+            residual = _residual(model, component)
+            yield EquilibriumSpectrum(component.id, _point(component), tuple(values), residual)
+
+
+def _point(component: Component) -> dict[str, Entry]:
+    return {
+        f"{letter}_{i}_{j}": value
+        for letter, rows in component.representative.items()
+        for i, row in enumerate(rows, 1)
+        for j, value in enumerate(row, 1)
+    }
+
+
+def _residual(model: Model, component: Component) -> float:
+    """Return the relative size of the flow at a representative with T = W."""
+    import numpy as np
+
+    from equilibria.lift import entry_float
+    from equilibria.rationals import to_float
+
+    W, P = (
+        np.array([[entry_float(x) for x in row] for row in component.representative[letter]])
+        for letter in "WP"
+    )
+    sigma, m = model.moments.matrices()
+    gap = W @ m - P @ W @ sigma
+    dP = to_float(model.alpha) * gap @ W.T - to_float(model.eta_p) * P
+    dW = P.T @ gap - to_float(model.eta) * W
+    scale = float(np.abs(P.T @ W @ m).max() + np.abs(W @ m @ W.T).max())
+    return float(max(np.abs(dP).max(), np.abs(dW).max())) / scale if scale else 0.0

@@ -62,6 +62,19 @@ def test_e4_equilibria_that_are_not_aligned():
     assert report.variety.complete
 
 
+def test_e3_a_stable_focus_excludes_every_metric():
+    moments = eq.Moments.dense([[8, 2], [2, 1]], [[11, 4], [4, 3]])
+    report = eq.analyze(eq.Model(moments=moments, weight_decay=1, lr="1/1000"))
+    assert report.variety.complete
+    focus = report.component("rank2:a")
+    assert focus.flow.verdict is Verdict.STABLE
+    turning = [e.value for e in focus.flow.spectrum if e.value.imag > 1e-6]
+    assert [(v.real, v.imag) for v in turning] == [pytest.approx((-5.8818, 2.6327), abs=1e-4)]
+    witness = report.gradient.flow.any_metric.witness
+    assert (witness.kind, witness.component) == ("nonreal-eigenvalue", "rank2:a")
+    assert witness.residual < 1e-12
+
+
 @pytest.mark.parametrize("n", [2, 3])
 def test_e7_exact_isotropic_spectrum(n):
     report = e7(n)
