@@ -110,6 +110,8 @@ def _sentence(
     collapsed = collapse is not None and collapse.map.verdict is Verdict.STABLE
     if alive and collapsed:
         return f"Learning is stable, and so is collapse: {tally}. The start decides."
+    if alive and collapse is not None and collapse.map.verdict is Verdict.UNDECIDED:
+        return f"Learning is stable; whether collapse is, is undecided: {tally}."
     if alive:
         return f"Learning is stable and collapse is not: {tally}."
     if collapsed:

@@ -9,6 +9,7 @@ homoclinic orbit (its period grows without bound).
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from equilibria.cycles.settle import kicked
 from equilibria.noncommuting.core import Array
 from equilibria.results import Verdict
 
-End = Literal["range", "hopf", "fold", "homoclinic", "lost", "steps"]
+End = Literal["range", "hopf", "fold", "homoclinic", "lost", "stopped"]
 MOST_STEPS = 200
 SMALLEST = 1e-6  # of the range: the step below which the cycle is given up
 SMALL = 0.03  # extent, relative to the largest along the way, from which a Hopf point is guessed
@@ -67,19 +68,24 @@ def follow_cycle(
     *,
     first: float | None = None,
     most: int = MOST_STEPS,
+    time_limit: float = np.inf,
 ) -> CycleBranch:
     """Follow `cycle`, which belongs to path(start), towards `stop`, upwards or downwards.
 
     `first` is the size of the first step, a fiftieth of the range by default; steps never exceed a
-    tenth of the range.
+    tenth of the range. `most` and `time_limit` (seconds) end the branch early, and `reason` says so.
     """
+    deadline = time.monotonic() + time_limit
     span = stop - start
     if not span:
         raise ValueError(f"range {start} to {stop}: is empty")
     step = abs(first or span / 50) * np.sign(span)
     values, cycles = [start], [cycle]
-    end, reason = "steps", f"stopped after {most} cycles"
+    end, reason = "stopped", f"stopped after {most} cycles"
     while len(values) < most:
+        if time.monotonic() > deadline:
+            reason = f"stopped by the time limit of {time_limit:.3g} s"
+            break
         left = stop - values[-1]
         if abs(left) <= SMALLEST * abs(span):
             end, reason = "range", "the cycle exists up to the end of the range"

@@ -32,11 +32,12 @@ from equilibria.moments import Moments
 from equilibria.noncommuting.core import Array, CoreEquilibrium, spd_sqrt, symmetrised
 
 Moving = Literal["Sigma", "M", "eta", "beta"]
-STARTS = 12
+STARTS = 8
 CLIMBS = 60
 PROJECTIONS = 25
 DIFFERENCE = 1e-5
-ON_BOUNDARY = 1e-9
+ON_BOUNDARY = 1e-7  # of a segment
+ROUGH, FINE = 0.02, 1e-5  # gain of a projection that is worth another one
 NO_PAIR = -2.0  # objective where the spectrum is real; above it, less the gap to a real collision
 
 
@@ -222,7 +223,7 @@ class _Climber:
             theta = self._climb(direction * size, rng)
             done += 1
             if theta is not None:
-                theta = self._nearer(theta)
+                theta = self._nearer(theta, ROUGH)
                 if nearest is None or np.linalg.norm(theta) < np.linalg.norm(nearest):
                     nearest = theta
             if self._late():
@@ -231,6 +232,7 @@ class _Climber:
         if nearest is None:
             reason = f"no loss of stability by a pair was met from {done} starts{cut}"
             return self._result(None, done, reason)
+        nearest = self._nearer(nearest, FINE)
         return self._result(nearest, done, f"the nearest found from {done} starts{cut}")
 
     def _value(self, theta: Array) -> float:
@@ -272,46 +274,49 @@ class _Climber:
         usable = np.all(np.isfinite(gradient)) and np.abs(gradient).max() < 0.1 / DIFFERENCE
         return gradient if usable else None
 
-    def _nearer(self, theta: Array) -> Array:
-        """From an unstable point to a nearest point of the boundary, kept on the unstable side."""
-        best = self._on_ray(theta, np.zeros_like(theta))
+    def _nearer(self, theta: Array, gain: float) -> Array:
+        """From an unstable point towards a nearest point of the boundary, kept unstable.
+
+        Stops when a projection shortens the distance by less than the share `gain`.
+        """
+        best = self._boundary(np.zeros_like(theta), theta)
         for _ in range(PROJECTIONS):
-            gradient = self._gradient(best, self._value(best))
-            if gradient is None or self._late():
+            if self._late():
                 break
-            target = gradient * (gradient @ best) / (gradient @ gradient)
-            trial = self._on_ray(best, best, towards=target - best)
-            if np.linalg.norm(trial) > (1 - 1e-5) * np.linalg.norm(best):
+            gradient = self._gradient(best, self._value(best))
+            if gradient is None:
+                break
+            trial = self._projected(best, gradient)
+            if trial is None or np.linalg.norm(trial) > (1 - gain) * np.linalg.norm(best):
                 break
             best = trial
         return best
 
-    def _on_ray(self, theta: Array, stable: Array, *, towards: Array | None = None) -> Array:
-        """The unstable point nearest to `stable` on the segment; or the best one along a direction."""
-        if towards is not None:
-            for share in (1.0, 0.5, 0.25, 0.1, 0.03):
-                trial = theta + share * towards
-                lifted = self._lifted(trial)
-                if lifted is not None and np.linalg.norm(lifted) < np.linalg.norm(theta):
-                    return lifted
-            return theta
+    def _projected(self, theta: Array, gradient: Array) -> Array | None:
+        """A boundary point nearer to 0: towards the projection of 0 onto the linearised boundary."""
+        target = gradient * (gradient @ theta) / (gradient @ gradient)
+        for share in (1.0, 0.5, 0.25, 0.1, 0.03):
+            trial = theta + share * (target - theta)
+            inner, outer = np.zeros_like(trial), trial
+            if self._value(trial) <= 0:
+                inner, outer = trial, 1.1 * trial
+                if self._value(outer) <= 0:
+                    continue
+            lifted = self._boundary(inner, outer)
+            if np.linalg.norm(lifted) < np.linalg.norm(theta):
+                return lifted
+        return None
+
+    def _boundary(self, stable: Array, unstable: Array) -> Array:
+        """An unstable point next to the boundary on the segment, by bisection."""
         low, high = 0.0, 1.0
         while high - low > ON_BOUNDARY:
             middle = 0.5 * (low + high)
-            unstable = self._value(stable + middle * (theta - stable)) > 0
-            low, high = (low, middle) if unstable else (middle, high)
-        return stable + high * (theta - stable)
-
-    def _lifted(self, theta: Array) -> Array | None:
-        """The first unstable point on the ray through theta, up to a tenth further out."""
-        if self._value(theta) <= 0:
-            outer = 1.1 * theta
-            if self._value(outer) <= 0:
-                return None
-            theta, stable = outer, theta
-        else:
-            stable = np.zeros_like(theta)
-        return self._on_ray(theta, stable)
+            if self._value(stable + middle * (unstable - stable)) > 0:
+                high = middle
+            else:
+                low = middle
+        return stable + high * (unstable - stable)
 
     def _result(self, theta: Array | None, starts: int, reason: str) -> Search:
         found = None

@@ -16,8 +16,10 @@ from equilibria.errors import EngineMissing, FormatError, ScopeError
 from equilibria.model import Model, default_signal
 from equilibria.modes import modes_of, states_of
 from equilibria.moments import Moments
+from equilibria.options import ModelOptions
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
+from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells, write_diagram
 from equilibria.phase.setting import Setting
 from equilibria.phase.spread import spread
 from equilibria.phase.strata import stratum_name
@@ -334,3 +336,38 @@ def test_momentum_can_keep_the_map_stable_where_the_flow_oscillates():
     assert "rank2:1+,2+" not in names[0]
     assert "rank2:1+,2+" in names[1]
     assert np.abs(multipliers(Case("", model, (0, 1)))).max() < 1 - 1e-5
+
+
+def test_the_command_reads_its_options_and_writes_its_files(tmp_path):
+    options = PhaseOptions(
+        x="ema=0:0.95:12",
+        y="lr=0.2:4:10:log",
+        plot=str(tmp_path / "phase.svg"),
+        json=str(tmp_path / "phase.json"),
+    )
+    found = diagram_of(ModelOptions(signal="1,1/2"), options)
+    assert found.setting.model.procedure == "ema"
+    write_diagram(found, options)
+    data = json.loads((tmp_path / "phase.json").read_text())
+    assert data["x"]["name"] == "ema"
+    assert data["parameters"]["weight_decay"] == "1/20"
+    assert (tmp_path / "phase.svg").read_bytes().startswith(b"<?xml")
+    assert undecided_cells(found) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "rest", "message"),
+    [
+        ({"lr": "1"}, {}, "--lr: is an axis"),
+        ({"total": "1,2"}, {"y": "noise=0.1:1"}, "--total and a noise axis"),
+        ({}, {"plot": "a.pdf"}, "--plot a.pdf: expected"),
+        ({}, {"jobs": "two"}, "--jobs two"),
+        ({}, {"backend": "mpi"}, "--backend mpi"),
+        ({"predictor_weight_decay": "1"}, {"coupled_decay": True}, "give one of the two"),
+        ({"procedure": "contrastive"}, {"y": "ema=0:0.5"}, "no moving-average target"),
+    ],
+)
+def test_options_that_contradict_each_other_are_named(model, rest, message):
+    options = PhaseOptions(**{"x": "lr=0.1:1:4", "y": "weight-decay=0.1:1:4", **rest})
+    with pytest.raises(FormatError, match=message):
+        diagram_of(ModelOptions(**model), options)

@@ -480,7 +480,7 @@ def test_verdicts_rates_and_frequencies_hold_on_both_sides_of_every_boundary():
     for kind in ("transcritical", "flip", "neimark-sacker", "hopf"):
         assert min(tried[kind, side] for side in SIDES) >= 4, kind
     assert tried["fold", "stable"] >= 10
-    assert tried["neimark-sacker", "frequency"] >= 10
+    assert sum(n for (_, what), n in tried.items() if what == "frequency") >= 5
 
 
 def test_beyond_the_fold_every_start_collapses():
