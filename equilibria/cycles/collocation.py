@@ -91,9 +91,7 @@ def radau(stages: int) -> tuple[Array, Array]:
     return c, np.linalg.solve(V.T, integrals.T).T
 
 
-def _guess(
-    dynamics: Dynamics, x: Array, period: float, nodes: Array
-) -> tuple[Array, Array] | None:
+def _guess(dynamics: Dynamics, x: Array, period: float, nodes: Array) -> tuple[Array, Array] | None:
     """A mesh that follows the step sizes of an integrator, and the run at its stages."""
 
     def run(times: Array | None) -> tuple[Array, Array] | None:

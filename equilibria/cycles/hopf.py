@@ -211,9 +211,7 @@ class _Follower:
         found = nearest_pair(setting, core, guess)
         return found if found is not None else complex(guess.real)
 
-    def _point(
-        self, a: float, b: float, guess: Callable[[float], complex]
-    ) -> HopfPoint | None:
+    def _point(self, a: float, b: float, guess: Callable[[float], complex]) -> HopfPoint | None:
         setting = self.path(a)
 
         def size(value: float) -> float:
@@ -268,7 +266,5 @@ def _matched(left: ComplexArray, right: ComplexArray) -> list[tuple[complex, com
     return [(complex(left[i]), complex(right[j])) for i, j in zip(rows, columns, strict=True)]
 
 
-def _interpolated(
-    a: float, b: float, one: complex, two: complex
-) -> Callable[[float], complex]:
+def _interpolated(a: float, b: float, one: complex, two: complex) -> Callable[[float], complex]:
     return lambda value: one + (two - one) * (value - a) / (b - a)

@@ -68,9 +68,7 @@ def slice_field(setting: Setting, core: CoreEquilibrium) -> tuple[Field, Array]:
     return (step if setting.is_map else flow), C
 
 
-def _coefficient(
-    setting: Setting, field: Field, C: Array, pair: complex, step: float
-) -> float:
+def _coefficient(setting: Setting, field: Field, C: Array, pair: complex, step: float) -> float:
     m = C.shape[1]
     A = _jacobian(field, m, step)
     q, p = eigenvectors(A, pair)

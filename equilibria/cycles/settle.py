@@ -105,4 +105,3 @@ def _recurrence(
         if gap <= RETURN * width:
             return last, float(at[-1] - at[-1 - back])
     return None
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 
@@ -17,7 +18,7 @@ WIDTH = 100
 
 def diagram_lines(diagram: PhaseDiagram) -> list[str]:
     """Return the lines that the command prints."""
-    lines = [*_heading(diagram), "", _sentence(diagram), ""]
+    lines = [*_heading(diagram), "", *wrap(_sentence(diagram), WIDTH), ""]
     lines += _region_lines(diagram)
     if diagram.boundaries:
         lines += [
@@ -30,7 +31,8 @@ def diagram_lines(diagram: PhaseDiagram) -> list[str]:
             lines.append(f"  ... and {len(groups) - MOST_BOUNDARIES} more; --json has all of them")
     lines += _step_lines(diagram)
     lines += _collapse_lines(diagram)
-    lines += [f"note: {note}" for note in diagram.notes]
+    for note in diagram.notes:
+        lines += wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
     return [line[:WIDTH].rstrip() for line in lines]
 
 
