@@ -5,9 +5,10 @@ moving average can destabilise, in a window of its rate, what stop-gradient keep
 T9.1-T9.4, examples E5 and E6). Start with `study`; everything here is numeric and says how exact.
 """
 
+from equilibria.cycles.crossing import Branch, HopfPoint
 from equilibria.cycles.cycle import LimitCycle, close_cycle, finite_difference_monodromy
 from equilibria.cycles.follow import CycleBranch, cycle_from_hopf, follow_cycle
-from equilibria.cycles.hopf import Branch, HopfPoint, hopf_points
+from equilibria.cycles.hopf import hopf_points
 from equilibria.cycles.report import CyclesReport, report_lines
 from equilibria.cycles.search import Oscillation, Search, search_oscillation
 from equilibria.cycles.setting import Parameter, Setting, along, of_model

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial import legendre, polynomial
+from numpy.polynomial import legendre
 from scipy.integrate import solve_ivp
 
 from equilibria.cycles.dynamics import Dynamics, aligning, skew_basis
@@ -151,7 +151,9 @@ def _closure(
 ) -> tuple[Array, Array, float, Array]:
     """(g^-1 Dphi_T, dx, dT, Omega) from the maps of the intervals."""
     size, planes = x0.size, skew_basis(dynamics.k)
-    D, by_period, defect = np.eye(size), np.zeros(size), np.zeros(size)
+    D: Array = np.eye(size)
+    by_period: Array = np.zeros(size)
+    defect: Array = np.zeros(size)
     for step in maps:
         D = step[:, :size] @ D
         by_period = step[:, :size] @ by_period + step[:, size]

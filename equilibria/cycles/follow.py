@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.optimize import brentq
 
+from equilibria.cycles.crossing import HopfPoint
 from equilibria.cycles.cycle import LimitCycle, close_cycle, turned_onto
-from equilibria.cycles.hopf import HopfPoint
 from equilibria.cycles.pairs import leading_pair
 from equilibria.cycles.setting import Path, Setting
 from equilibria.cycles.settle import kicked
@@ -81,7 +81,8 @@ def follow_cycle(
         raise ValueError(f"range {start} to {stop}: is empty")
     step = abs(first or span / 50) * np.sign(span)
     values, cycles = [start], [cycle]
-    end, reason = "stopped", f"stopped after {most} cycles"
+    end: End = "stopped"
+    reason = f"stopped after {most} cycles"
     while len(values) < most:
         if time.monotonic() > deadline:
             reason = f"stopped by the time limit of {time_limit:.3g} s"

@@ -10,6 +10,8 @@ differences along q, q-bar and real vectors; a sign is claimed only when two ste
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy.linalg as sla
@@ -17,7 +19,7 @@ import scipy.linalg as sla
 from equilibria.cycles.dynamics import Dynamics, aligning, skew_basis
 from equilibria.cycles.pairs import eigenvectors
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium
+from equilibria.noncommuting.core import Array, CoreEquilibrium
 
 Field = Callable[[Array], Array]
 AGREEMENT = 0.05
@@ -102,7 +104,7 @@ def _jacobian(field: Field, m: int, step: float) -> Array:
     for h in (step, step / 2, step / 4):
         columns = [(field(h * e) - field(-h * e)) / (2 * h) for e in np.eye(m)]
         table.append(np.array(columns).T)
-    first = [(4 * b - a) / 3 for a, b in zip(table, table[1:], strict=False)]
+    first = [(4 * b - a) / 3 for a, b in pairwise(table)]
     return np.asarray((16 * first[1] - first[0]) / 15)
 
 
@@ -115,7 +117,7 @@ class _Second:
     def __call__(self, u: Array, v: Array) -> Array:
         return (self._square(u + v) - self._square(u - v)) / 4
 
-    def mixed(self, u: ComplexArray, v: ComplexArray) -> ComplexArray:
+    def mixed(self, u: Any, v: Any) -> Any:
         """B(u, v) for complex vectors."""
         real = self(u.real, v.real) - self(u.imag, v.imag)
         return np.asarray(real + 1j * (self(u.real, v.imag) + self(u.imag, v.real)))

@@ -7,6 +7,8 @@ here, except in `others_unstable`. The *margin* is the real part (flow) or the m
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.linalg as sla
 
@@ -58,7 +60,8 @@ def others_unstable(setting: Setting, core: CoreEquilibrium, pair: complex) -> i
 
 def eigenvectors(J: Array, value: complex) -> tuple[ComplexArray, ComplexArray]:
     """(q, p) with J q = value q, p^H J = value p^H, |q| = 1 and p^H q = 1, for a simple value."""
-    values, left, right = sla.eig(J, left=True, right=True)
+    solved: Any = sla.eig(J, left=True, right=True)
+    values, left, right = solved
     at = int(np.argmin(np.abs(values - value)))
     q, p = right[:, at], left[:, at]
     q = q / np.linalg.norm(q)

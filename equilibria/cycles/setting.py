@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Setting:
     @property
     def d(self) -> int:
         """The data dimension."""
-        return self.Sigma.shape[0]
+        return int(self.Sigma.shape[0])
 
     @property
     def is_map(self) -> bool:
@@ -100,7 +100,7 @@ def along(setting: Setting, parameter: Parameter) -> Path:
         raise ValueError("beta: belongs to the flow; along a map vary ema or h")
     if parameter in ("ema", "h") and not setting.is_map:
         raise ValueError(f"{parameter}: belongs to the map; give the setting a step h")
-    name = FIELDS[parameter]
+    name: Any = FIELDS[parameter]
     return lambda value: replace(setting, **{name: float(value)})
 
 
@@ -115,13 +115,11 @@ def of_model(model: Model, *, is_map: bool = False) -> Setting:
             "--weight-decay 0: cycles come in families then",
             hint="give a weight decay above 0, for encoder and predictor",
         )
-    sigma, m = model.moments.matrices()
+    sigma, m = (np.array(matrix) for matrix in model.moments.matrices())
+    eta, kappa = to_float(model.eta), to_float(model.kappa)
     ema = model.procedure == "ema"
-    rates = {"eta": to_float(model.eta), "kappa": to_float(model.kappa)}
     if not is_map:
         beta = to_float(model.flow_rate) if ema else None
-        return Setting(np.array(sigma), np.array(m), beta=beta, **rates)
+        return Setting(sigma, m, eta, beta=beta, kappa=kappa)
     mu = to_float(model.mu) if ema else None
-    return Setting(
-        np.array(sigma), np.array(m), h=to_float(model.h), mu=mu, nu=to_float(model.nu), **rates
-    )
+    return Setting(sigma, m, eta, h=to_float(model.h), mu=mu, nu=to_float(model.nu), kappa=kappa)

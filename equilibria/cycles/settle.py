@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of
 from equilibria.cycles.pairs import eigenvectors, jacobian, leading_pair
 from equilibria.cycles.setting import Setting
-from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.noncommuting.core import Array, CoreEquilibrium
 
 Ending = Literal["rest", "cycle", "unsettled"]

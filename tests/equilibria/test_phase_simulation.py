@@ -28,7 +28,6 @@ from equilibria.phase.steps import largest_steps
 
 TOLERANCE = 1e-3
 RATE_ERROR = 0.03
-STARTS = 2
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,25 @@ class Batch:
         parts = state if self.ema else (state[0], state[1], state[3], state[4])
         return np.concatenate([part.reshape(part.shape[0], -1) for part in parts], axis=1)
 
+    def start(self, cases: list[Case], rng, size: float, dt: float | None):
+        """Return states displaced along the map's own leading direction, and a little along all."""
+        used = range(5) if self.ema else (0, 1, 3, 4)
+        moved = [part.copy() for part in self.rest]
+        for b, case in enumerate(cases):
+            values, vectors = normal_eigen(case, dt)
+            first = vectors[:, np.abs(values).argmax()].real
+            place = 0
+            for k in used:
+                count = moved[k][b].size
+                part = first[place : place + count]
+                place += count
+                if part.size:
+                    noise = 0.03 * rng.standard_normal(moved[k][b].shape)
+                    moved[k][b] += size * (part.reshape(moved[k][b].shape) + noise)
+        if not self.ema:
+            moved[2] = moved[1]
+        return tuple(moved)
+
     def across(self, history: np.ndarray, b: int) -> np.ndarray:
         """Return displacements from the nearest equilibrium of the orbit, one row per time.
 
@@ -170,11 +188,11 @@ class Batch:
         return moved - moved @ v[keep].T @ v[keep]
 
 
-def multipliers(case: Case) -> np.ndarray:
-    """Return the multipliers of the polynomial map at the equilibrium, the neutral ones left out.
+def normal_eigen(case: Case, dt: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the multipliers of the map (or of a flow step) across the orbit, and their vectors.
 
-    The Jacobian is taken with complex steps, so it is exact to rounding; the target of
-    stop-gradient is the encoder and no state of its own.
+    The Jacobian of the iteration is taken with complex steps, so it is exact to rounding; the
+    target of stop-gradient is the encoder and no state of its own.
     """
     batch = Batch([case])
     shapes = [part.shape for part in batch.rest]
@@ -191,12 +209,21 @@ def multipliers(case: Case) -> np.ndarray:
             start += size
         if not batch.ema:
             state[2] = state[1]
-        after = batch.step(tuple(state))
+        after = batch.step(tuple(state)) if dt is None else batch.flow_step(tuple(state), dt)
         J[:, column] = np.concatenate([after[k].ravel() for k in used]).imag / 1e-30
-    values = np.linalg.eigvals(J)
+    if dt is not None:  # a flow has no velocities
+        size = x.size - shapes[3][1] * shapes[3][2] - shapes[4][1] * shapes[4][2]
+        J = J[:size, :size]
+    values, vectors = np.linalg.eig(J)
     k = len(case.active)
     neutral = k * (k - 1) // 2 + k * (batch.n - k)
-    return values[np.abs(values - 1).argsort()[neutral:]]
+    normal = np.abs(values - 1).argsort()[neutral:]
+    return values[normal], vectors[:, normal]
+
+
+def multipliers(case: Case) -> np.ndarray:
+    """Return the multipliers of the polynomial map at the equilibrium, the neutral ones left out."""
+    return normal_eigen(case)[0]
 
 
 def root(s: float, m: float, eta: float) -> float:
@@ -206,12 +233,7 @@ def root(s: float, m: float, eta: float) -> float:
 def trajectories(cases: list[Case], steps: int, rng, size: float, dt: float | None):
     """Return the displacements, rotations projected out, shape (batch, steps + 1, dimension)."""
     batch = Batch(cases)
-    state = tuple(
-        part + size * rng.standard_normal(part.shape) * (k < 3 or np.any(batch.nu))
-        for k, part in enumerate(batch.rest)
-    )
-    if not batch.ema:
-        state = (state[0], state[1], state[1], state[3], state[4])
+    state = batch.start(cases, rng, size, dt)
     centre = batch.flat(batch.rest)
     history = np.empty((steps + 1, *centre.shape))
     for k in range(steps + 1):
@@ -423,13 +445,9 @@ def examine(cases: list[Case], rng) -> tuple[Counter, list[str]]:
     for key, members in groups.items():
         dt = DT if key[3] else None
         size = 1e-7 if key[4] else 1e-9
-        every = [case for case, _, _ in members] * STARTS
-        found = [leading(path) for path in trajectories(every, key[5], rng, size, dt)]
-        for k, (case, rate, values) in enumerate(members):
-            # A single start may hardly contain the leading direction.
-            measured = max((value for value, _ in found[k :: len(members)]), key=abs)
-            slope = max(slope for _, slope in found[k :: len(members)])
-            _compare(case, rate, values, measured, slope, tried, wrong)
+        paths = trajectories([case for case, _, _ in members], key[5], rng, size, dt)
+        for (case, rate, values), path in zip(members, paths, strict=True):
+            _compare(case, rate, values, *leading(path), tried, wrong)
     return tried, wrong
 
 
