@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from equilibria.model import Model
 from equilibria.procedures import procedure
-from equilibria.results import Component, Entry, Variety
+from equilibria.results import Component, Variety
 from equilibria.system import PolynomialSystem
 
 if TYPE_CHECKING:
@@ -98,9 +99,11 @@ def _turning(model: Model, components: Iterable[Component]) -> Iterator[Equilibr
             yield EquilibriumSpectrum(component.id, _point(component), tuple(values), residual)
 
 
-def _point(component: Component) -> dict[str, Entry]:
+def _point(component: Component) -> dict[str, Fraction | float]:
+    from equilibria.results import Algebraic
+
     return {
-        f"{letter}_{i}_{j}": value
+        f"{letter}_{i}_{j}": value.value if isinstance(value, Algebraic) else value
         for letter, rows in component.representative.items()
         for i, row in enumerate(rows, 1)
         for j, value in enumerate(row, 1)

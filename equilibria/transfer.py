@@ -106,7 +106,9 @@ def _sum(*terms: tuple[Array, Array]) -> Array:
     size = max(polynomial.size for _, polynomial in terms)
     total = np.zeros((*terms[0][0].shape, size))
     for values, polynomial in terms:
-        total[..., : polynomial.size] += values[..., None] * polynomial
+        for power, coefficient in enumerate(polynomial):
+            if coefficient:
+                total[..., power] += coefficient * values
     return total
 
 
@@ -133,8 +135,10 @@ def polynomial_roots(coefficients: Array) -> ComplexArray:
 
 def _quadratic_roots(linear: Array, constant: Array) -> ComplexArray:
     """Return the roots of x^2 + linear x + constant without cancellation."""
-    discriminant = (linear * linear - 4 * constant).astype(np.complex128)
-    root = np.sqrt(discriminant)
+    discriminant = linear * linear - 4 * constant
+    # Millions of blocks with real spectra are common: complex square roots would cost twice.
+    real = bool((discriminant >= 0).all())
+    root = np.sqrt(discriminant if real else discriminant.astype(np.complex128))
     far = -(linear + np.where(linear >= 0, 1.0, -1.0) * root) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         near = np.where(far == 0, 0.0, constant / far)

@@ -6,7 +6,7 @@ T9.1-T9.4, examples E5 and E6). Start with `study`; everything here is numeric a
 """
 
 from equilibria.cycles.crossing import Branch, HopfPoint
-from equilibria.cycles.cycle import LimitCycle, close_cycle, finite_difference_monodromy
+from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.cycles.follow import CycleBranch, cycle_from_hopf, follow_cycle
 from equilibria.cycles.hopf import hopf_points
 from equilibria.cycles.report import CyclesReport, report_lines
@@ -40,7 +40,6 @@ __all__ = [
     "cycle_from_hopf",
     "cycle_nodes",
     "find_cycles",
-    "finite_difference_monodromy",
     "follow_cycle",
     "hopf_points",
     "kicked",

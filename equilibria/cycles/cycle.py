@@ -176,17 +176,6 @@ def close_cycle(setting: Setting, x: Array, period: float) -> LimitCycle | None:
     return cycle if closure <= CLOSURE and cycle.extent > RESTING else None
 
 
-def finite_difference_monodromy(cycle: LimitCycle, *, step: float = 1e-6) -> Array:
-    """g^-1 Dphi_T (size, size) by central differences of the integrated flow: a second route."""
-    dynamics, times = cycle.dynamics, np.array([0.0, cycle.period])
-    columns = []
-    for e in np.eye(cycle.start.size) * step * np.linalg.norm(cycle.start):
-        ends = [integrate(dynamics, cycle.start + s * e, times)[-1] for s in (1, -1)]
-        back = dynamics.rotated((ends[0] - ends[1]) / (2 * np.linalg.norm(e)), cycle.turn.T)
-        columns.append(back)
-    return np.array(columns).T
-
-
 def same_cycle(one: LimitCycle, two: LimitCycle) -> bool:
     """Whether two cycles of one setting agree in period and amplitudes."""
     a = np.append(np.ravel(one.amplitude), one.period)

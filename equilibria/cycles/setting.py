@@ -100,8 +100,13 @@ def along(setting: Setting, parameter: Parameter) -> Path:
         raise ValueError("beta: belongs to the flow; along a map vary ema or h")
     if parameter in ("ema", "h") and not setting.is_map:
         raise ValueError(f"{parameter}: belongs to the map; give the setting a step h")
-    name: Any = FIELDS[parameter]
-    return lambda value: replace(setting, **{name: float(value)})
+    name = FIELDS[parameter]
+
+    def moved(value: float) -> Setting:
+        number: dict[str, Any] = {name: float(value)}
+        return replace(setting, **number)
+
+    return moved
 
 
 def of_model(model: Model, *, is_map: bool = False) -> Setting:

@@ -15,7 +15,7 @@ from scipy.integrate import solve_ivp
 
 from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of
-from equilibria.cycles.pairs import eigenvectors, jacobian, leading_pair
+from equilibria.cycles.pairs import eigenvectors, frequency, jacobian, leading_pair
 from equilibria.cycles.setting import Setting
 from equilibria.noncommuting.core import Array, CoreEquilibrium
 
@@ -45,7 +45,7 @@ def kicked(setting: Setting, core: CoreEquilibrium, *, size: float = 0.05) -> tu
     q, _ = eigenvectors(jacobian(setting, core), pair)
     x = Dynamics(setting, core.rank).at(core)
     direction = q.real / np.linalg.norm(q.real)
-    return x + size * np.linalg.norm(core.W) * direction, float(2 * np.pi / pair.imag)
+    return x + size * np.linalg.norm(core.W) * direction, 2 * np.pi / frequency(setting, pair)
 
 
 def settle(setting: Setting, x: Array, chunk: float, *, chunks: int = CHUNKS) -> Settled:

@@ -138,7 +138,7 @@ class Batch:
                 part = first[place : place + count]
                 place += count
                 if part.size:
-                    noise = 0.03 * rng.standard_normal(moved[k][b].shape)
+                    noise = 0.003 * rng.standard_normal(moved[k][b].shape)
                     moved[k][b] += size * (part.reshape(moved[k][b].shape) + noise)
         if not self.ema:
             moved[2] = moved[1]
@@ -255,7 +255,7 @@ def leading(path: np.ndarray) -> tuple[complex, float]:
     x, y = late[:-1].T, late[1:].T
     weight = 1 / np.linalg.norm(x, axis=0)
     u, s, v = np.linalg.svd(x * weight, full_matrices=False)
-    rank = max(1, int((s > 1e-6 * s[0]).sum()))
+    rank = max(1, int((s > 0.02 * s[0]).sum()))
     reduced = u[:, :rank].T @ (y * weight) @ v[:rank].T / s[:rank]
     values, vectors = np.linalg.eig(reduced)
     amplitude = np.abs(np.linalg.solve(vectors, u[:, :rank].T @ x[:, -1]))

@@ -1,0 +1,111 @@
+"""The report, the figure, the witness and the node of a model with a cycle."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from equilibria.cycles import cycle_nodes, orbit_of, periodic_orbit_witness, report_lines, study
+from equilibria.cycles.command import json_text, parse_range, write_outputs
+from equilibria.cycles.examples import e5
+from equilibria.cycles.figure import draw_cycles
+from equilibria.errors import FormatError, ScopeError
+from equilibria.model import Model
+from equilibria.moments import Moments
+
+
+def e5_model(**options):
+    moments, eta = e5()
+    return Model(moments=moments, weight_decay=eta, embed_dim=2, **options)
+
+
+@pytest.fixture(scope="module")
+def report():
+    return study(e5_model(), parameter=("beta", 100.0, 108.0))
+
+
+def test_the_report_tells_of_the_cycle_and_where_it_is_born(report):
+    text = "\n".join(report_lines(report))
+    assert text.startswith("Not every attractor is an equilibrium: 1 stable limit cycle.")
+    assert "period 0.523187" in text
+    assert "Hopf at β = 104.02337" in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert report.endings["cycle"] >= 1
+    (branch,) = report.along.cycles
+    assert branch.values[-1] == 108.0
+
+
+def test_json_has_its_schema_and_is_the_same_every_time(report):
+    data = json.loads(json_text(report))
+    assert data["schema"] == "noncollapse/cycles/1"
+    assert data["cycles"][0]["id"] == "cycle:a"
+    assert data["cycles"][0]["how"] == "numeric"
+    assert data["along"]["branch"]["hopf_points"][0]["criticality"] == "supercritical"
+    assert data["search"] is None
+    assert json_text(report) == json_text(report)
+
+
+@pytest.mark.parametrize("format", ["png", "svg"])
+def test_the_figure_is_deterministic(report, format):
+    files = [io.BytesIO(), io.BytesIO()]
+    for file in files:
+        draw_cycles(report, file, format)
+    assert files[0].getvalue() == files[1].getvalue()
+    assert len(files[0].getvalue()) > 5000
+
+
+def test_files_are_written_and_other_formats_refused(report, tmp_path):
+    write_outputs(report, json_path=str(tmp_path / "c.json"), plot=str(tmp_path / "c.svg"))
+    assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["procedure"]
+    assert (tmp_path / "c.svg").read_text(encoding="utf-8").startswith("<?xml")
+    with pytest.raises(FormatError, match=r"--plot x\.pdf"):
+        write_outputs(report, json_path=None, plot="x.pdf")
+
+
+def test_the_witness_is_an_orbit_that_returns_and_the_node_says_that_it_attracts(report):
+    cycle = report.cycles[0]
+    witness = orbit_of(cycle, report.model)
+    assert witness.kind == "periodic-orbit"
+    assert witness.residual < 1e-10
+    assert len(witness.points) == 24
+    assert set(witness.start) == {f"{m}_{i}_{j}" for m in "WP" for i in (1, 2) for j in (1, 2)}
+    gram = [point["W"].T @ point["W"] for point in witness.points]
+    assert max(g[0, 0] for g in gram) == pytest.approx(1.2280, abs=2e-2)
+    json.dumps(witness.to_json())
+    (node,) = cycle_nodes(report.cycles)
+    assert (node.id, node.stable, len(node.multipliers)) == ("cycle:a", True, 4)
+    assert node.to_json()["period"] == cycle.period
+
+
+def test_the_rate_of_the_predictor_is_only_a_unit(report):
+    """T0.1: alpha = 4 halves the encoder, nothing else."""
+    witness = periodic_orbit_witness(e5_model(predictor_lr=4))
+    assert witness.period == pytest.approx(report.cycles[0].period, rel=1e-9)
+    largest = max((point["W"].T @ point["W"])[0, 0] for point in witness.points)
+    assert largest == pytest.approx(1.2280 / 4, abs=5e-3)
+
+
+def test_commuting_moments_give_no_cycle_and_no_witness():
+    model = Model(moments=Moments.commuting(signal=["1", "3/4"], noise="1/4"))
+    report = study(model)
+    assert report.cycles == ()
+    assert "No cycle" in report.sentence
+    assert periodic_orbit_witness(model) is None
+    json_text(report)
+
+
+def test_questions_out_of_scope_are_refused():
+    with pytest.raises(ScopeError, match="--procedure joint"):
+        study(Model(procedure="joint"))
+    with pytest.raises(ScopeError, match="--weight-decay 0"):
+        study(Model(weight_decay=0))
+
+
+def test_ranges_are_read_and_checked():
+    assert parse_range("weight-decay=1/100:0.1") == ("eta", 0.01, 0.1)
+    assert parse_range("lr=1e-3:1") == ("h", 0.001, 1.0)
+    for wrong in ("beta", "gamma=1:2", "beta=2:1", "ema=0.9:1", "beta=0:1"):
+        with pytest.raises(FormatError, match="--along"):
+            parse_range(wrong)
+    assert np.isfinite(parse_range("beta=1:2")[1])
