@@ -56,6 +56,13 @@ GRAPH_EXAMPLES = f"""examples:
 """
 
 
+CYCLES_EXAMPLES = f"""examples:
+  {PROGRAM} cycles --moments m.npz --weight-decay 1/16       unstable foci and limit cycles
+  {PROGRAM} cycles --moments m.npz --weight-decay 1/1000 --embed-dim 3 --along beta=1:100
+  {PROGRAM} cycles --moments m.npz --search                 moments nearby that oscillate
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
@@ -77,6 +84,7 @@ def build_parser() -> Parser:
     _add_phase(commands)
     _add_basin(commands)
     _add_graph(commands)
+    _add_cycles(commands)
     return parser
 
 
@@ -252,6 +260,26 @@ def _add_graph(commands: Any) -> None:
     command.add_argument("--graphml", metavar="F", help="write the graph as GraphML")
 
 
+def _add_cycles(commands: Any) -> None:
+    command = _command(
+        commands,
+        "cycles",
+        "Find attractors that are not equilibria: Hopf points and limit cycles.",
+        CYCLES_EXAMPLES,
+    )
+    add_model_options(command)
+    question = command.add_argument_group("question")
+    question.add_argument("--search", action="store_true", help="look for oscillation nearby")
+    for name, letter, text in (
+        ("--along", "NAME=LO:HI", "Hopf points along beta, eta (weight-decay), lr or ema"),
+        ("--radius", "R", "of --search, relative (1)"),
+        ("--seed", "SEED", "of starts and search (0)"),
+    ):
+        question.add_argument(name, metavar=letter, help=text)
+    question.add_argument("--time-limit", metavar="S", default="60", help="seconds a branch (60)")
+    _add_outputs(command)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -424,6 +452,22 @@ def graph_command(options: argparse.Namespace) -> int:
     return _print_answer(answer, options)
 
 
+def cycles_command(options: argparse.Namespace) -> int:
+    """Handle `cycles`."""
+    from equilibria.questions import cycles
+
+    answer = cycles(
+        model_options(options),
+        along=options.along,
+        search=options.search,
+        radius=options.radius,
+        seed=options.seed,
+        time_limit=options.time_limit,
+        outputs=_outputs(options),
+    )
+    return _print_answer(answer, options)
+
+
 def _outputs(options: argparse.Namespace) -> Any:
     from equilibria.questions import Outputs
 
@@ -450,6 +494,7 @@ HANDLERS = {
     "phase": phase_command,
     "basin": basin_command,
     "graph": graph_command,
+    "cycles": cycles_command,
 }
 
 

@@ -207,3 +207,33 @@ def _order_alone(learned: LearningOrder, outputs: Outputs) -> Answer:
     data = {"schema": "noncollapse/graph/1", "itinerary": learned.to_json()}
     write(outputs, lambda: data, None)
     return Answer(tuple(order_lines(learned)), data)
+
+
+def cycles(
+    options: ModelOptions,
+    *,
+    along: str | None,
+    search: bool,
+    radius: str | None,
+    seed: str | None,
+    time_limit: str,
+    outputs: Outputs,
+) -> Answer:
+    """Answer `cycles`: unstable foci, limit cycles, Hopf points along a parameter, the search."""
+    from equilibria.cycles import report_lines, study
+    from equilibria.cycles.command import parse_range
+    from equilibria.cycles.figure import draw_cycles
+
+    check_plot(outputs.plot)
+    if radius is not None and not search:
+        raise FormatError(f"--radius {radius}: belongs to --search")
+    report = study(
+        build_model(options),
+        parameter=None if along is None else parse_range(along),
+        search=search,
+        radius=1.0 if radius is None else to_float(rational(radius, "--radius")),
+        seed=0 if seed is None else whole(seed, "--seed", 0),
+        time_limit=float(whole(time_limit, "--time-limit", 1)),
+    )
+    write(outputs, report.to_json, lambda stream, form: draw_cycles(report, stream, form))
+    return Answer(tuple(report_lines(report)), report.to_json())

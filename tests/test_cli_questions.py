@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import cli
@@ -113,6 +115,23 @@ def test_order_without_decay_stands_alone(capsys, tmp_path):
     assert "--plot" in err
 
 
+def test_the_limit_cycle_of_e5_is_found_from_the_command_line(capsys, tmp_path):
+    """E5 at t = 1/28: period, amplitude and multiplier as the theory gives them."""
+    from equilibria.cycles.examples import e5
+
+    moments, decay = e5(Fraction(1, 28))
+    sigma, m = moments.matrices()
+    path = tmp_path / "e5.npz"
+    np.savez(path, Sigma=sigma, M=m)
+    code, out, _ = run(
+        capsys, "cycles", "--moments", str(path), "--weight-decay", str(decay), "--json", "-"
+    )
+    assert code == 0
+    (cycle,) = json.loads(out)["cycles"]
+    assert cycle["stable"] is True
+    assert cycle["period"] == pytest.approx(0.523187, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -129,6 +148,8 @@ def test_order_without_decay_stands_alone(capsys, tmp_path):
         (["basin", "--init", "xavier"], "--init xavier"),
         (["graph", "--procedure", "contrastive"], "contrastive"),
         (["graph", "--runs", "0", "--order"], "--runs 0"),
+        (["cycles", "--along", "beta"], "--along beta"),
+        (["cycles", "--radius", "2"], "--radius 2: belongs to --search"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )

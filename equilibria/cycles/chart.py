@@ -21,6 +21,7 @@ from equilibria.cycles.pairs import leading_pair, margin
 from equilibria.cycles.setting import Setting
 from equilibria.noncommuting.core import Array, CoreEquilibrium, spd_sqrt, symmetrised
 
+NEXT = 0.2  # relative change of G up to which an equilibrium counts as the same
 NO_PAIR = -2.0  # objective where the spectrum is real; a pair gives at least -1
 
 
@@ -43,6 +44,7 @@ class Chart:
             self.parts[name] = slice(self.size, self.size + sizes[name])
             self.size += sizes[name]
         self.evaluations = 0
+        self.last: Array | None = None
 
     def setting(self, theta: Array) -> Setting:
         """The system at theta."""
@@ -79,10 +81,22 @@ class Chart:
         self.evaluations += 1
         try:
             setting = self.setting(theta)
-            core = setting.largest(self.rank)
+            core = self._followed(setting) or setting.largest(self.rank)
         except (ValueError, np.linalg.LinAlgError):
             return None
-        return None if core is None else (setting, core)
+        if core is None:
+            return None
+        self.last = core.W
+        return setting, core
+
+    def _followed(self, setting: Setting) -> CoreEquilibrium | None:
+        """The equilibrium next to the last one, which costs less than starting from nothing."""
+        if self.last is None:
+            return None
+        core, before = setting.near(self.last), self.last.T @ self.last
+        if core is None or np.linalg.norm(core.gram - before) > NEXT * np.linalg.norm(before):
+            return None
+        return core
 
     def objective(self, theta: Array) -> float:
         """Margin of the leading pair over its size; NO_PAIR for a real spectrum; -inf for none."""

@@ -129,12 +129,19 @@ class Climber:
         return None
 
     def _boundary(self, stable: Array, unstable: Array) -> Array:
-        """An unstable point next to the boundary on the segment, by bisection."""
+        """An unstable point next to the boundary on the segment (Illinois, or halving steps)."""
         low, high = 0.0, 1.0
-        while high - low > ON_BOUNDARY:
-            middle = 0.5 * (low + high)
-            if self._value(stable + middle * (unstable - stable)) > 0:
-                high = middle
+        below, above = self._value(stable), self._value(unstable)
+        if below > 0:
+            return stable
+        for _ in range(60):
+            if high - low <= ON_BOUNDARY or above <= ON_BOUNDARY**2:
+                break
+            share = below / (below - above) if below > NO_PAIR else 0.5
+            middle = low + (high - low) * min(max(share, 0.02), 0.98)
+            value = self._value(stable + middle * (unstable - stable))
+            if value > 0:
+                high, above, below = middle, value, below / 2 if below > NO_PAIR else below
             else:
-                low = middle
+                low, below, above = middle, value, above / 2
         return stable + high * (unstable - stable)

@@ -92,7 +92,7 @@ def follow_cycle(
             end, reason = "range", "the cycle exists up to the end of the range"
             break
         step = np.sign(span) * min(abs(step), abs(left), 0.1 * abs(span))
-        value = stop if step == left else values[-1] + step
+        value = stop if abs(step - left) <= 1e-9 * abs(span) else values[-1] + step
         found = _next(path(value), values, cycles, value)
         if found is None:
             step = step / 2

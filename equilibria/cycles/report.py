@@ -27,6 +27,11 @@ class Focus:
     pair: complex | None
     unstable: int
 
+    @property
+    def spirals_out(self) -> bool:
+        """Whether its leading non-real pair is unstable."""
+        return self.pair is not None and self.pair.real > 0
+
     def to_json(self, *, scale: float = 1.0) -> dict[str, Any]:
         """Return the entry of `equilibria`."""
         return {

@@ -66,9 +66,7 @@ def study(
     endings = {"rest": 0, "cycle": 0, "unsettled": 0}
     for run in _runs(setting, foci, seed, tell):
         endings[run.ending] += 1
-        if run.cycle is not None and not any(same_cycle(run.cycle, c) for c in cycles):
-            cycles.append(run.cycle)
-    cycles.sort(key=lambda cycle: cycle.period)
+        _keep(run, cycles)
     found = None
     followed = None if parameter is None else _along(model, parameter, rank, time_limit, tell)
     if search:
@@ -88,8 +86,22 @@ def study(
 
 
 def find_cycles(model: Model, *, seed: int = 0) -> tuple[LimitCycle, ...]:
-    """The cycles that runs from unstable foci and random starts settle on."""
-    return study(model, seed=seed).cycles
+    """The cycles that runs settle on: from unstable foci, or else from random starts."""
+    setting = of_model(model)
+    foci = [_focus(setting, core) for core in _equilibria(setting, min(model.n, model.d))]
+    cycles: list[LimitCycle] = []
+    unstable = sum(1 for focus in foci if focus.spirals_out)
+    for number, run in enumerate(_runs(setting, foci, seed, lambda _: None)):
+        _keep(run, cycles)
+        if cycles and number + 1 >= unstable:
+            break
+    return tuple(cycles)
+
+
+def _keep(run: Settled, cycles: list[LimitCycle]) -> None:
+    """Add the cycle of a run unless it is known."""
+    if run.cycle is not None and not any(same_cycle(run.cycle, c) for c in cycles):
+        cycles.append(run.cycle)
 
 
 def _equilibria(setting: Setting, rank: int) -> list[CoreEquilibrium]:
@@ -120,7 +132,7 @@ def _focus(setting: Setting, core: CoreEquilibrium) -> Focus:
 def _runs(setting: Setting, foci: list[Focus], seed: int, tell: Progress) -> Iterator[Settled]:
     """Runs from beside every unstable focus, and from random starts if there is any focus."""
     spirals = [focus for focus in foci if focus.pair is not None]
-    for number, focus in enumerate(f for f in spirals if f.pair is not None and f.pair.real > 0):
+    for number, focus in enumerate(f for f in foci if f.spirals_out):
         tell(f"run from unstable focus {number + 1}")
         x, period = kicked(setting, focus.core)
         yield settle(setting, x, PERIODS * period, chunks=CHUNKS)

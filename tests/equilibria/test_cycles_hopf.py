@@ -76,28 +76,38 @@ def test_e5_stop_gradient_stays_unstable_along_the_path_of_moments():
     np.testing.assert_allclose(branch.leading[0], (33.3086 + 277.5525j) / 16, atol=1e-4)
 
 
-@pytest.mark.parametrize(("parameter", "low", "high"), [("ema", 0.8, 0.97), ("h", 5e-4, 2e-3)])
+@pytest.mark.parametrize(("parameter", "low", "high"), [("ema", 0.94, 0.985), ("h", 2e-4, 4.5e-4)])
 def test_neimark_sacker_point_is_where_the_iterated_map_turns_from_decay_to_growth(
     parameter, low, high
 ):
-    setting = replace(e5_setting(1 / 28), h=1e-3, mu=0.9)
+    setting = replace(e5_setting(1 / 28), h=3e-4, mu=0.97)
     path = along(setting, parameter)
     branch = hopf_points(path, low, high, start=setting.near(A5), points=8)
     (point,) = branch.points
-    assert point.kind == "Neimark-Sacker"
+    assert (point.kind, point.others) == ("Neimark-Sacker", 0)
     assert abs(abs(point.pair) - 1) < 1e-12
     at = path(point.value)
-    assert (1 - at.mu) / at.h == pytest.approx(104.0, rel=0.06)
+    assert (1 - at.mu) / at.h == pytest.approx(104.0, rel=0.1)
     core = setting.near(A5)
     signs = []
-    for factor in (0.85, 1.15):
+    for factor in (0.8, 1.2):
         beside = replace(at, mu=1 - factor * (1 - at.mu))
         z = nearest_pair(beside, core, point.pair)
-        steps = 4000
+        steps = 6000
         growth = iterated_growth(beside, core, steps)
         assert growth == pytest.approx(steps * np.log(abs(z)), rel=0.02)
         signs.append(np.sign(growth))
     assert signs == [-1, 1]
+
+
+def test_neimark_sacker_point_tends_to_the_hopf_point_of_the_flow_as_steps_shrink():
+    setting = replace(e5_setting(1 / 28), h=1e-5, mu=0.9)
+    core = setting.near(A5)
+    branch = hopf_points(along(setting, "ema"), 0.9985, 0.9995, start=core, points=8)
+    (point,) = branch.points
+    assert (1 - point.value) / 1e-5 == pytest.approx(104.0234, rel=3e-3)
+    assert point.frequency == pytest.approx(13.926, rel=3e-3)
+    assert point.criticality == "supercritical"
 
 
 def iterated_growth(setting, core, steps):

@@ -22,7 +22,7 @@ def e5_model(**options):
 
 @pytest.fixture(scope="module")
 def report():
-    return study(e5_model(), parameter=("beta", 100.0, 108.0))
+    return study(e5_model(), parameter=("beta", 100.0, 107.0))
 
 
 def test_the_report_tells_of_the_cycle_and_where_it_is_born(report):
@@ -33,7 +33,7 @@ def test_the_report_tells_of_the_cycle_and_where_it_is_born(report):
     assert all(len(line) <= 100 for line in text.splitlines())
     assert report.endings["cycle"] >= 1
     (branch,) = report.along.cycles
-    assert branch.values[-1] == 108.0
+    assert branch.values[-1] == 107.0
 
 
 def test_json_has_its_schema_and_is_the_same_every_time(report):
@@ -46,19 +46,18 @@ def test_json_has_its_schema_and_is_the_same_every_time(report):
     assert json_text(report) == json_text(report)
 
 
-@pytest.mark.parametrize("format", ["png", "svg"])
-def test_the_figure_is_deterministic(report, format):
+def test_the_figure_is_deterministic(report):
     files = [io.BytesIO(), io.BytesIO()]
     for file in files:
-        draw_cycles(report, file, format)
+        draw_cycles(report, file, "svg")
     assert files[0].getvalue() == files[1].getvalue()
-    assert len(files[0].getvalue()) > 5000
+    assert b'id="cycle:a"' in files[0].getvalue()
 
 
 def test_files_are_written_and_other_formats_refused(report, tmp_path):
-    write_outputs(report, json_path=str(tmp_path / "c.json"), plot=str(tmp_path / "c.svg"))
+    write_outputs(report, json_path=str(tmp_path / "c.json"), plot=str(tmp_path / "c.png"))
     assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["procedure"]
-    assert (tmp_path / "c.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FormatError, match=r"--plot x\.pdf"):
         write_outputs(report, json_path=None, plot="x.pdf")
 
