@@ -128,7 +128,7 @@ def test_the_limit_cycle_of_e5_is_found_from_the_command_line(capsys, tmp_path):
     )
     assert code == 0
     (cycle,) = json.loads(out)["cycles"]
-    assert cycle["stable"] is True
+    assert cycle["verdict"] == "stable"
     assert cycle["period"] == pytest.approx(0.523187, abs=1e-6)
 
 

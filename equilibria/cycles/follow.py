@@ -28,6 +28,7 @@ End = Literal["range", "hopf", "fold", "homoclinic", "lost", "stopped"]
 MOST_STEPS = 200
 SMALLEST = 1e-6  # of the range: the step below which the cycle is given up
 SMALL = 0.03  # extent, relative to the largest along the way, from which a Hopf point is guessed
+CLOSE = 0.01  # of the range: how near a Hopf point must be, by extrapolation, to end a branch
 LONG = 3.0  # period, relative to the shortest along the way, that counts as homoclinic
 JUMP = 0.35  # relative change of period or extent that one step may make
 KICKS = (0.01, 0.03, 0.003, 0.1)  # relative displacements from which a small cycle is tried
@@ -95,6 +96,9 @@ def follow_cycle(
         value = stop if abs(step - left) <= 1e-9 * abs(span) else values[-1] + step
         found = _next(path(value), values, cycles, value)
         if found is None:
+            if _reaches_hopf(values, cycles, value, abs(span)):
+                end, reason = "hopf", "the cycle shrinks onto an equilibrium"
+                break
             step = step / 2
             if abs(step) < SMALLEST * abs(span):
                 end, reason = _death(cycles)
@@ -178,6 +182,14 @@ def _dying(cycles: list[LimitCycle]) -> tuple[End, str] | None:
     if cycles[-1].period > LONG * min(c.period for c in cycles):
         return "homoclinic", "the period grows without bound"
     return None
+
+
+def _reaches_hopf(values: list[float], cycles: list[LimitCycle], value: float, span: float) -> bool:
+    """Whether the size, extrapolated, is zero close by and before the value that failed."""
+    if len(cycles) < 3 or cycles[-1].extent >= cycles[-2].extent:
+        return False
+    left = _hopf_value(values, cycles) - values[-1]
+    return abs(left) < CLOSE * span and abs(left) < abs(value - values[-1])
 
 
 def _death(cycles: list[LimitCycle]) -> tuple[End, str]:
