@@ -12,8 +12,8 @@ from equilibria.cycles.hopf import hopf_points
 from equilibria.cycles.report import CyclesReport, report_lines
 from equilibria.cycles.search import Oscillation, Search, search_oscillation
 from equilibria.cycles.setting import Parameter, Setting, along, of_model
-from equilibria.cycles.settle import Settled, kicked, settle
-from equilibria.cycles.study import find_cycles, study
+from equilibria.cycles.settling import Settled, kicked, settle
+from equilibria.cycles.answer import find_cycles, study
 from equilibria.cycles.witness import (
     CycleNode,
     PeriodicOrbit,

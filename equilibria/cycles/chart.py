@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.linalg as sla
 
 from equilibria.cycles.pairs import leading_pair, margin
 from equilibria.cycles.setting import Setting
@@ -53,7 +52,7 @@ class Chart:
         root, M, eta, beta = self.root, base.M, base.eta, base.beta
         Sigma = base.Sigma
         if "Sigma" in parts:
-            Sigma = symmetrised(root @ sla.expm(self._symmetric(parts["Sigma"])) @ root)
+            Sigma = symmetrised(root @ _exponential(self._symmetric(parts["Sigma"])) @ root)
             root = spd_sqrt(Sigma)
         if "Sigma" in parts or "M" in parts:
             U, angles = self.vectors, np.diag(self.angles)
@@ -112,3 +111,9 @@ class Chart:
         """How far each part has moved."""
         parts = self.parts.items()
         return tuple((name, float(np.linalg.norm(theta[place]))) for name, place in parts)
+
+
+def _exponential(X: Array) -> Array:
+    """exp of a symmetric matrix."""
+    values, vectors = np.linalg.eigh(X)
+    return np.asarray((vectors * np.exp(values)) @ vectors.T)

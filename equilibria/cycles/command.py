@@ -8,7 +8,7 @@ from typing import get_args
 
 from equilibria.cycles.report import CyclesReport
 from equilibria.cycles.setting import Parameter
-from equilibria.cycles.study import Range
+from equilibria.cycles.answer import Range
 from equilibria.errors import FormatError
 from equilibria.files import atomic, write_text
 from equilibria.rationals import rational, to_float

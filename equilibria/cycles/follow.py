@@ -20,7 +20,7 @@ from equilibria.cycles.crossing import HopfPoint
 from equilibria.cycles.cycle import LimitCycle, close_cycle, turned_onto
 from equilibria.cycles.pairs import leading_pair
 from equilibria.cycles.setting import Path, Setting
-from equilibria.cycles.settle import kicked
+from equilibria.cycles.settling import kicked
 from equilibria.noncommuting.core import Array
 from equilibria.results import Verdict
 
