@@ -5,6 +5,7 @@ moving average can destabilise, in a window of its rate, what stop-gradient keep
 T9.1-T9.4, examples E5 and E6). Start with `study`; everything here is numeric and says how exact.
 """
 
+from equilibria.cycles.answer import find_cycles, study
 from equilibria.cycles.crossing import Branch, HopfPoint
 from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.cycles.follow import CycleBranch, cycle_from_hopf, follow_cycle
@@ -13,7 +14,6 @@ from equilibria.cycles.report import CyclesReport, report_lines
 from equilibria.cycles.search import Oscillation, Search, search_oscillation
 from equilibria.cycles.setting import Parameter, Setting, along, of_model
 from equilibria.cycles.settling import Settled, kicked, settle
-from equilibria.cycles.answer import find_cycles, study
 from equilibria.cycles.witness import (
     CycleNode,
     PeriodicOrbit,

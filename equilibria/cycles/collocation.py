@@ -26,18 +26,20 @@ STAGES = 6
 INTERVALS = 40
 ITERATIONS = 25
 CONVERGED = 1e-12  # relative size of the last Newton step
-DIVERGED = 1e3  # relative size of a Newton step at which it is given up
+DIVERGED, WANDERING = 1e3, 1e-2  # relative size of a Newton step at which it is given up,
+PATIENCE = 12  # at once and from this iteration on
 LONGEST_STEP = 0.3  # relative change that one Newton step may make
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closed:
-    """What Newton converged to: x(0), T, g and the monodromy g^-1 Dphi_T (size, size)."""
+    """What Newton converged to: x(0), T, g, the monodromy g^-1 Dphi_T, the states at all stages."""
 
     start: Array
     period: float
     turn: Array
     monodromy: Array
+    states: Array
 
 
 def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
@@ -49,7 +51,7 @@ def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
     mesh, X = guess  # (intervals + 1,) in [0, 1]; stages (intervals, STAGES, size)
     x0 = x
     g = aligning(dynamics.split(x0)[1], dynamics.split(X[-1, -1])[1])
-    for _ in range(ITERATIONS):
+    for iteration in range(ITERATIONS):
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 maps, right = _intervals(dynamics, x0, X, period * np.diff(mesh), period, A)
@@ -57,7 +59,7 @@ def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
         except (np.linalg.LinAlgError, ValueError):
             return None
         size = max(float(np.linalg.norm(dx) / np.linalg.norm(x0)), abs(dT) / period)
-        if not size < DIVERGED:
+        if not size < (DIVERGED if iteration < PATIENCE else WANDERING):
             return None
         damp = min(1.0, LONGEST_STEP / size) if size else 1.0
         step = dx
@@ -69,8 +71,10 @@ def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
         if not (period > 0 and np.all(np.isfinite(X))):
             return None
         if size <= CONVERGED:
-            return Closed(x0, float(period), g, D)
-    return Closed(x0, float(period), g, D) if size <= 1e3 * CONVERGED else None
+            return Closed(x0, float(period), g, D, X.reshape(-1, x.size))
+    return (
+        Closed(x0, float(period), g, D, X.reshape(-1, x.size)) if size <= 1e3 * CONVERGED else None
+    )
 
 
 def _rotation(Omega: Array) -> Array:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import get_args
 
+from equilibria.cycles.answer import Range
 from equilibria.cycles.report import CyclesReport
 from equilibria.cycles.setting import Parameter
-from equilibria.cycles.answer import Range
 from equilibria.errors import FormatError
 from equilibria.files import atomic, write_text
 from equilibria.rationals import rational, to_float

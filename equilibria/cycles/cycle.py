@@ -24,7 +24,7 @@ from equilibria.noncommuting.core import Array, ComplexArray
 from equilibria.noncommuting.eigen import matrix_size
 from equilibria.results import Verdict
 
-RTOL, ATOL = 1e-11, 1e-13
+RTOL, ATOL = 1e-10, 1e-12
 STIFF = 2e4  # |J| times the span beyond which LSODA takes over from DOP853
 CLOSURE = 1e-7  # relative closure of an accepted cycle
 RESTING = 1e-6  # relative variation of G below which an orbit is an equilibrium
@@ -106,7 +106,7 @@ class LimitCycle:
     @property
     def extent(self) -> float:
         """How far G moves over the cycle, relative to its size."""
-        return float(np.abs(self.gram - self.gram[0]).max() / np.abs(self.gram[0]).max())
+        return _variation(self.gram)
 
     @property
     def angle(self) -> float:
@@ -155,7 +155,7 @@ def close_cycle(setting: Setting, x: Array, period: float) -> LimitCycle | None:
         raise ValueError("cycles are followed for flows; a map has invariant curves")
     dynamics = dynamics_of(setting, x)
     closed = collocate(dynamics, x, period)
-    if closed is None:
+    if closed is None or _variation(dynamics.gram(closed.states)) <= RESTING:
         return None
     times = np.linspace(0.0, closed.period, SAMPLES + 1)
     try:
@@ -173,7 +173,7 @@ def close_cycle(setting: Setting, x: Array, period: float) -> LimitCycle | None:
         (times, states),
         closure,
     )
-    return cycle if closure <= CLOSURE and cycle.extent > RESTING else None
+    return cycle if closure <= CLOSURE else None
 
 
 def same_cycle(one: LimitCycle, two: LimitCycle) -> bool:
@@ -186,6 +186,11 @@ def same_cycle(one: LimitCycle, two: LimitCycle) -> bool:
 def turned_onto(dynamics: Dynamics, x: Array, y: Array) -> Array:
     """x turned by the orthogonal factor that brings its encoder nearest to that of y."""
     return dynamics.rotated(x, aligning(dynamics.split(x)[1], dynamics.split(y)[1]))
+
+
+def _variation(G: Array) -> float:
+    """How far G (.., d, d) moves along the first axis, relative to its size."""
+    return float(np.abs(G - G[0]).max() / np.abs(G[0]).max())
 
 
 def _peak(values: Array) -> float:

@@ -60,19 +60,25 @@ def draw_cycles(report: CyclesReport, stream: IO[bytes], format: str) -> None:
 
 
 def cycles_figure(report: CyclesReport) -> Figure:
-    """Return the figure: the orbits, then the parameter, then the extent of the cycles along it."""
+    """Return the figure: the orbits, the pair along the parameter, the cycles along it.
+
+    Only panels that have something to show are drawn.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = 1 if report.along is None else (3 if report.along.cycles else 2)
-    figure = Figure(figsize=(WIDTH * panels, HEIGHT), layout="constrained")
+    along, drawers = report.along, []
+    if report.cycles or along is None:
+        drawers.append(lambda axes: _orbits(axes, report))
+    if along is not None:
+        drawers.append(lambda axes: _pair(axes, along))
+        if along.cycles:
+            drawers.append(lambda axes: _extents(axes, along, report.scale))
+    figure = Figure(figsize=(WIDTH * len(drawers), HEIGHT), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = np.atleast_1d(np.asarray(figure.subplots(1, panels)))
-    _orbits(axes[0], report)
-    if report.along is not None:
-        _pair(axes[1], report.along)
-        if panels == 3:
-            _extents(axes[2], report.along, report.scale)
+    panels = np.atleast_1d(np.asarray(figure.subplots(1, len(drawers))))
+    for draw, axes in zip(drawers, panels, strict=True):
+        draw(axes)
     return figure
 
 
@@ -216,4 +222,9 @@ def _scaled(axes: Axes, values: Sequence[float] | Any) -> None:
     """A logarithmic parameter axis for ranges over more than a decade."""
     low, high = float(np.min(values)), float(np.max(values))
     if low > 0 and high > 10 * low:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())

@@ -122,9 +122,13 @@ def follow_cycle(
 
 
 def cycle_from_hopf(
-    path: Path, point: HopfPoint, *, offset: float = 0.02
+    path: Path,
+    point: HopfPoint,
+    *,
+    offset: float = 0.02,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, LimitCycle] | None:
-    """A small cycle beside a Hopf point, `offset` (relative) away, and its value.
+    """A small cycle beside a Hopf point, at most `offset` (relative) away, and its value.
 
     It is looked for on the side where the first Lyapunov coefficient says that it lives; where that
     is unknown, on the unstable side.
@@ -132,6 +136,8 @@ def cycle_from_hopf(
     side = np.sign(point.speed) * (-1.0 if (point.lyapunov or -1.0) > 0 else 1.0)
     for share in (offset, offset / 4, offset / 16):
         value = point.value + side * share * (abs(point.value) or 1.0)
+        if not within[0] < value < within[1]:
+            continue
         setting = path(value)
         core = setting.near(point.core.W)
         if core is None or leading_pair(setting, core) is None:

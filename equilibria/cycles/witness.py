@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from equilibria.cycles.answer import find_cycles
 from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.report import cycle_id
-from equilibria.cycles.answer import find_cycles
 from equilibria.model import Model
 from equilibria.noncommuting.core import Array
 from equilibria.rationals import to_float

@@ -258,8 +258,9 @@ def observed(case: Case, path: np.ndarray, dt: float | None) -> tuple[bool, comp
     values, left = normal_eigen(case, dt, left=True)
     part = path[:, : left.shape[0]] @ left[:, np.abs(values).argmax()]
     size = np.abs(part)
-    good = np.flatnonzero((scale > 1e-4) | (size < 1e-11) & (size[0] > 1e-9))
-    end = int(good[0]) - 1 if good.size else size.size - 1
+    floor = 1e-12 if scale[0] > 1e-8 else 0.0  # unstable runs start lower, and only grow
+    lost = np.flatnonzero((scale > 1e-4) | (size < floor))
+    end = int(lost[0]) - 1 if lost.size else size.size - 1
     begin = end // 4
     modulus = (size[end] / size[begin]) ** (1 / (end - begin))
     turn = np.median(np.abs(np.angle(part[begin + 1 : end + 1] / part[begin:end])))
