@@ -61,7 +61,9 @@ def dense_seconds(kind: str, n: int) -> float:
     sigma, signal = m.moments.matrices()
     eta = float(m.eta)
     s, k = np.diag(sigma), np.diag(signal)
-    roots = np.where(k * k > 4 * eta * s, (k + np.sqrt(np.maximum(k * k - 4 * eta * s, 0))) / (2 * s), 0)
+    roots = np.where(
+        k * k > 4 * eta * s, (k + np.sqrt(np.maximum(k * k - 4 * eta * s, 0))) / (2 * s), 0
+    )
     P, W = np.diag(roots), np.diag(roots)
     start = time.perf_counter()
     physics = Physics(sigma, signal, eta, eta)

@@ -121,7 +121,7 @@ def parse_augment(text: str) -> Augmentation:
 
     >>> parse_augment("flip, noise=1/10")
     Augmentation(crop=1.0, shift=0, flip=0.5, gray=0.0, brightness=0.0, contrast=0.0, erase=0, noise=0.1)
-    """  # noqa: E501 - a doctest cannot be wrapped
+    """
     if text.strip() == "none":
         return Augmentation()
     values: dict[str, Any] = {}

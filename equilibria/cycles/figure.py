@@ -7,7 +7,7 @@ the same version of matplotlib.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +67,8 @@ def cycles_figure(report: CyclesReport) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    along, drawers = report.along, []
+    along = report.along
+    drawers: list[Callable[[Axes], None]] = []
     if report.cycles or along is None:
         drawers.append(lambda axes: _orbits(axes, report))
     if along is not None:
