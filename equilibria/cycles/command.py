@@ -1,16 +1,12 @@
-"""What the command `cycles` does: words in, a report out, files written whole or not at all."""
+"""The words of the command `cycles`: the option `--along`."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import get_args
 
 from equilibria.cycles.answer import Range
-from equilibria.cycles.report import CyclesReport
 from equilibria.cycles.setting import Parameter
 from equilibria.errors import FormatError
-from equilibria.files import atomic, write_text
 from equilibria.rationals import rational, to_float
 
 NAMES: dict[str, Parameter] = {
@@ -21,7 +17,6 @@ NAMES: dict[str, Parameter] = {
     "lr": "h",
     "ema": "ema",
 }
-SUFFIXES = (".png", ".svg")
 
 
 def parse_range(text: str) -> Range:
@@ -43,21 +38,3 @@ def parse_range(text: str) -> Range:
     if parameter == "ema" and b >= 1:
         raise FormatError(f"--along {text}: the momentum must satisfy MU < 1")
     return parameter, a, b
-
-
-def json_text(report: CyclesReport) -> str:
-    """Return the report as JSON text; equal reports give equal bytes."""
-    return json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_outputs(report: CyclesReport, *, json_path: str | None, plot: str | None) -> None:
-    """Write the files asked for; `-` as `json_path` is left to the caller."""
-    if plot is not None and Path(plot).suffix.lower() not in SUFFIXES:
-        raise FormatError(f"--plot {plot}: expected a file name ending in .png or .svg")
-    if json_path is not None and json_path != "-":
-        write_text(json_path, json_text(report), "--json")
-    if plot is not None:
-        from equilibria.cycles.figure import draw_cycles
-
-        with atomic(plot, "--plot", binary=True) as stream:
-            draw_cycles(report, stream, Path(plot).suffix.lower()[1:])

@@ -104,9 +104,10 @@ def _all_cells(
 ) -> Cells:
     total = len(x.values) * len(y.values)
     d = len(setting.modes)
+    size = TASK_CELLS if backend is None else min(TASK_CELLS, max(512, total // 64))
     tasks = [
-        (setting, x.values, y.values, first, min(first + TASK_CELLS, total))
-        for first in range(0, total, TASK_CELLS)
+        (setting, x.values, y.values, first, min(first + size, total))
+        for first in range(0, total, size)
     ]
     cost = total * d * d * (1 if setting.decay == "equal" else 12)
     if backend is None and jobs is None and cost > WORTH_SPREADING:
@@ -117,7 +118,8 @@ def _all_cells(
 def _regions(cells: Cells) -> tuple[tuple[Region, ...], np.ndarray[tuple[int], np.dtype[np.int32]]]:
     """Return the regions by descending size, and the index of each cell's region."""
     counts = np.bincount(cells.index, minlength=len(cells.answers))
-    order = np.argsort(-counts, kind="stable")
+    first = np.unique(cells.index, return_index=True)[1]  # every answer occurs in some cell
+    order = np.lexsort((first, -counts))
     place = np.empty(order.size, dtype=np.int32)
     place[order] = np.arange(order.size)
     regions = tuple(

@@ -64,8 +64,9 @@ def _parallel(
     report: Progress,
 ) -> list[Result]:
     calls = [joblib.delayed(function)(*task) for task in tasks]
-    if backend in ("dask", "ray"):  # these do not yield results one by one
-        results: list[Result] = joblib.Parallel(n_jobs=jobs, backend=backend)(calls)
+    if backend in ("dask", "ray"):  # joblib registers these on demand; they give all at once
+        with joblib.parallel_config(backend=backend):
+            results: list[Result] = joblib.Parallel(n_jobs=jobs)(calls)
         report(len(tasks), len(tasks))
         return results
     results = []
