@@ -201,8 +201,8 @@ def _add_phase(commands: Any) -> None:
     grid.add_argument(
         "--decay",
         metavar="HOW",
-        default="equal",
-        help="decay of the predictor: equal, coupled (times predictor-lr) or fixed (equal)",
+        help="decay of the predictor: equal, coupled (times predictor-lr) or fixed (equal, or "
+        "fixed with --predictor-weight-decay)",
     )
     grid.add_argument("--surface", action="store_true", help="largest lr over ema, momentum, alpha")
     grid.add_argument(

@@ -426,9 +426,13 @@ class _Assembly:
         return self._radii[rate]
 
     def _map_sign(self, flow_sign: int, block_sign: int, k: int) -> int:
-        if flow_sign > 0:
+        # Equal decays: an eigenvalue beyond zero is a multiplier beyond one. Unequal ones: a complex
+        # pair of the flow need not be unstable for the map, whose own signs decide.
+        if flow_sign > 0 and self.model.kappa == 1:
             return 1
         worst = max(block_sign, self._fixed_sign(k))
+        if flow_sign > 0:
+            return worst
         return worst if worst > 0 else max(worst, flow_sign)
 
     def _fixed_sign(self, k: int) -> int:

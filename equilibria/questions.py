@@ -20,6 +20,7 @@ from equilibria.rationals import rational, to_float
 
 if TYPE_CHECKING:
     from equilibria.graph import LearningOrder
+    from equilibria.phase import PhaseDiagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def phase(
     *,
     x: str,
     y: str,
-    decay: str,
+    decay: str | None,
     surface: bool,
     backend: str | None,
     jobs: str | None,
@@ -76,26 +77,25 @@ def phase(
     progress: Callable[[int, int], None] | None = None,
 ) -> Answer:
     """Answer `phase`: which strata are stable where, and the boundaries between."""
-    from equilibria.phase import diagram_lines, parse_axis, phase_diagram
-    from equilibria.phase.figure import draw
+    from equilibria.phase import diagram_lines
+    from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells
 
     check_plot(outputs.plot)
-    model = build_model(options)
     if surface:
-        return _surface(model, outputs)
-    if decay not in ("equal", "coupled", "fixed"):
-        raise FormatError(f"--decay {decay}: expected equal, coupled or fixed")
-    diagram = phase_diagram(
-        model,
-        parse_axis(x, "--x"),
-        parse_axis(y, "--y"),
-        decay=decay,  # type: ignore[arg-type]
-        backend=backend,
-        jobs=None if jobs is None else whole(jobs, "--jobs", 1),
-        progress=progress,
+        return _surface(build_model(options), outputs)
+    wanted = PhaseOptions(x, y, decay=decay, backend=backend, jobs=jobs)
+    diagram = diagram_of(options, wanted, progress=progress)
+    write(outputs, diagram.to_json, lambda stream, form: draw_phase(diagram, stream, form))
+    return Answer(
+        tuple(diagram_lines(diagram)), diagram.to_json(), decided=not undecided_cells(diagram)
     )
-    write(outputs, diagram.to_json, lambda stream, form: draw(diagram, stream, form))
-    return Answer(tuple(diagram_lines(diagram)), diagram.to_json())
+
+
+def draw_phase(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
+    """Draw a phase diagram."""
+    from equilibria.phase.figure import draw
+
+    draw(diagram, stream, form)
 
 
 def _surface(model: Any, outputs: Outputs) -> Answer:

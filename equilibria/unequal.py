@@ -6,8 +6,9 @@ In units with alpha/kappa = 1 and w = p, and phi multiplying what comes from the
     dW_ij = eta P_ji - p_i p_j s_j P_ij + [ p_i (phi m_j - p_i s_j) - eta ] W_ij       (and i <-> j)
 
 and the diagonal block is the case i = j. The closed forms of kappa = 1 do not apply: pairs can lose
-stability by a Hopf bifurcation (T8.6). Verdicts come from exact Routh-Hurwitz tests, extents and
-steps from eigenvalues of the same small matrices in floating point.
+stability by a Hopf bifurcation (T8.6), and with EMA and momentum the map can be stable where the
+flow is not: heavy ball slows the target down to beta (1 - nu). Verdicts come from exact
+Routh-Hurwitz tests, extents and steps from eigenvalues of the same small matrices.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def _diagonal_row(model: Model, blocks: Blocks, i: int, kappa: Fraction, numbers
     flow, zeros = diagonal_sign(blocks.states[i], model, kappa, is_map=False)
     step, _ = diagonal_sign(blocks.states[i], model, kappa, is_map=True)
     abscissa, radius, largest = numbers.diagonal(blocks, i, zeros)
-    return zeros, flow, abscissa, max(step, 1 if flow > 0 else -1), radius, 1 / largest
+    return zeros, flow, abscissa, step, radius, 1 / largest
 
 
 def _from_rows(rows: list[Row]) -> KindTables:
@@ -236,7 +237,7 @@ def _pair_tables(model: Model, blocks: Blocks, kappa: Fraction, numbers: _Number
                 tables.zero[place] = zeros
                 tables.flow_sign[place] = flow
                 tables.flow_extent[place] = abscissa
-                tables.map_sign[place] = max(step, 1 if flow > 0 else -1)
+                tables.map_sign[place] = step
                 tables.map_extent[place] = radius
                 tables.inverse_step[place] = 1 / largest
     return tables

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 
@@ -28,7 +29,8 @@ class PhaseOptions:
 
     x: str
     y: str
-    coupled_decay: bool = False
+    decay: str | None = None
+    """equal, coupled or fixed; None: fixed where the model's options give the predictor's decay."""
     backend: str | None = None
     jobs: str | None = None
     plot: str | None = None
@@ -78,14 +80,17 @@ def undecided_cells(diagram: PhaseDiagram) -> int:
 
 
 def _decay(model_options: ModelOptions, options: PhaseOptions) -> Decay:
-    if options.coupled_decay:
-        if model_options.predictor_weight_decay is not None:
-            raise FormatError(
-                "--coupled-decay and --predictor-weight-decay: both define the predictor's decay, "
-                "give one of the two"
-            )
-        return "coupled"
-    return "equal" if model_options.predictor_weight_decay is None else "fixed"
+    given = model_options.predictor_weight_decay is not None
+    if options.decay is None:
+        return "fixed" if given else "equal"
+    if options.decay not in get_args(Decay):
+        raise FormatError(f"--decay {options.decay}: expected {', '.join(get_args(Decay))}")
+    if given and options.decay != "fixed":
+        raise FormatError(
+            f"--decay {options.decay} and --predictor-weight-decay: both define the predictor's "
+            "decay, give one of the two"
+        )
+    return cast(Decay, options.decay)
 
 
 def _check_conflicts(model_options: ModelOptions, names: set[str]) -> None:

@@ -123,7 +123,7 @@ class Setting:
         if self.decay == "equal" and self.model.eta_p != self.model.eta:
             raise FormatError(
                 f"--predictor-weight-decay {self.model.eta_p}: differs from the weight decay; "
-                "say whether it stays fixed or is coupled (decay='fixed' or 'coupled')"
+                "give --decay fixed to keep it where it is"
             )
         if self.decay == "fixed" and self.model.eta_p == 0:
             raise ScopeError("--predictor-weight-decay 0: phase needs a decay above 0")

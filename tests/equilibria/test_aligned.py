@@ -117,3 +117,23 @@ def test_blocks_with_unequal_decays_equal_the_dense_jacobian(model):
 @given(models(kappa=True, momentum=True))
 def test_blocks_with_unequal_decays_and_momentum_equal_the_dense_jacobian(model):
     check(model)
+
+
+def test_momentum_can_steady_what_the_flow_turns_over():
+    """EMA, unequal decays, heavy ball: the flow oscillates away, the map does not."""
+    model = Model(
+        procedure="ema",
+        ema="99/100",
+        momentum="9/10",
+        lr="1/20",
+        weight_decay="1/100",
+        predictor_lr="1/5",
+        predictor_weight_decay="1/500",
+        moments=Moments.isotropic(signal=[1, "1/2"], variance=1),
+    )
+    component = next(c for c in aligned_variety(model).components if c.id == "rank2:1+,2+")
+    assert component.flow.verdict is Verdict.UNSTABLE
+    assert component.map.verdict is Verdict.STABLE
+    assert dense.spectrum(component, model).real.max() > 1e-4
+    multipliers = np.abs(dense.spectrum(component, model, "map"))
+    assert np.sum(multipliers > 1 - 1e-9) == component.map.neutral

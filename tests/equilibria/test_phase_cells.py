@@ -363,7 +363,8 @@ def test_the_command_reads_its_options_and_writes_its_files(tmp_path):
         ({}, {"plot": "a.pdf"}, "--plot a.pdf: expected"),
         ({}, {"jobs": "two"}, "--jobs two"),
         ({}, {"backend": "mpi"}, "--backend mpi"),
-        ({"predictor_weight_decay": "1"}, {"coupled_decay": True}, "give one of the two"),
+        ({"predictor_weight_decay": "1"}, {"decay": "coupled"}, "give one of the two"),
+        ({}, {"decay": "none"}, "--decay none: expected equal, coupled, fixed"),
         ({"procedure": "contrastive"}, {"y": "ema=0:0.5"}, "no moving-average target"),
     ],
 )
