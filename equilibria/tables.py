@@ -8,6 +8,7 @@ Signs are -1 (inside), 0 (on the boundary), 1 (outside); steps are inf where no 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Signs = NDArray[np.int8]
+
+
+THREADED_SIZE = 250_000  # NumPy releases the interpreter on arrays of this size
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +90,13 @@ def _scalar_tables(
     step: Dynamics,
 ) -> KindTables:
     zero = signs == 0
+    extents = _for_both(lambda d: normal_extent(d, d.scalar(*terms), zero), flow, step, zero.size)
     return KindTables(
         zero=zero.astype(np.int8),
         flow_sign=np.where(zero, -1, signs).astype(np.int8),
-        flow_extent=normal_extent(flow, flow.scalar(*terms), zero),
+        flow_extent=extents[0],
         map_sign=map_sign,
-        map_extent=normal_extent(step, step.scalar(*terms), zero),
+        map_extent=extents[1],
         inverse_step=steps.inverse(steps.scalar_rate(*terms)),
     )
 
@@ -99,8 +104,8 @@ def _scalar_tables(
 def _pair_tables(blocks: Blocks, steps: _Steps, flow: Dynamics, step: Dynamics) -> KindTables:
     zero = blocks.pair_constant_signs == 0
     np.fill_diagonal(zero, val=False)
-    extents = []
-    for dynamics in (flow, step):
+
+    def extent_of(dynamics: Dynamics) -> Array:
         diagonal = dynamics.extent(polynomial_roots(dynamics.scalar(*blocks.diagonal_terms())))
         extent = blocks.pair_extent(dynamics, diagonal)
         for i, j in np.argwhere(zero):
@@ -108,7 +113,9 @@ def _pair_tables(blocks: Blocks, steps: _Steps, flow: Dynamics, step: Dynamics) 
             terms = (t.a[0, j], t.b[0, j], t.u[0, j], t.v[0, j])
             polynomial = dynamics.pair(*terms, blocks.eta_value)
             extent[i, j] = normal_extent(dynamics, polynomial[None], np.array([True]))[0]
-        extents.append(extent)
+        return extent
+
+    extents = _for_both(extent_of, flow, step, zero.size)
     return KindTables(
         zero=zero.astype(np.int8),
         flow_sign=_pair_flow_sign(blocks),
@@ -117,6 +124,16 @@ def _pair_tables(blocks: Blocks, steps: _Steps, flow: Dynamics, step: Dynamics) 
         map_extent=extents[1],
         inverse_step=steps.inverse(steps.pair_rate()),
     )
+
+
+def _for_both(
+    function: Callable[[Dynamics], Array], flow: Dynamics, step: Dynamics, size: int
+) -> list[Array]:
+    """Return the function's tables of flow and map; large ones at the same time on two cores."""
+    if size < THREADED_SIZE:
+        return [function(flow), function(step)]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(function, (flow, step)))
 
 
 def _no_pairs() -> KindTables:
