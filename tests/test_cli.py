@@ -43,6 +43,26 @@ def test_default_table_says_the_answer_first(capsys):
     assert max(len(line) for line in out.splitlines()) <= 100
 
 
+@pytest.mark.parametrize("width", [72, 80, 100, 140])
+def test_the_table_never_cuts_a_number(width):
+    """A narrow terminal folds names and drops a column; verdicts and numbers stay whole."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    import equilibria as eq
+    from equilibria.render.text import print_report
+
+    stream = StringIO()
+    model = eq.Model(procedure="ema", moments=eq.Moments.commuting(signal=[1, "3/4"]))
+    print_report(eq.analyze(model), Console(file=stream, width=width))
+    text = stream.getvalue()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for whole in ("-0.0419", "0.99579", "1.4398", "unstable", "certified"):
+        assert whole in text
+
+
 def test_json_has_the_schema_of_the_contract(capsys):
     data = report(capsys, "--ema", "0.99")
     assert data["schema"] == "noncollapse/equilibria/1"

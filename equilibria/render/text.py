@@ -38,6 +38,7 @@ GREEK = {
 }
 SHOWN_MODES = 6
 SHOWN_ROWS = 200
+WIDE = 92
 
 
 def plain(text: str) -> str:
@@ -70,7 +71,7 @@ def print_report(
         say()
     say(report.summary.text, "bold")
     say()
-    console.print(_table(report))
+    console.print(_table(report, console.width))
     hidden = len(report.components) - SHOWN_ROWS
     if hidden > 0:
         say(f"  ... {hidden} more rows in --json")
@@ -147,24 +148,28 @@ def equation_lines(report: Report) -> Iterable[str]:
         yield f"0 = {entry.text()}"
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, width: int) -> Table:
+    """Return the table of components; a narrow terminal gets fewer columns, never cut numbers."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  component", no_wrap=True, min_width=13)
-    table.add_column("collapse")
-    table.add_column("dim", justify="right")
-    table.add_column("flow")
-    table.add_column("abscissa", justify="right")
-    table.add_column("map")
-    table.add_column("radius", justify="right")
-    table.add_column("largest h", justify="right")
-    table.add_column("known")
+    wide = width >= WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0), header_style="dim")
+    table.add_column("  component", overflow="fold", min_width=13)
+    if wide:
+        table.add_column("collapse", no_wrap=True)
+    table.add_column("dim", justify="right", no_wrap=True)
+    table.add_column("flow", no_wrap=True)
+    table.add_column("abscissa", justify="right", no_wrap=True)
+    table.add_column("map", no_wrap=True)
+    table.add_column("radius", justify="right", no_wrap=True)
+    table.add_column("largest h" if wide else "max h", justify="right", no_wrap=True)
+    table.add_column("known", no_wrap=True)
     for component in report.components[:SHOWN_ROWS]:
-        table.add_row(
-            "  " + _shortened(component.id),
-            component.collapse or "-",
+        cells: list[str | Text] = ["  " + _shortened(component.id)]
+        if wide:
+            cells.append(component.collapse or "-")
+        cells += [
             str(component.dimension),
             Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
             format_number(component.flow.extent, "+.4f"),
@@ -172,7 +177,8 @@ def _table(report: Report) -> Table:
             format_number(component.map.extent, ".5f"),
             format_number(component.map.largest_step, ".5g"),
             known(component),
-        )
+        ]
+        table.add_row(*cells)
     return table
 
 
