@@ -6,6 +6,7 @@ returns a `Variety`; the sentence that heads the report is derived from it here.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -114,6 +115,10 @@ def _sentence(
         return f"Learning is stable; whether collapse is, is undecided: {tally}."
     if alive:
         return f"Learning is stable and collapse is not: {tally}."
+    open_ones = sum(1 for c in variety.components if c.map.verdict is Verdict.UNDECIDED)
+    if collapsed and open_ones:
+        are = "component is" if open_ones == 1 else "components are"
+        return f"Only full collapse is known to be stable; {open_ones} {are} undecided."
     if collapsed:
         return f"Only full collapse is stable{_why_collapse(model, variety)}."
     if any(c.flow.verdict is Verdict.STABLE for c in variety.components):
@@ -135,7 +140,11 @@ def _map_follows_flow(variety: Variety) -> bool:
 
 def _largest_step(components: Iterable[Component]) -> str:
     steps = [c.map.largest_step for c in components if c.map.largest_step is not None]
-    return f"{max(steps):.4g}" if steps else "the values in the table"
+    if not steps:
+        return "the values in the table"
+    # Rounded down: the number is advice, and one digit up would already be too large.
+    digits = 4 - math.floor(math.log10(max(steps)))
+    return f"{math.floor(max(steps) * 10**digits) / 10**digits:.5g}"
 
 
 def _why_collapse(model: Model, variety: Variety) -> str:
