@@ -63,6 +63,19 @@ CYCLES_EXAMPLES = f"""examples:
 """
 
 
+CHECK_EXAMPLES = f"""examples:
+  {PROGRAM} check                                           the built-in ledger
+  {PROGRAM} check my_claims.toml --junit claims.xml         your own, in your CI
+  {PROGRAM} check --list                                    what the ledger says
+  {PROGRAM} check --only tian-*                             some of it
+"""
+
+VERIFY_EXAMPLES = f"""examples:
+  {PROGRAM} equilibria --ema 0.99 --certificate ema.json    evidence for every verdict
+  {PROGRAM} verify ema.json                                 checked by code that shares nothing with it
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
@@ -85,6 +98,8 @@ def build_parser() -> Parser:
     _add_basin(commands)
     _add_graph(commands)
     _add_cycles(commands)
+    _add_check(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -280,6 +295,35 @@ def _add_cycles(commands: Any) -> None:
     _add_outputs(command)
 
 
+def _add_check(commands: Any) -> None:
+    command = _command(
+        commands,
+        "check",
+        "Decide executable claims: the built-in ledger, or files of your own.",
+        CHECK_EXAMPLES,
+    )
+    command.add_argument("files", metavar="FILE", nargs="*", help="claims files (TOML)")
+    command.add_argument("--list", action="store_true", help="show the claims, decide nothing")
+    command.add_argument("--only", metavar="PATTERN", help="claims whose id matches")
+    command.add_argument("--time-limit", metavar="S", default="60", help="seconds a claim (60)")
+    command.add_argument("--jobs", metavar="N", help="claims at a time (all cores)")
+    command.add_argument("--empirical", action="store_true", help="run training experiments too")
+    output = command.add_argument_group("output")
+    output.add_argument("--json", metavar="F", help="write JSON; `-` writes it to stdout alone")
+    output.add_argument("--junit", metavar="F", help="write JUnit XML")
+    output.add_argument("--markdown", metavar="F", help="write a Markdown summary")
+
+
+def _add_verify(commands: Any) -> None:
+    command = _command(
+        commands,
+        "verify",
+        "Re-check a certificate with code that shares nothing with what made it.",
+        VERIFY_EXAMPLES,
+    )
+    command.add_argument("file", metavar="FILE", help="a certificate (JSON)")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -400,6 +444,7 @@ def moments_command(options: argparse.Namespace) -> int:
 
 def phase_command(options: argparse.Namespace) -> int:
     """Handle `phase`."""
+    from equilibria.progress import progress_bar
     from equilibria.questions import phase
 
     answer = phase(
@@ -411,6 +456,7 @@ def phase_command(options: argparse.Namespace) -> int:
         backend=options.backend,
         jobs=options.jobs,
         outputs=_outputs(options),
+        progress=progress_bar(),
     )
     return _print_answer(answer, options)
 
@@ -436,6 +482,7 @@ def basin_command(options: argparse.Namespace) -> int:
 
 def graph_command(options: argparse.Namespace) -> int:
     """Handle `graph`."""
+    from equilibria.progress import progress_bar
     from equilibria.questions import graph
 
     answer = graph(
@@ -448,6 +495,7 @@ def graph_command(options: argparse.Namespace) -> int:
         seed=options.seed,
         every=options.every,
         outputs=_outputs(options),
+        progress=progress_bar(),
     )
     return _print_answer(answer, options)
 
@@ -466,6 +514,46 @@ def cycles_command(options: argparse.Namespace) -> int:
         outputs=_outputs(options),
     )
     return _print_answer(answer, options)
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """Handle `check`."""
+    from equilibria.claims.command import check_command as check
+
+    answer = check(
+        options.files,
+        listing=options.list,
+        only=options.only,
+        time_limit=options.time_limit,
+        jobs=options.jobs,
+        experiments="empirical.experiments:EXPERIMENTS" if options.empirical else None,
+        junit_path=options.junit,
+        markdown_path=options.markdown,
+        json_path=options.json,
+        progress=_claim_done if sys.stderr.isatty() else None,
+    )
+    if options.json == "-":
+        from equilibria.questions import as_json
+
+        sys.stdout.write(as_json(answer.data))
+    else:
+        print("\n".join(answer.lines))
+    return answer.code
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    """Handle `verify`."""
+    from equilibria.verify import verify_file
+
+    verification = verify_file(options.file)
+    print(verification.text)
+    return DONE if verification.holds else FAILED
+
+
+def _claim_done(done: int, total: int, outcome: Any) -> None:
+    end = "\n" if done == total else ""
+    text = f"\r{done} of {total} claims, {outcome.claim.id}"[:79]
+    print(f"{text:79}", end=end, file=sys.stderr, flush=True)
 
 
 def _outputs(options: argparse.Namespace) -> Any:
@@ -495,6 +583,8 @@ HANDLERS = {
     "basin": basin_command,
     "graph": graph_command,
     "cycles": cycles_command,
+    "check": check_command,
+    "verify": verify_command,
 }
 
 

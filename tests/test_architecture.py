@@ -22,7 +22,7 @@ LAYERS = [
     {"aligned", "zero_decay", "joint", "contrastive", "direct", "general", "gradient"},
     {"report", "analysis", "userreport"},
     {"render"},
-    {"options", "citations", "front"},
+    {"options", "citations", "front", "claims"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Built on the end of the chain of the analysis, called back by the report on demand.

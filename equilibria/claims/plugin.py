@@ -1,0 +1,93 @@
+"""pytest plugin: every `claims.toml` becomes tests, one id for each claim.
+
+Installed as the entry point `pytest11: noncollapse`. Options: `--claims-time-limit`, and
+`--claims-empirical` to run the training experiments as well. A claim that comes out otherwise
+fails; one that could not be decided fails too, and says so; one that needs training is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from equilibria.claims.claim import Claim, Outcome
+
+EXPERIMENTS = "empirical.experiments:EXPERIMENTS"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's options."""
+    group = parser.getgroup("noncollapse", "executable claims about learning dynamics")
+    group.addoption(
+        "--claims-time-limit", default=60, type=int, metavar="S", help="seconds a claim (60)"
+    )
+    group.addoption(
+        "--claims-empirical", action="store_true", help="run claims that need training as well"
+    )
+
+
+def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Collector | None:
+    """Collect files named claims.toml or *.claims.toml."""
+    name = file_path.name
+    if name == "claims.toml" or name.endswith(".claims.toml"):
+        collector: pytest.Collector = ClaimsFile.from_parent(parent, path=file_path)
+        return collector
+    return None
+
+
+class ClaimsFile(pytest.File):
+    """A claims file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield one test for each claim."""
+        from equilibria.claims.reader import read_claims
+
+        for claim in read_claims([self.path]):
+            yield ClaimTest.from_parent(self, name=claim.id, claim=claim)
+
+
+class ClaimTest(pytest.Item):
+    """One claim as a test."""
+
+    def __init__(self, *, claim: Claim, **options: Any) -> None:
+        super().__init__(**options)
+        self.claim = claim
+
+    def runtest(self) -> None:
+        """Decide the claim in a process of its own, within the time limit."""
+        from equilibria.claims.workers import run_claims
+
+        (outcome,) = run_claims(
+            [self.claim],
+            time_limit=self.config.getoption("--claims-time-limit"),
+            experiments=EXPERIMENTS if self.config.getoption("--claims-empirical") else None,
+        )
+        self.user_properties += [("verdict", outcome.verdict), ("how", outcome.how)]
+        if outcome.verdict == "not run":
+            pytest.skip("needs training runs: --claims-empirical")
+        if not outcome.expected:
+            raise ClaimFailed(outcome)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:
+        """Show the point that breaks the claim rather than a traceback."""
+        from equilibria.claims.text import explanation
+
+        if isinstance(excinfo.value, ClaimFailed):
+            return "\n".join(explanation(excinfo.value.outcome))
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return where the claim stands."""
+        return self.path, self.claim.line - 1, f"claim {self.claim.id}"
+
+
+class ClaimFailed(Exception):
+    """A claim that came out otherwise, or could not be decided."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.verdict)
+        self.outcome = outcome

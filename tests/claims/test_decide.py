@@ -1,0 +1,191 @@
+"""How a claim comes out: grades, refutations with their point, controls, samples, and time limits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from equilibria.claims import Claim, decide, read_claims, run_claims
+from equilibria.claims.text import check_json, exit_code, explanation, junit, markdown
+from equilibria.errors import FormatError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def claim(**changes: object) -> Claim:
+    base = {"id": "c", "says": "It learns.", "source": "here", "holds": {"stable": ["rank1:1+"]}}
+    return Claim(**{**base, **changes})  # type: ignore[arg-type]
+
+
+def test_a_refutation_names_the_model_and_what_was_found() -> None:
+    outcome = decide(claim(over={"weight-decay": ("1/100", "1/20", "1/4")}))
+    assert outcome.verdict == "refuted"
+    assert outcome.decisive is not None
+    assert outcome.decisive.at == "weight-decay = 1/4"
+    assert "no component rank1:1+" in outcome.decisive.found
+    assert not outcome.expected
+    assert outcome.status == "fails"
+
+
+def test_a_refutation_can_be_what_is_expected() -> None:
+    outcome = decide(claim(model={"weight-decay": "1/4"}, expect="refuted"))
+    assert outcome.expected
+
+
+def test_a_control_that_is_not_turned_over_fails_the_claim() -> None:
+    outcome = decide(claim(control={"weight-decay": "1/100"}))
+    assert outcome.verdict == "certified"
+    assert outcome.control is False
+    assert outcome.status == "fails"
+    assert "was not turned over" in "\n".join(explanation(outcome))
+
+
+def test_the_control_of_a_refuted_claim_must_hold() -> None:
+    broken = {"model": {"weight-decay": "1/4"}, "expect": "refuted"}
+    assert decide(claim(**broken, control={"weight-decay": "1/100"})).expected
+    assert not decide(claim(**broken, control={"weight-decay": "1/3"})).expected
+
+
+def test_a_random_sample_is_never_a_proof() -> None:
+    sample = {"models": 10, "seed": 3}
+    outcome = decide(claim(holds={"collapse-stable": True}, sample=sample))
+    assert outcome.verdict == "numeric"
+    refuted = decide(claim(holds={"all-stable": True}, sample=sample))
+    assert refuted.verdict == "refuted"
+    assert refuted.decisive is not None
+    assert "Sigma = diag" in refuted.decisive.at
+
+
+def test_the_same_sample_is_the_same_everywhere() -> None:
+    sample = {"models": 5, "seed": 8, "signal": "signed"}
+    first, second = (
+        decide(claim(holds={"all-stable": True}, sample=sample)).decisive for _ in range(2)
+    )
+    assert first == second
+
+
+def test_what_cannot_be_decided_is_undecided_and_exits_3() -> None:
+    fold = claim(model={"weight-decay": "1/5"}, holds={"stable-exactly": ["rank0"]})
+    outcome = decide(fold)  # m^2 = 4 eta s: the two roots of mode 1 meet
+    assert outcome.verdict == "undecided"
+    assert exit_code([outcome]) == 3
+    assert exit_code([outcome, decide(claim(model={"weight-decay": "1/4"}))]) == 1
+
+
+def test_an_empirical_claim_is_not_run_and_never_passed() -> None:
+    outcome = decide(claim(holds={"experiment": "anything"}))
+    assert outcome.verdict == "not run"
+    assert not outcome.expected
+    assert exit_code([outcome]) == 3
+    assert exit_code([outcome, decide(claim())]) == 0
+
+
+def test_workers_keep_the_order_and_the_time_limit(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    slow = '{init = "kaiming", runs = 1000000, collapse-at-most = "1/2"}'
+    path.write_text(
+        "".join(
+            f'[[claim]]\nid = "{name}"\nsays = "x."\nmodel = {{weight-decay = "1/1000"}}\n{holds}\n'
+            for name, holds in (
+                ("slow", f"holds.from-init = {slow}"),
+                ("quick", "holds.collapse-stable = true"),
+                ("wrong", "holds.collapse-stable = false"),
+            )
+        ),
+        encoding="utf-8",
+    )
+    outcomes = run_claims(read_claims([path]), jobs=2, time_limit=2)
+    assert [outcome.claim.id for outcome in outcomes] == ["slow", "quick", "wrong"]
+    assert [outcome.verdict for outcome in outcomes] == ["undecided", "proved", "refuted"]
+    assert "stopped after 2 s" in outcomes[0].findings[0].found
+
+
+def test_a_claim_that_makes_no_sense_stops_everything(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text('[[claim]]\nid = "a"\nsays = "x."\nholds.fate = {point = 1}', encoding="utf-8")
+    with pytest.raises(FormatError, match="claim a"):
+        run_claims(read_claims([path]))
+
+
+def test_junit_tells_failures_errors_and_skips_apart() -> None:
+    outcomes = [
+        decide(claim(id="good")),
+        decide(claim(id="bad", model={"weight-decay": "1/4"})),
+        decide(claim(id="open", model={"weight-decay": "1/5"}, holds={"only-collapse": True})),
+        decide(claim(id="later", holds={"experiment": "x"})),
+    ]
+    suite = ElementTree.fromstring(junit(outcomes).split("\n", 1)[1])[0]
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "4",
+        "failures": "1",
+        "errors": "1",
+        "skipped": "1",
+    }
+    tags = [[node.tag for node in case] for case in suite]
+    assert [row[-1] for row in tags] == ["properties", "failure", "error", "skipped"]
+    text = markdown(outcomes, "title")
+    assert "| **✗** | `bad` |" in text
+    assert "| ? | `open` |" in text
+    data = check_json(outcomes)
+    assert [row["status"] for row in data["claims"]] == [
+        "as expected",
+        "fails",
+        "undecided",
+        "not run",
+    ]
+
+
+def run_cli(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "cli.py", "check", *words], capture_output=True, text=True, cwd=ROOT
+    )
+
+
+def test_check_on_the_command_line(tmp_path: Path) -> None:
+    done = run_cli("examples/claims.toml", "--only", "my-rates", "--junit", str(tmp_path / "j.xml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 as expected" in done.stdout
+    assert ElementTree.parse(tmp_path / "j.xml").getroot()[0].get("failures") == "0"
+    failing = tmp_path / "mine.toml"
+    failing.write_text(
+        '[[claim]]\nid = "mine"\nsays = "It learns."\nmodel.weight-decay = "1/2"\n'
+        'holds.stable = ["rank1:1+"]',
+        encoding="utf-8",
+    )
+    done = run_cli(str(failing))
+    assert done.returncode == 1
+    assert "FAILS" in done.stdout
+    assert "needed    rank1:1+ is stable" in done.stdout
+    done = run_cli(str(tmp_path / "none.toml"), "--json", str(tmp_path / "never.json"))
+    assert done.returncode == 2
+    assert not (tmp_path / "never.json").exists()
+    assert run_cli("--only", "no-such").returncode == 2
+    assert run_cli("--list").returncode == 0
+
+
+def test_pytest_collects_claims_files(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(
+        '[[claim]]\nid = "good"\nsays = "x."\nholds.collapse-stable = true\n'
+        '[[claim]]\nid = "bad"\nsays = "x."\nholds.collapse-stable = false\n'
+        '[[claim]]\nid = "later"\nsays = "x."\nholds.experiment = "linear"\n',
+        encoding="utf-8",
+    )
+    # The plugin may be installed as an entry point or not; either way it is loaded once.
+    command = [sys.executable, "-m", "pytest", "-p", "equilibria.claims.plugin", "-q", "-rA"]
+    done = subprocess.run(
+        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(ROOT),
+        },
+    )
+    assert "1 failed, 1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    assert "claims.toml::good" in done.stdout
