@@ -70,6 +70,24 @@ CHECK_EXAMPLES = f"""examples:
   {PROGRAM} check --only tian-*                             some of it
 """
 
+SIMULATE_EXAMPLES = f"""examples:
+  {PROGRAM} simulate --ema 0.99 --runs 1000 --out runs/ema   where do 1000 random starts end?
+  {PROGRAM} simulate --batch-size 128 --lr 0.02 --steps 20000
+  {PROGRAM} simulate --resume runs/ema                      go on after a crash
+"""
+
+TRAIN_EXAMPLES = f"""examples:
+  {PROGRAM} train                                           SimSiam on digits, half a minute on a CPU
+  {PROGRAM} train --no-stop-gradient                        the same without it: collapse
+  {PROGRAM} train --method byol --ema 0.99 --dataset images.npz --backbone resnet8
+  {PROGRAM} train --resume runs/mine
+"""
+
+OVERLAY_EXAMPLES = f"""examples:
+  {PROGRAM} overlay runs/ema                                the run against the predicted stable set
+  {PROGRAM} overlay runs/*                                  many at once
+"""
+
 VERIFY_EXAMPLES = f"""examples:
   {PROGRAM} equilibria --ema 0.99 --certificate ema.json    evidence for every verdict
   {PROGRAM} verify ema.json                                 checked by code that shares nothing with it
@@ -98,6 +116,9 @@ def build_parser() -> Parser:
     _add_basin(commands)
     _add_graph(commands)
     _add_cycles(commands)
+    _add_simulate(commands)
+    _add_train(commands)
+    _add_overlay(commands)
     _add_check(commands)
     _add_verify(commands)
     return parser
@@ -137,6 +158,9 @@ def _add_equilibria(commands: Any) -> None:
     output.add_argument("--json", metavar="F", help="write JSON; `-` writes it to stdout alone")
     output.add_argument("--latex", metavar="F", help="write a LaTeX fragment")
     output.add_argument("--plot", metavar="F", help="write a figure, .png or .svg")
+    output.add_argument(
+        "--certificate", metavar="F", help="write evidence that `verify` re-checks (JSON)"
+    )
     output.add_argument("--cite", action="store_true", help="print BibTeX of what was used")
     output.add_argument("--ascii", action="store_true", help="write eta instead of its letter")
 
@@ -295,6 +319,68 @@ def _add_cycles(commands: Any) -> None:
     _add_outputs(command)
 
 
+def _add_simulate(commands: Any) -> None:
+    command = _command(
+        commands,
+        "simulate",
+        "Train many linear models at once and say which component each one reaches.",
+        SIMULATE_EXAMPLES,
+    )
+    add_model_options(command)
+    runs = command.add_argument_group("runs")
+    for name, letter, text in (
+        ("--runs", "N", "how many (256)"),
+        ("--steps", "K", "at most (until settled; 10000 with mini-batches)"),
+        ("--init", "NAME", "kaiming, normal, orthogonal or a file with W and P (kaiming)"),
+        ("--scale", "S", "factor of the initial W and P (1)"),
+        ("--batch-size", "B", "pairs a step; 0 is full batch, on the moments (0)"),
+        ("--data", "F.npz", "views x and y (N, d) for mini-batches, instead of Gaussian ones"),
+        ("--seed", "SEED", "of starts and batches (0)"),
+        ("--device", "NAME", "auto, cpu or cuda (auto)"),
+        ("--dtype", "NAME", "float64 or float32 (float64)"),
+        ("--log-every", "K", "steps between snapshots (spaced like a logarithm)"),
+        ("--out", "DIR", "run folder (runs/<timestamp>-<name>)"),
+        ("--name", "NAME", "of the run folder (the procedure)"),
+        ("--resume", "RUN", "go on with a run that was interrupted"),
+    ):
+        runs.add_argument(name, metavar=letter, help=text)
+    command.add_argument("--json", metavar="F", help="write JSON; `-` writes it to stdout alone")
+
+
+def _add_train(commands: Any) -> None:
+    command = _command(
+        commands,
+        "train",
+        "Train a network by any of the procedures, and watch whether it collapses.",
+        TRAIN_EXAMPLES,
+    )
+    from empirical.networks.options import OPTIONS
+
+    groups: dict[str, Any] = {}
+    for option in OPTIONS:
+        if option.group not in groups:
+            groups[option.group] = command.add_argument_group(option.group)
+        text = f"{option.help} ({option.default})" if option.default else option.help
+        if option.kind == "flag":
+            groups[option.group].add_argument(
+                option.name, action=argparse.BooleanOptionalAction, help=text
+            )
+        else:
+            groups[option.group].add_argument(option.name, metavar=option.metavar, help=text)
+    command.add_argument("--json", metavar="F", help="write JSON; `-` writes it to stdout alone")
+
+
+def _add_overlay(commands: Any) -> None:
+    command = _command(
+        commands,
+        "overlay",
+        "Lay runs over the predicted stable set: distance, stratum reached, contraction.",
+        OVERLAY_EXAMPLES,
+    )
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
+    command.add_argument("--json", metavar="F", help="write all of them; `-` for stdout alone")
+
+
 def _add_check(commands: Any) -> None:
     command = _command(
         commands,
@@ -407,7 +493,13 @@ def _emit(report: Any, options: argparse.Namespace) -> int:
     """Write what was asked for, the files first, then the table."""
     from equilibria.front import print_citations, write_outputs
 
-    write_outputs(report, json_path=options.json, latex=options.latex, plot=options.plot)
+    write_outputs(
+        report,
+        json_path=options.json,
+        latex=options.latex,
+        plot=options.plot,
+        certificate=options.certificate,
+    )
     if options.json == "-":
         from equilibria.front import json_text
 
@@ -516,6 +608,41 @@ def cycles_command(options: argparse.Namespace) -> int:
     return _print_answer(answer, options)
 
 
+def simulate_command(options: argparse.Namespace) -> int:
+    """Handle `simulate`."""
+    from empirical.commands import simulate_command as simulate
+
+    names = ("runs", "steps", "init", "scale", "batch_size", "data", "seed", "device", "dtype")
+    names += ("log_every", "out", "name", "resume")
+    answer = simulate(model_options(options), **{name: getattr(options, name) for name in names})
+    return _finish(answer, options)
+
+
+def train_command(options: argparse.Namespace) -> int:
+    """Handle `train`."""
+    from empirical.networks.command import train_command as train
+    from empirical.networks.options import OPTIONS
+
+    return _finish(train(**{o.field: getattr(options, o.field) for o in OPTIONS}), options)
+
+
+def overlay_command(options: argparse.Namespace) -> int:
+    """Handle `overlay`."""
+    from empirical.overlay.command import overlay_command as overlay
+
+    return _finish(overlay(options.runs), options)
+
+
+def _finish(answer: Any, options: argparse.Namespace) -> int:
+    """Write the JSON file if one was asked for, print, and return the exit code."""
+    if options.json is not None and options.json != "-":
+        from equilibria.files import write_text
+        from equilibria.questions import as_json
+
+        write_text(options.json, as_json(answer.data), "--json")
+    return _print_answer(answer, options)
+
+
 def check_command(options: argparse.Namespace) -> int:
     """Handle `check`."""
     from equilibria.claims.command import check_command as check
@@ -546,7 +673,7 @@ def verify_command(options: argparse.Namespace) -> int:
     from equilibria.verify import verify_file
 
     verification = verify_file(options.file)
-    print(verification.text)
+    print(verification.line)
     return DONE if verification.holds else FAILED
 
 
@@ -571,8 +698,9 @@ def _print_answer(answer: Any, options: argparse.Namespace) -> int:
     else:
         from equilibria.render.text import plain
 
+        ascii_only = getattr(options, "ascii", False)
         for line in answer.lines:
-            print(plain(line) if options.ascii else line)
+            print(plain(line) if ascii_only else line)
     return DONE if answer.decided else UNDECIDED
 
 
@@ -583,6 +711,9 @@ HANDLERS = {
     "basin": basin_command,
     "graph": graph_command,
     "cycles": cycles_command,
+    "simulate": simulate_command,
+    "train": train_command,
+    "overlay": overlay_command,
     "check": check_command,
     "verify": verify_command,
 }

@@ -101,7 +101,12 @@ def json_text(report: Report | SystemReport) -> str:
 
 
 def write_outputs(
-    report: Report | SystemReport, *, json_path: str | None, latex: str | None, plot: str | None
+    report: Report | SystemReport,
+    *,
+    json_path: str | None,
+    latex: str | None,
+    plot: str | None,
+    certificate: str | None = None,
 ) -> None:
     """Write the files asked for; each is complete or not there."""
     if plot is not None and Path(plot).suffix.lower() not in FIGURE_SUFFIXES:
@@ -109,8 +114,16 @@ def write_outputs(
     if not isinstance(report, Report) and (latex is not None or plot is not None):
         option = "--latex" if latex is not None else "--plot"
         raise FormatError(f"{option}: not available for a system file; use --json or --equations")
+    if certificate is not None and not isinstance(report, Report):
+        raise FormatError(
+            "--certificate: not available for a system file, only built-in procedures"
+        )
     if json_path is not None and json_path != "-":
         write_text(json_path, json_text(report), "--json")
+    if certificate is not None and isinstance(report, Report):
+        from equilibria.certificates import write_certificate
+
+        write_certificate(certificate, report)
     if latex is not None and isinstance(report, Report):
         from equilibria.render.latex import report_latex
 

@@ -37,6 +37,7 @@ SEARCH_STARTS = 600
 STEP_SIZE_UNKNOWNS = 100
 DENSE_UNKNOWNS = 2000
 EXCHANGES = 4
+SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def general_variety(
         )
         for index, item in enumerate(same):
             tell(f"stability, rank {rank}")
-            components.append(solver.component(item, f"rank{rank}:{_letters(index)}"))
+            components.append(solver.component(item, f"rank{rank}:{letters(index)}"))
     components.sort(key=_order)
     complete, why = solver.standing(found)
     stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE)
@@ -86,7 +87,7 @@ def _order(component: Component) -> tuple[bool, int, float, str]:
     return (not stable, -(component.rank or 0), component.flow.extent or 0.0, component.id)
 
 
-def _letters(index: int) -> str:
+def letters(index: int) -> str:
     """Return a, b, ..., z, aa, ab, ..."""
     text = ""
     index += 1
@@ -143,9 +144,23 @@ class _Solver:
         self.search = nc.multistart(
             self.sigma, self.m, self.model.n, self.eta, 0, starts=SEARCH_STARTS
         )
+        met: list[CoreEquilibrium] = []
         for rank in self.search.ranks:
             if rank.rank > 1:
+                met += rank.equilibria
                 yield from (Found(core, "") for core in rank.equilibria)
+        # Ill-conditioned moments hide the branches that attract from random starts (E6).
+        for item in (*self._largest(), *self._continued(tell)):
+            if not any(_same(item.core, other) for other in met):
+                met.append(item.core)
+                yield item
+
+    def _largest(self) -> Iterator[Found]:
+        """Yield the largest equilibrium of full rank (T6.7)."""
+        if self.model.n >= self.model.d:
+            core = nc.maximal_full_rank(self.sigma, self.m, self.eta).equilibrium
+            if core is not None:
+                yield Found(core, "the largest of full rank (T6.7)")
 
     def _continued(self, tell: Progress) -> Iterator[Found]:
         """Yield the branches of the leading correlations, and of single exchanges at the top rank.
@@ -290,6 +305,14 @@ class _Solver:
         )
 
 
+def _same(one: CoreEquilibrium, two: CoreEquilibrium) -> bool:
+    """Whether two equilibria lie on one orbit of O(n)."""
+    if one.rank != two.rank:
+        return False
+    marks = [np.concatenate([e.gram, e.W.T @ e.P @ e.W]) for e in (one, two)]
+    return bool(np.linalg.norm(marks[0] - marks[1]) <= SAME * np.linalg.norm(marks[1]))
+
+
 def _exchanges(rank: int, available: int) -> Iterator[tuple[int, int]]:
     """Yield (member to drop, outsider to add), nearest first."""
     pairs = [(out, into) for out in range(rank) for into in range(rank, available)]
@@ -366,11 +389,11 @@ def _balanced_components(model: Model, max_components: int) -> Variety:
     beta = to_float(model.flow_rate) if model.procedure == "ema" else None
     found = nc.components(sigma, m, model.n, beta=beta, subsets=subsets[:max_components])
     components = []
-    letters: dict[int, int] = {}
+    seen: dict[int, int] = {}
     for item in found:
         rank = len(item.J)
-        index = letters[rank] = letters.get(rank, -1) + 1
-        components.append(_balanced_component(model, item, f"rank{rank}:{_letters(index)}"))
+        index = seen[rank] = seen.get(rank, -1) + 1
+        components.append(_balanced_component(model, item, f"rank{rank}:{letters(index)}"))
     components.sort(key=_order)
     return Variety(
         tuple(components),

@@ -9,12 +9,9 @@ from __future__ import annotations
 import math
 import os
 import re
-import tokenize
-import warnings
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -22,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equilibria.errors import FormatError
+from equilibria.untrusted import printable, readable
 
 Images = NDArray[Any]
 
@@ -50,7 +48,7 @@ def load_images(spec: str) -> Images:
         raise FormatError(f"{name}: no such file; expected FILE.npz, FILE.npz:KEY or FILE.npy")
     if not os.path.isfile(path):
         raise FormatError(f"{name}: not a file; expected FILE.npz, FILE.npz:KEY or FILE.npy")
-    with _readable(name):
+    with readable(name):
         with open(path, "rb") as stream:
             magic = stream.read(6)
         if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -74,46 +72,6 @@ def _split_spec(spec: str) -> tuple[str, str | None]:
         return spec, None
     end = next((end for end in reversed(ends) if os.path.isfile(spec[:end])), ends[-1])
     return spec[:end], spec[end + 1 :]
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Turn whatever the standard library and numpy raise on a damaged file into one line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # headers of Python 2 and odd escapes only warn
-            yield
-    except OSError as error:
-        raise FormatError(f"{name}: cannot be read ({reason(error)})") from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        RuntimeError,  # encrypted members; RecursionError in a header
-        SyntaxError,
-        TypeError,
-        tokenize.TokenError,  # numpy tokenises headers that it cannot parse
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise FormatError(f"{name}: damaged, or not what it says ({reason(error)})") from error
-
-
-def reason(error: BaseException) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable((text.strip() or type(error).__name__).splitlines()[0])
-
-
-def printable(text: str) -> str:
-    """Return `text` fit for one line of a message: no control characters, at most 160 long."""
-    clean = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in text
-    )
-    return clean if len(clean) <= 160 else clean[:77] + "..." + clean[-80:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +140,7 @@ def _load_member(path: str, key: str | None) -> tuple[str, Images]:
             raise FormatError(f"{printable(path)}: no array `{printable(key)}`; it holds {held}")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FormatError(f"{where}: compressed in a way that numpy does not write")
-        with _readable(where):
+        with readable(where):
             with archive.open(info) as stream:
                 header = _read_header(stream)
             refuse(where, header.problem() or _size_problem(header, info.file_size))
@@ -238,7 +196,7 @@ def _default_key(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _holds_images(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    with suppress(FormatError), _readable(info.filename), archive.open(info) as stream:
+    with suppress(FormatError), readable(info.filename), archive.open(info) as stream:
         return _read_header(stream).problem() is None
     return False
 

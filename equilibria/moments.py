@@ -8,9 +8,6 @@ are diagonalised in floating point when they commute.
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.rationals import Number, rational, to_float
+from equilibria.untrusted import read_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,21 +32,8 @@ COMMUTATOR_TOLERANCE = 1e-12
 EXACT_DENSE_LIMIT = 8
 MAX_DIMENSION = 8192
 
+
 # What zipfile and NumPy raise on damaged or hostile files.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    TypeError,
-    MemoryError,
-    NotImplementedError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
 @dataclass(frozen=True, eq=False)
 class Moments:
     """Second moments of the data; use `commuting`, `isotropic`, `dense` or `load` to make one.
@@ -160,25 +145,12 @@ class Moments:
 
         Nothing in the file is unpickled. Raises `FormatError` when it is not such a file.
         """
-        import numpy as np
-
-        path = Path(path)
-        if not path.is_file():
-            raise FormatError(f"--moments {path}: no such file")
-        try:
-            _check_archive(path)
-            with np.load(path, allow_pickle=False) as archive:
-                missing = [name for name in ("Sigma", "M") if name not in archive.files]
-                if missing:
-                    found = ", ".join(archive.files[:8]) or "nothing"
-                    raise FormatError(f"{path}: no array `{missing[0]}`; it holds {found}")
-                sigma, m = archive["Sigma"], archive["M"]
-        except _UNREADABLE as error:
-            raise FormatError(
-                f"{path}: not a NumPy .npz file of plain arrays ({_first_line(error)})"
-            ) from error
+        largest = 2 * (8 * MAX_DIMENSION**2 + 4096)
+        found = read_arrays(path, ("Sigma", "M"), option="--moments", largest=largest)
         return cls._from_arrays(
-            _float_array(sigma, str(path), "Sigma"), _float_array(m, str(path), "M"), str(path)
+            _float_array(found["Sigma"], str(path), "Sigma"),
+            _float_array(found["M"], str(path), "M"),
+            str(path),
         )
 
     @property
@@ -387,21 +359,3 @@ def _dyadic(values: Any) -> tuple[Fraction, ...]:
 
 def _matrix_of(array: Array) -> Matrix:
     return tuple(_dyadic(row) for row in array)
-
-
-def _check_archive(path: Path) -> None:
-    """Refuse archives whose declared sizes would fill the memory before anything is read."""
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if (
-                info.filename in ("Sigma.npy", "M.npy")
-                and info.file_size > 8 * MAX_DIMENSION**2 + 4096
-            ):
-                raise FormatError(
-                    f"{path}: {info.filename[:-4]} declares {info.file_size} bytes; "
-                    f"moments up to d = {MAX_DIMENSION} are accepted"
-                )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -21,6 +21,7 @@ from equilibria.rationals import rational, to_float
 if TYPE_CHECKING:
     from equilibria.graph import LearningOrder
     from equilibria.phase import PhaseDiagram
+    from equilibria.phase.general import GeneralDiagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Outputs:
 
 
 Draw = Callable[[IO[bytes], str], None]
+Progress = Callable[[int, int], None]
 
 
 def write(outputs: Outputs, data: Callable[[], dict[str, Any]], draw: Draw | None) -> None:
@@ -74,11 +76,12 @@ def phase(
     backend: str | None,
     jobs: str | None,
     outputs: Outputs,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Answer:
     """Answer `phase`: which strata are stable where, and the boundaries between."""
-    from equilibria.phase import diagram_lines
+    from equilibria.phase import PhaseDiagram, diagram_lines
     from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells
+    from equilibria.phase.general_text import general_lines
 
     check_plot(outputs.plot)
     if surface:
@@ -86,16 +89,20 @@ def phase(
     wanted = PhaseOptions(x, y, decay=decay, backend=backend, jobs=jobs)
     diagram = diagram_of(options, wanted, progress=progress)
     write(outputs, diagram.to_json, lambda stream, form: draw_phase(diagram, stream, form))
-    return Answer(
-        tuple(diagram_lines(diagram)), diagram.to_json(), decided=not undecided_cells(diagram)
-    )
+    lines = diagram_lines(diagram) if isinstance(diagram, PhaseDiagram) else general_lines(diagram)
+    return Answer(tuple(lines), diagram.to_json(), decided=not undecided_cells(diagram))
 
 
-def draw_phase(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
+def draw_phase(diagram: PhaseDiagram | GeneralDiagram, stream: IO[bytes], form: str) -> None:
     """Draw a phase diagram."""
+    from equilibria.phase import PhaseDiagram
     from equilibria.phase.figure import draw
+    from equilibria.phase.general_text import draw_general
 
-    draw(diagram, stream, form)
+    if isinstance(diagram, PhaseDiagram):
+        draw(diagram, stream, form)
+    else:
+        draw_general(diagram, stream, form)
 
 
 def _surface(model: Any, outputs: Outputs) -> Answer:
@@ -156,6 +163,7 @@ def graph(
     seed: str | None,
     every: bool,
     outputs: Outputs,
+    progress: Progress | None = None,
 ) -> Answer:
     """Answer `graph`: strata, the orbits between them, and the order in which modes are learned."""
     from equilibria.graph import (
@@ -187,6 +195,7 @@ def graph(
         max_components=whole(max_components, "--max-components", 1),
         seed=number,
         order=learned,
+        progress=progress,
     )
     write(outputs, lambda: graph_json(found), lambda stream, form: draw_graph(found, stream, form))
     if outputs.graphml is not None:

@@ -43,7 +43,7 @@ def rational(value: Number, name: str = "value") -> Fraction:
 
 def _from_text(value: str, name: str) -> Fraction:
     text = value.strip()
-    shown = text if len(text) <= 40 else text[:37] + "..."
+    shown = _shown(text)
     if len(text) > MAX_CHARACTERS:
         raise FormatError(f"{name} {shown}: more than {MAX_CHARACTERS} characters in one number")
     numerator, slash, denominator = text.partition("/")
@@ -54,6 +54,12 @@ def _from_text(value: str, name: str) -> Fraction:
     if bottom == 0:
         raise FormatError(f"{name} {shown}: division by zero")
     return top / bottom
+
+
+def _shown(text: str) -> str:
+    """Return text for a one-line message: short, and nothing in it that moves the cursor."""
+    plain = "".join(c if c.isprintable() else "?" for c in text)
+    return plain if len(plain) <= 40 else plain[:37] + "..."
 
 
 def _from_decimal(text: str, name: str, shown: str) -> Fraction:
@@ -70,8 +76,7 @@ def rationals(text: str, name: str = "value") -> tuple[Fraction, ...]:
     """Return a comma-separated list such as `1,3/4,0.5` as exact rationals."""
     parts = text.split(",")
     if any(not part.strip() for part in parts):
-        shown = text if len(text) <= 40 else text[:37] + "..."
-        raise FormatError(f"{name} {shown!r}: expected numbers separated by commas, as in 1,3/4")
+        raise FormatError(f"{name} {_shown(text)!r}: expected numbers separated by commas, as in 1,3/4")
     return tuple(rational(part, name) for part in parts)
 
 

@@ -27,6 +27,7 @@ from equilibria.errors import ScopeError
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.rationals import to_float
+from equilibria.realspectrum import multipliers
 from equilibria.results import (
     Component,
     Conditions,
@@ -566,19 +567,22 @@ def _predictor_decay_only(model: Model) -> Variety:
             "eigenvalues that are zero or of both signs",
             hint="give --weight-decay above 0",
         )
+    # Beside the predictor's rate there is the target's, and with momentum the velocities' nu.
+    following = model.procedure == "ema"
     undecided = Stability(
         Verdict.UNDECIDED,
         How.CERTIFIED,
         model.n * model.d,
-        -to_float(model.eta_p),
+        to_float(max(-model.eta_p, -model.flow_rate) if following else -model.eta_p),
         note="all encoder directions are neutral: the linearisation does not decide; along the "
         "slow set P = alpha W M W^T/eta_P the encoder grows at third order",
     )
+    radius = max(abs(z) for z in multipliers(-to_float(model.eta_p), model))
     map_part = Stability(
         Verdict.UNDECIDED,
         How.CERTIFIED,
         model.n * model.d,
-        abs(1 - to_float(model.h * model.eta_p)) if not model.nu else None,
+        max(radius, to_float(model.nu), to_float(model.mu)),
         note=undecided.note,
     )
     component = Component(

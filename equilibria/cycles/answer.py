@@ -32,7 +32,7 @@ SEARCHED_UP_TO = 2  # data dimension up to which all full-rank equilibria are lo
 MULTISTARTS = 60
 CHUNKS = 25
 PERIODS = 10
-FOLLOWED = 40  # cycles on one branch
+FOLLOWED = 80  # cycles on one branch
 
 Progress = Callable[[str], None]
 Range = tuple[Parameter, float, float]

@@ -14,67 +14,114 @@ are the derivatives of the intervals' flows, whose product is the monodromy matr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.polynomial import legendre
 from scipy.integrate import solve_ivp
 
-from equilibria.cycles.dynamics import Dynamics, aligning, skew_basis
+from equilibria.cycles.dynamics import Dynamics, aligning, plain_field, skew_basis
 from equilibria.noncommuting.core import Array
 
-STAGES = 6
+STAGES = 5
 INTERVALS = 40
 ITERATIONS = 25
+EVALUATIONS = 60_000  # of the flow, for a first guess of the orbit
 CONVERGED = 1e-12  # relative size of the last Newton step
 DIVERGED, WANDERING = 1e3, 1e-2  # relative size of a Newton step at which it is given up,
 PATIENCE = 12  # at once and from this iteration on
+ASTRAY = 0.03  # the same from a neighbouring cycle, where steps ought to shrink at once
 LONGEST_STEP = 0.3  # relative change that one Newton step may make
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closed:
-    """What Newton converged to: x(0), T, g, the monodromy g^-1 Dphi_T, the states at all stages."""
+    """What Newton converged to: x(0), T, g, the monodromy g^-1 Dphi_T, the stages on their mesh."""
 
     start: Array
     period: float
     turn: Array
     monodromy: Array
-    states: Array
+    mesh: Array
+    stages: Array
+
+    @property
+    def states(self) -> Array:
+        """The states at all stages, (intervals * STAGES, size)."""
+        return self.stages.reshape(-1, self.start.size)
 
 
 def collocate(dynamics: Dynamics, x: Array, period: float) -> Closed | None:
     """Newton from the run that starts at x and nearly returns after `period`; None without success."""
-    nodes, A = radau(STAGES)
-    guess = _guess(dynamics, x, period, nodes)
+    try:
+        guess = _guess(dynamics, x, period, radau(STAGES)[0])
+    except np.linalg.LinAlgError:
+        return None
     if guess is None:
         return None
     mesh, X = guess  # (intervals + 1,) in [0, 1]; stages (intervals, STAGES, size)
-    x0 = x
-    g = aligning(dynamics.split(x0)[1], dynamics.split(X[-1, -1])[1])
+    g = aligning(dynamics.split(x)[1], dynamics.split(X[-1, -1])[1])
+    return _newton(dynamics, x, mesh, X, period, g)
+
+
+def recollocate(
+    dynamics: Dynamics, last: Closed, before: Closed | None, share: float
+) -> Closed | None:
+    """Newton from a solution at a neighbouring parameter, on its mesh; None without success.
+
+    `before` is the one before that, and `share` how much further the parameter moves, relative to
+    the distance between the two: the orbit, period and turn are extrapolated. No integration is
+    needed, which matters for unstable cycles: runs leave them.
+    """
+    x, X, period = last.start, last.stages.copy(), last.period
+    if before is not None and np.array_equal(before.mesh, last.mesh):
+        x = x + share * (last.start - before.start)
+        X += share * (last.stages - before.stages)
+        period += share * (last.period - before.period)
+    if not period > 0:
+        return None
+    return _newton(dynamics, x, last.mesh, X, period, last.turn, warm=True)
+
+
+def _newton(
+    dynamics: Dynamics,
+    x0: Array,
+    mesh: Array,
+    X: Array,
+    period: float,
+    g: Array,
+    *,
+    warm: bool = False,
+) -> Closed | None:
+    """Newton's method for the orbit, its period and its turn; X is overwritten."""
+    A = radau(STAGES)[1]
+    least = np.inf
     for iteration in range(ITERATIONS):
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 maps, right = _intervals(dynamics, x0, X, period * np.diff(mesh), period, A)
                 D, dx, dT, turn = _closure(dynamics, x0, X[-1, -1], maps, g)
+                size = max(float(np.linalg.norm(dx) / np.linalg.norm(x0)), abs(dT) / period)
+                damp = min(1.0, LONGEST_STEP / size) if size else 1.0
+                g = g @ _rotation(damp * turn)
         except (np.linalg.LinAlgError, ValueError):
             return None
-        size = max(float(np.linalg.norm(dx) / np.linalg.norm(x0)), abs(dT) / period)
         if not size < (DIVERGED if iteration < PATIENCE else WANDERING):
             return None
-        damp = min(1.0, LONGEST_STEP / size) if size else 1.0
+        if warm and size > max(ASTRAY, 2 * least):
+            return None
+        least = min(least, size)
         step = dx
         for i in range(X.shape[0]):
             dX = right[i, :, :-2] @ step + right[i, :, -2] * dT + right[i, :, -1]
             X[i] += damp * dX.reshape(X.shape[1:])
-            step = dX[-x.size :]
-        x0, period, g = x0 + damp * dx, period + damp * dT, g @ _rotation(damp * turn)
+            step = dX[-x0.size :]
+        x0, period = x0 + damp * dx, period + damp * dT
         if not (period > 0 and np.all(np.isfinite(X))):
             return None
         if size <= CONVERGED:
-            return Closed(x0, float(period), g, D, X.reshape(-1, x.size))
-    return (
-        Closed(x0, float(period), g, D, X.reshape(-1, x.size)) if size <= 1e3 * CONVERGED else None
-    )
+            return Closed(x0, float(period), g, D, mesh, X)
+    return Closed(x0, float(period), g, D, mesh, X) if size <= 1e3 * CONVERGED else None
 
 
 def _rotation(Omega: Array) -> Array:
@@ -83,6 +130,7 @@ def _rotation(Omega: Array) -> Array:
     return np.linalg.solve(unit - Omega / 2, unit + Omega / 2)
 
 
+@cache
 def radau(stages: int) -> tuple[Array, Array]:
     """Nodes c (m,) in (0, 1] and coefficients a (m, m) of Radau IIA; b is the last row of a."""
     series = np.zeros(stages + 1)
@@ -97,10 +145,11 @@ def radau(stages: int) -> tuple[Array, Array]:
 
 def _guess(dynamics: Dynamics, x: Array, period: float, nodes: Array) -> tuple[Array, Array] | None:
     """A mesh that follows the step sizes of an integrator, and the run at its stages."""
+    field = plain_field(dynamics, most=EVALUATIONS)
 
     def run(times: Array | None) -> tuple[Array, Array] | None:
         done = solve_ivp(
-            lambda _, y: dynamics.field(y),
+            lambda _, y: field(y),
             (0.0, period),
             x,
             method="LSODA",

@@ -17,8 +17,8 @@ import numpy as np
 import scipy.linalg as sla
 from scipy.integrate import solve_ivp
 
-from equilibria.cycles.collocation import collocate
-from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of
+from equilibria.cycles.collocation import Closed, collocate, recollocate
+from equilibria.cycles.dynamics import Dynamics, dynamics_of, plain_field
 from equilibria.cycles.setting import Setting
 from equilibria.noncommuting.core import Array, ComplexArray
 from equilibria.noncommuting.eigen import matrix_size
@@ -47,6 +47,7 @@ class LimitCycle:
     monodromy: Array
     orbit: tuple[Array, Array]
     closure: float
+    closed: Closed
 
     @property
     def dynamics(self) -> Dynamics:
@@ -131,9 +132,10 @@ class LimitCycle:
 def integrate(dynamics: Dynamics, x: Array, times: Array, *, rtol: float = RTOL) -> Array:
     """States (len(times), size) of the flow from x at times[0]; raises when integration fails."""
     span = float(times[-1] - times[0])
+    field = plain_field(dynamics)
     explicit = matrix_size(dynamics.jacobian(x)) * span < STIFF
     done = solve_ivp(
-        lambda _, y: dynamics.field(y),
+        lambda _, y: field(y),
         (float(times[0]), float(times[-1])),
         x,
         method="DOP853" if explicit else "LSODA",
@@ -154,7 +156,23 @@ def close_cycle(setting: Setting, x: Array, period: float) -> LimitCycle | None:
     if setting.is_map:
         raise ValueError("cycles are followed for flows; a map has invariant curves")
     dynamics = dynamics_of(setting, x)
-    closed = collocate(dynamics, x, period)
+    return _verified(dynamics, collocate(dynamics, x, period))
+
+
+def carry_cycle(
+    setting: Setting, last: LimitCycle, before: LimitCycle | None = None, share: float = 1.0
+) -> LimitCycle | None:
+    """The cycle of a neighbouring setting, by Newton from known ones; None when that fails.
+
+    `before` and `share` extrapolate, see `recollocate`.
+    """
+    dynamics = Dynamics(setting, last.dynamics.k)
+    known = None if before is None else before.closed
+    return _verified(dynamics, recollocate(dynamics, last.closed, known, share))
+
+
+def _verified(dynamics: Dynamics, closed: Closed | None) -> LimitCycle | None:
+    """The cycle, if a direct integration over one period closes and does not stand still."""
     if closed is None or _variation(dynamics.gram(closed.states)) <= RESTING:
         return None
     times = np.linspace(0.0, closed.period, SAMPLES + 1)
@@ -164,16 +182,18 @@ def close_cycle(setting: Setting, x: Array, period: float) -> LimitCycle | None:
         return None
     back = dynamics.rotated(states[-1], closed.turn.T)
     closure = float(np.linalg.norm(back - closed.start) / np.linalg.norm(closed.start))
-    cycle = LimitCycle(
-        setting,
+    if not closure <= CLOSURE:
+        return None
+    return LimitCycle(
+        dynamics.setting,
         closed.start,
         closed.period,
         closed.turn,
         closed.monodromy,
         (times, states),
         closure,
+        closed,
     )
-    return cycle if closure <= CLOSURE else None
 
 
 def same_cycle(one: LimitCycle, two: LimitCycle) -> bool:
@@ -183,14 +203,9 @@ def same_cycle(one: LimitCycle, two: LimitCycle) -> bool:
     return bool(np.allclose(a, b, rtol=1e-5, atol=1e-9))
 
 
-def turned_onto(dynamics: Dynamics, x: Array, y: Array) -> Array:
-    """x turned by the orthogonal factor that brings its encoder nearest to that of y."""
-    return dynamics.rotated(x, aligning(dynamics.split(x)[1], dynamics.split(y)[1]))
-
-
 def _variation(G: Array) -> float:
-    """How far G (.., d, d) moves along the first axis, relative to its size."""
-    return float(np.abs(G - G[0]).max() / np.abs(G[0]).max())
+    """How far apart G (.., d, d) gets along the first axis, relative to its size."""
+    return float(np.ptp(G, axis=0).max() / np.abs(G[0]).max())
 
 
 def _peak(values: Array) -> float:

@@ -11,7 +11,9 @@ g in O(k) acts by P -> g P g^T, V_P -> g V_P g^T and W, T -> g W, g T.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -157,6 +159,32 @@ class Dynamics:
         """(P, W) and, with momentum, (V_P, V_W)."""
         count = 2 if self.setting.is_map and self.setting.nu else 1
         return [self._pair(x[..., i * self.own : (i + 1) * self.own]) for i in range(count)]
+
+
+def plain_field(dynamics: Dynamics, *, most: float = np.inf) -> Callable[[Array], Array]:
+    """`Dynamics.field` for one state at a time, several times faster: for integrators.
+
+    Raises `LinAlgError` after `most` evaluations: an integrator can get stuck.
+    """
+    s, k, d = dynamics.setting, dynamics.k, dynamics.setting.d
+    Sigma, M, eta, kappa, beta = s.Sigma, s.M, s.eta, s.kappa, s.beta
+    square, own = k * k, dynamics.own
+    calls = count(1)
+
+    def field(x: Array) -> Array:
+        if next(calls) > most:
+            raise np.linalg.LinAlgError(f"no end after {most:.0f} evaluations of the flow")
+        P, W = x[:square].reshape(k, k), x[square:own].reshape(k, d)
+        T = W if beta is None else x[own:].reshape(k, d)
+        R = T @ M - P @ (W @ Sigma)
+        dx = np.empty_like(x)
+        dx[:square] = (kappa * (R @ W.T - eta * P)).ravel()
+        dx[square:own] = (P.T @ R - eta * W).ravel()
+        if beta is not None:
+            dx[own:] = (beta * (W - T)).ravel()
+        return dx
+
+    return field
 
 
 def dynamics_of(setting: Setting, x: Array) -> Dynamics:

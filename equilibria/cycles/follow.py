@@ -17,11 +17,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from equilibria.cycles.crossing import HopfPoint
-from equilibria.cycles.cycle import LimitCycle, close_cycle, turned_onto
+from equilibria.cycles.cycle import LimitCycle, carry_cycle, close_cycle
 from equilibria.cycles.pairs import leading_pair
 from equilibria.cycles.setting import Path, Setting
 from equilibria.cycles.settling import kicked
-from equilibria.noncommuting.core import Array
 from equilibria.results import Verdict
 
 End = Literal["range", "hopf", "fold", "homoclinic", "lost", "stopped"]
@@ -32,6 +31,7 @@ CLOSE = 0.01  # of the range: how near a Hopf point must be, by extrapolation, t
 LONG = 3.0  # period, relative to the shortest along the way, that counts as homoclinic
 JUMP = 0.35  # relative change of period or extent that one step may make
 KICKS = (0.01, 0.03, 0.003, 0.1)  # relative displacements from which a small cycle is tried
+COLD = 0.3  # step, relative to the one before, below which Newton may also start afresh
 FOLDED = 0.9  # second multiplier at the last cycle before a fold
 
 
@@ -154,25 +154,16 @@ def _next(
     setting: Setting, values: list[float], cycles: list[LimitCycle], value: float
 ) -> LimitCycle | None:
     """The cycle at the next value, if Newton finds one that continues the branch."""
-    last = cycles[-1]
-    guess, period = last.start, last.period
+    last, share = cycles[-1], 1.0
     if len(cycles) > 1:
         share = (value - values[-1]) / (values[-1] - values[-2])
-        before = _in_phase(cycles[-2], last)
-        guess = guess + share * (guess - before)
-        period = period + share * (period - cycles[-2].period)
-    for x, T in ((guess, period), (last.start, last.period)):
-        found = close_cycle(setting, x, T) if T > 0 else None
-        if found is not None and _continues(last, found):
-            return found
-    return None
-
-
-def _in_phase(cycle: LimitCycle, target: LimitCycle) -> Array:
-    """The state of `cycle`, symmetry divided out, that lies nearest to the start of `target`."""
-    gap = np.linalg.norm(cycle.gram - target.gram[0], axis=(1, 2))
-    state = cycle.orbit[1][int(np.argmin(gap))]
-    return turned_onto(cycle.dynamics, state, target.start)
+    found = carry_cycle(setting, last, cycles[-2] if len(cycles) > 1 else None, share)
+    if found is not None and _continues(last, found):
+        return found
+    if len(cycles) > 1 and abs(share) > COLD:
+        return None  # a smaller step is cheaper than a fresh start
+    found = close_cycle(setting, last.start, last.period)
+    return found if found is not None and _continues(last, found) else None
 
 
 def _continues(last: LimitCycle, found: LimitCycle) -> bool:

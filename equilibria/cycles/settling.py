@@ -14,7 +14,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from equilibria.cycles.cycle import LimitCycle, close_cycle
-from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of
+from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of, plain_field
 from equilibria.cycles.pairs import eigenvectors, frequency, jacobian, leading_pair
 from equilibria.cycles.setting import Setting
 from equilibria.noncommuting.core import Array, CoreEquilibrium
@@ -24,6 +24,9 @@ RTOL = 1e-8
 REST = 1e-7  # relative change of G over a chunk at rest
 RETURN = 0.02  # distance of returns, relative to the size of the orbit, at which Newton takes over
 CHUNKS = 40
+DECAYING = (
+    0.8  # spread of G from one quarter of a span to the next, below which it is coming to rest
+)
 LONGEST = 4  # crossings of the section in one period, at most
 
 
@@ -48,13 +51,19 @@ def kicked(setting: Setting, core: CoreEquilibrium, *, size: float = 0.05) -> tu
     return x + size * np.linalg.norm(core.W) * direction, 2 * np.pi / frequency(setting, pair)
 
 
-def settle(setting: Setting, x: Array, chunk: float, *, chunks: int = CHUNKS) -> Settled:
-    """Follow the flow from x in at most `chunks` spans of length `chunk`."""
+def settle(
+    setting: Setting, x: Array, chunk: float, *, chunks: int = CHUNKS, closing: bool = True
+) -> Settled:
+    """Follow the flow from x in at most `chunks` spans of length `chunk`.
+
+    Without `closing` no cycle is looked for: runs only come to rest, or do not.
+    """
     dynamics = dynamics_of(setting, x)
+    field = plain_field(dynamics)
     times = np.linspace(0.0, chunk, 801)
     for number in range(1, chunks + 1):
         done = solve_ivp(
-            lambda _, y: dynamics.field(y),
+            lambda _, y: field(y),
             (0.0, chunk),
             x,
             method="LSODA",
@@ -71,7 +80,7 @@ def settle(setting: Setting, x: Array, chunk: float, *, chunks: int = CHUNKS) ->
         spread = float(np.abs(G - G[-1]).max())
         if spread <= REST * max(float(np.abs(G[-1]).max()), setting.eta**2):
             return Settled("rest", None, x, number * chunk)
-        found = _recurrence(dynamics, times, states, G)
+        found = _recurrence(dynamics, times, states, G) if closing else None
         if found is not None:
             cycle = close_cycle(setting, *found)
             if cycle is not None:
@@ -85,6 +94,9 @@ def _recurrence(
     """A state and the time after which it nearly comes back, or None."""
     half = times.size // 2
     recent = G[half:]
+    third, last_quarter = (float(part.std(axis=0).max()) for part in np.array_split(recent, 2))
+    if last_quarter < DECAYING * third:
+        return None
     centre = recent.mean(axis=0)
     _, _, directions = np.linalg.svd(recent - centre, full_matrices=False)
     height = (G - centre) @ directions[0]

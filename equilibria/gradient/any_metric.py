@@ -23,6 +23,7 @@ from .spectrum import MAX_SIZE, exact_witness
 from .submodel import entry, leading_entry, submodel
 
 EXCLUDED = "No Riemannian metric on a neighbourhood of that equilibrium makes it a gradient field"
+CLOSED = "No Riemannian metric on a neighbourhood of that periodic orbit makes it a gradient field"
 NOTHING = (
     "Whether some Riemannian metric makes it a gradient field is open: no equilibrium with a "
     "non-real eigenvalue or a Jordan block was found"
@@ -47,13 +48,18 @@ class EquilibriumSpectrum:
 
 def any_metric(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> AnyMetric:
     """Return the first obstruction to every Riemannian metric, proved ones before numeric ones."""
+    from .orbit import periodic_orbit
+
+    orbit = periodic_orbit(model, equilibria)
     numeric = None
     for witness in _witnesses(model, equilibria):
         if witness.how is How.PROVED:
-            return AnyMetric(False, How.PROVED, EXCLUDED, witness)
+            return AnyMetric(False, How.PROVED, EXCLUDED, witness, orbit)
         numeric = numeric or witness
     if numeric is not None:
-        return AnyMetric(False, How.NUMERIC, EXCLUDED, numeric)
+        return AnyMetric(False, How.NUMERIC, EXCLUDED, numeric, orbit)
+    if orbit is not None:
+        return AnyMetric(False, How.NUMERIC, CLOSED, orbit, orbit)
     return AnyMetric(None, None, NOTHING)
 
 

@@ -127,16 +127,22 @@ class MetricWitness:
     exact: str | None = None
     residual: float | None = None
     elsewhere: str = "all other variables are 0"
+    period: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnyMetric:
-    """Is there a Riemannian metric, depending on the state or not, that makes f a gradient?"""
+    """Is there a Riemannian metric, depending on the state or not, that makes f a gradient?
+
+    `orbit` is a periodic orbit, where one was met: the strongest witness, for along it no function
+    at all can decrease (T9.3). It is also the `witness` where there is no other.
+    """
 
     exists: bool | None
     how: How | None
     scope: str
     witness: MetricWitness | None = None
+    orbit: MetricWitness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,10 @@ class GradientReport:
                 (flow.constant_metric.scope, flow.constant_metric.how),
                 (_with_witness(flow.any_metric), flow.any_metric.how),
             ]
+        orbit = flow.any_metric.orbit
+        if orbit is not None and orbit.period is not None:
+            said = f"No function decreases along {orbit.component}, of period {orbit.period:.6g}"
+            parts.append((f"{said} ({orbit.kind}): no metric makes it a gradient field", orbit.how))
         for integral in self.first_integrals:
             parts.append((f"{integral.definition}: {integral.law}", integral.how))
         if self.restricted_potential is not None:

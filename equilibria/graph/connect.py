@@ -45,18 +45,26 @@ def connection_graph(
     max_components: int = DEFAULT_COMPONENTS,
     seed: int = 0,
     order: LearningOrder | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ConnectionGraph:
     """Return the strata of a model and the connections between them.
 
-    For stop-gradient and EMA with commuting moments and weight decay; with the joint objective and
-    weight decay collapse is all there is. Raises `ScopeError` otherwise. `seed` fixes the random
+    For stop-gradient and EMA with weight decay, small sizes only where moments do not commute
+    (`noncommuting`); with the joint objective and weight decay collapse is all there is. Raises
+    `ScopeError` otherwise. `seed` fixes the random
     directions; equal arguments give equal results.
     """
     began = time.perf_counter()
     if model.procedure == "joint" and model.eta and model.eta_p:
         return _joint(model, max_components)
-    check_scope(model)
+    check_scope(model, commuting=False)
     check_seed(seed)
+    if not model.moments.commute:
+        from equilibria.graph.noncommuting import noncommuting_graph
+
+        return noncommuting_graph(
+            model, max_components=max_components, seed=seed, progress=progress
+        )
     variety = aligned_variety(model, max_components=max_components)
     survey = _Survey(model, variety, seed)
     graph = ConnectionGraph(
@@ -80,18 +88,17 @@ def check_seed(seed: int) -> None:
         raise FormatError(f"--seed {seed}: expected a whole number from 0 to 2^63 - 1")
 
 
-def check_scope(model: Model, *, decay: bool = True) -> None:
+def check_scope(model: Model, *, decay: bool = True, commuting: bool = True) -> None:
     """Raise `ScopeError` for models without a connection graph."""
     if model.procedure not in LEARNED:
         raise ScopeError(
             f"--procedure {model.procedure}: connections are not computed here",
             hint="`graph` answers for stop-gradient and ema",
         )
-    if not model.moments.commute:
+    if commuting and not model.moments.commute:
         raise ScopeError(
-            "Sigma and M do not commute: the strata are not sets of modes, and connections are "
-            "not computed here",
-            hint="`equilibria` lists the components; `simulate` shows where runs end",
+            "Sigma and M do not commute: nothing is learned mode by mode then",
+            hint="`graph` without --order shows what leads where",
         )
     if decay and not (model.eta and model.eta_p):
         name = "--predictor-weight-decay" if model.eta else "--weight-decay"
@@ -310,6 +317,7 @@ class _Survey:
             residual=orbit.residual,
             time=orbit.time,
             passed=tuple(p for p in passed if p not in (name, target)),
+            tolerance=self.tracker.rtol,
         )
 
 

@@ -81,7 +81,9 @@ def _frame(axes: Axes, graph: ConnectionGraph, plan: Layout) -> None:
         rates += f", β = {model.flow_rate}"
     sinks = len(graph.sinks)
     title = f"{model.procedure}, n = {model.n}, d = {model.d}, {rates}"
-    said = f"{len(graph.nodes)} strata, {sinks} attractor{'' if sinks == 1 else 's'}"
+    cycles = f", {len(graph.cycles)} limit cycles".removesuffix("s" * (len(graph.cycles) == 1))
+    strata = f"{len(graph.nodes) - len(graph.cycles)} strata{cycles if graph.cycles else ''}"
+    said = f"{strata}, {sinks} attractor{'' if sinks == 1 else 's'}"
     axes.text(0.2, height - 0.22, title, fontsize=11, weight="bold", va="center", color=INK)
     axes.text(0.2, height - 0.45, said, fontsize=9, va="center", color=INK)
     top = max(y for _, y in plan.rows)
@@ -108,12 +110,13 @@ def _node(axes: Axes, node: Node, plan: Layout) -> Any:
         (x - wide / 2 + 0.06, y - HEIGHT / 2 + 0.06),
         wide - 0.12,
         HEIGHT - 0.12,
-        boxstyle="round,pad=0.06",
+        boxstyle="round4,pad=0.06" if node.kind == "cycle" else "round,pad=0.06",
         facecolor=colour if filled else "white",
         edgecolor=colour,
         linewidth=1.4,
         linestyle=":" if node.flow is Verdict.UNDECIDED else "-",
         zorder=3,
+        hatch="///" if node.kind == "cycle" and not filled else None,
         gid=f"node:{node.id}",
     )
     axes.add_patch(box)

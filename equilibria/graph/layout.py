@@ -52,6 +52,8 @@ class Layout:
 
 def label_of(node: Node) -> str:
     """Return what is written on a node; the rank is its column's title."""
+    if node.kind == "cycle":
+        return f"cycle {node.id.split(':', 1)[1]}"
     return node.id.split(":", 1)[1] if ":" in node.id else "0"
 
 

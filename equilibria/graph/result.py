@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from equilibria.errors import ConsistencyError
 from equilibria.model import Model
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
     from equilibria.graph.learning import LearningOrder
 
-KINDS = ("diagonal", "input", "pair", "generic")
+KINDS = ("diagonal", "input", "pair", "eigenvector", "plane", "floquet", "generic")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A stratum: `index` counts its unstable eigenvalues, `p` are the roots of its modes."""
+    """A stratum: `index` counts its unstable eigenvalues, `p` are the roots of its modes.
+
+    A limit cycle (`kind` cycle) has a period, the (least, largest) diagonal entries of W^T W, and
+    Floquet multipliers of the reduced flow; its `map` is undecided, being a cycle of the flow.
+    """
 
     id: str
     rank: int
@@ -35,11 +39,17 @@ class Node:
     map: Verdict
     potential: float | None = None
     """The value of T11.1, which falls along balanced orbits; None where T11.1 does not apply."""
+    kind: Literal["equilibrium", "cycle"] = "equilibrium"
+    period: float | None = None
+    amplitude: tuple[tuple[float, float], ...] = ()
+    multipliers: tuple[complex, ...] = ()
+    tolerance: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry of `nodes`."""
-        return {
+        """Return the entry of `nodes`; cycles have more fields."""
+        plain = {
             "id": self.id,
+            "kind": self.kind,
             "rank": self.rank,
             "modes": list(self.modes),
             "roots": list(self.roots),
@@ -51,15 +61,26 @@ class Node:
             "map": self.map.value,
             "potential": self.potential,
         }
+        if self.kind == "equilibrium":
+            return plain
+        return plain | {
+            "period": self.period,
+            "amplitude": [list(ends) for ends in self.amplitude],
+            "multipliers": [[value.real, value.imag] for value in self.multipliers],
+            "tolerance": self.tolerance,
+            "how": How.NUMERIC.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """An orbit from near one stratum to another, and how it is known.
 
-    `kind` is the block of the unstable direction (`directions`), or `generic` for starts displaced
-    anywhere in the unstable eigenspace. `runs` such starts agreed; `eps`, `distance` (in units of
-    p), `residual`, `time` and the strata `passed` are those of the first.
+    `kind` is the block of the unstable direction (`directions`); without blocks `eigenvector`,
+    `plane` (of a pair) or `floquet` (of a cycle); `generic` for starts displaced anywhere in the
+    unstable eigenspace. `tolerance` is the relative one of the integration. `runs` such starts
+    agreed; `eps`, `distance` (in units of p, or of the node), `residual`, `time` and the strata
+    `passed` are those of the first.
     """
 
     source: str
@@ -73,6 +94,7 @@ class Connection:
     residual: float
     time: float
     passed: tuple[str, ...] = ()
+    tolerance: float = 1e-7
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `edges`."""
@@ -88,6 +110,7 @@ class Connection:
             "residual": self.residual,
             "time": self.time,
             "passed": list(self.passed),
+            "tolerance": self.tolerance,
         }
 
 
@@ -131,6 +154,11 @@ class ConnectionGraph:
     def sinks(self) -> tuple[str, ...]:
         """Return the attractors: stable strata, which no connection leaves."""
         return tuple(node.id for node in self.nodes if node.flow is Verdict.STABLE)
+
+    @property
+    def cycles(self) -> tuple[Node, ...]:
+        """Return the limit cycles among the nodes."""
+        return tuple(node for node in self.nodes if node.kind == "cycle")
 
     @property
     def degenerate(self) -> tuple[str, ...]:

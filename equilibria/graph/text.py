@@ -18,6 +18,7 @@ def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
     """Return the lines that the command prints; `every` lists the connections that paths imply."""
     lines = [*_heading(graph), "", _sentence(graph), ""]
     lines += _node_lines(graph)
+    lines += [line for node in graph.cycles for line in _cycle_lines(node)]
     lines += ["", *_edge_lines(graph, every=every)]
     lines += _footnotes(graph)
     if graph.order is not None:
@@ -41,11 +42,14 @@ def _heading(graph: ConnectionGraph) -> list[str]:
 
 
 def _sentence(graph: ConnectionGraph) -> str:
-    sinks, nodes = len(graph.sinks), len(graph.nodes)
+    sinks, cycles = len(graph.sinks), len(graph.cycles)
+    nodes = len(graph.nodes) - cycles
     edges = graph.digraph.number_of_edges()
     listed = "" if graph.total in (None, nodes) else f" of {graph.total}"
     attractors = "1 attractor" if sinks == 1 else f"{sinks} attractors"
     strata = "stratum" if nodes == 1 else "strata"
+    if cycles:
+        strata += " and 1 limit cycle" if cycles == 1 else f" and {cycles} limit cycles"
     followed = f" ({graph.runs} orbits followed)" if graph.runs else ""
     return f"{attractors} among {nodes}{listed} {strata}, {edges} connections{followed}."
 
@@ -63,6 +67,18 @@ def _node_lines(graph: ConnectionGraph) -> list[str]:
 
 def _marked(node: Node) -> str:
     return f"{node.id} (degenerate)" if node.flow.value == "undecided" else node.id
+
+
+def _cycle_lines(node: Node) -> list[str]:
+    sizes = ", ".join(f"{abs(value):.3g}" for value in node.multipliers[:4])
+    ranges = "   ".join(
+        f"G{j}{j} {low:.5g} to {high:.5g}" for j, (low, high) in enumerate(node.amplitude, 1)
+    )
+    return [
+        "",
+        f"  {node.id}   {node.flow.value}, period {node.period:.6g}, |multipliers| {sizes} [numeric]",
+        f"            {ranges}",
+    ]
 
 
 def _wrapped(head: str, names: Sequence[str]) -> list[str]:
@@ -110,7 +126,7 @@ def _footnotes(graph: ConnectionGraph) -> list[str]:
     lines = [
         "",
         "  proved   p- leads up to p+ and down to 0 in one mode's plane, others at rest (T12.1)",
-        "  numeric  the flow, from a thousandth of the gap along the direction, until it settles",
+        f"  numeric  {_numeric(graph)}",
     ]
     if all(connection.how is not How.PROVED for connection in graph.connections):
         del lines[1]
@@ -124,6 +140,16 @@ def _footnotes(graph: ConnectionGraph) -> list[str]:
     if not graph.complete and graph.why:
         lines.append(f"  not all equilibria may be listed: {graph.why}")
     return lines
+
+
+def _numeric(graph: ConnectionGraph) -> str:
+    if graph.model.moments.commute:
+        return "the flow, from a thousandth of the gap along the direction, until it settles"
+    tolerance = graph.connections[0].tolerance if graph.connections else 0.0
+    return (
+        "the flow, integrated to "
+        f"{tolerance:.0e} from a thousandth away along the direction until it stays"
+    )
 
 
 def order_lines(order: LearningOrder) -> list[str]:

@@ -134,14 +134,14 @@ def extent(system: System, lin: CoreLinearisation, n: int) -> float:
     if system.size(lin) > DENSE_UP_TO:
         values, _, _ = leading_eigenvalues(system, lin, 4)
     else:
-        J, r, _ = _without_rotations(system, lin)
+        J, r, _ = without_rotations(system, lin)
         values = np.linalg.eigvals(J).astype(np.complex128) if J.size else np.zeros(0, complex)
         values = values[np.argsort(-np.abs(values), kind="stable")[r:]]
     values = np.append(values, system.inactive(lin, n - lin.shape[0]))
     return float(np.max(values.real if isinstance(system, Flow) else np.abs(values)))
 
 
-def _without_rotations(system: System, lin: CoreLinearisation) -> tuple[Array, int, float]:
+def without_rotations(system: System, lin: CoreLinearisation) -> tuple[Array, int, float]:
     """The Jacobian with its r neutral eigenvalues moved to -2 |J|; r; |J rotation - neutral|.
 
     Rotations are right eigenvectors, so subtracting a multiple of the projector onto them changes
@@ -158,7 +158,7 @@ def _without_rotations(system: System, lin: CoreLinearisation) -> tuple[Array, i
 
 def _dense(system: System, lin: CoreLinearisation, displaced: float, _: int) -> _Core:
     """Core eigenvalues without the rotations, their bounds, and whether rotations checked out."""
-    J, r, defect = _without_rotations(system, lin)
+    J, r, defect = without_rotations(system, lin)
     size = matrix_size(J)
     values, bounds = eigenvalues_with_bounds(J, displaced, flow=isinstance(system, Flow))
     kept = np.argsort(-np.abs(values), kind="stable")[r:]

@@ -55,8 +55,8 @@ class Axis:
         return grid_values(self.low, self.high, count, log=self.log)
 
 
-def parse_axis(text: str, option: str) -> Axis:
-    """Return the axis written as NAME=LO:HI[:COUNT][:log].
+def parse_axis(text: str, option: str, *, count: int = DEFAULT_COUNT) -> Axis:
+    """Return the axis written as NAME=LO:HI[:COUNT][:log], with `count` points if it has none.
 
     Raises `FormatError` naming the option, what was wrong with it and what is accepted.
     """
@@ -72,7 +72,8 @@ def parse_axis(text: str, option: str) -> Axis:
     if len(parts) not in (2, 3):
         raise FormatError(f"{option} {text}: {FORM}")
     low, high = (rational(part, f"{option} {name}") for part in parts[:2])
-    count = DEFAULT_COUNT if len(parts) == 2 else _count(parts[2], option)
+    if len(parts) == 3:
+        count = _count(parts[2], option)
     return make_axis(name, low, high, count, log=log, option=option)
 
 

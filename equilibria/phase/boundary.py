@@ -65,6 +65,8 @@ class Boundary:
     formula: str
     changes: bool = True
     """Whether the stable strata change across it; two unstable ones may exchange roles unseen."""
+    criticality: str = ""
+    """Of a Hopf curve: supercritical where an attracting cycle is born; empty where not asked."""
 
     @property
     def how(self) -> str:
@@ -83,4 +85,5 @@ class Boundary:
             "changes_stable": self.changes,
             "formula": self.formula,
             "points": [point.to_json() for point in self.points],
+            **({"criticality": self.criticality} if self.criticality else {}),
         }

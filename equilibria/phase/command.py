@@ -1,16 +1,13 @@
-"""What the command `phase` does, without the words: options in, a diagram and its files out."""
+"""What the command `phase` does, without the words: options in, a diagram out."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
 from equilibria.errors import FormatError
-from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model
 from equilibria.phase.axes import parse_axis
 from equilibria.phase.diagram import PhaseDiagram
@@ -20,7 +17,9 @@ from equilibria.phase.spread import Progress
 from equilibria.phase.verdicts import BOUNDARY_KINDS
 from equilibria.rationals import rational
 
-FIGURES = (".png", ".svg")
+if TYPE_CHECKING:
+    from equilibria.model import Model
+    from equilibria.phase.general import GeneralDiagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,49 +32,50 @@ class PhaseOptions:
     """equal, coupled or fixed; None: fixed where the model's options give the predictor's decay."""
     backend: str | None = None
     jobs: str | None = None
-    plot: str | None = None
-    json: str | None = None
 
 
 def diagram_of(
     model_options: ModelOptions, options: PhaseOptions, *, progress: Progress | None = None
-) -> PhaseDiagram:
-    """Return the diagram that the options ask for; raises `FormatError` naming what is wrong."""
+) -> PhaseDiagram | GeneralDiagram:
+    """Return the diagram that the options ask for; raises `FormatError` naming what is wrong.
+
+    Moments that do not commute have a route of their own, with a coarser grid by default.
+    """
     axes = (parse_axis(options.x, "--x"), parse_axis(options.y, "--y"))
-    if options.plot is not None and Path(options.plot).suffix.lower() not in FIGURES:
-        raise FormatError(f"--plot {options.plot}: expected a file name ending in .png or .svg")
     names = {axis.name for axis in axes}
     _check_conflicts(model_options, names)
     if "ema" in names and model_options.procedure is None:
         model_options = replace(model_options, procedure="ema")
+    model, decay = build_model(model_options), _decay(model_options, options)
+    if not model.moments.commute and model.procedure in ("stop-gradient", "ema"):
+        return _general(model, options, decay, progress)
     return phase_diagram(
-        build_model(model_options),
+        model,
         *axes,
-        decay=_decay(model_options, options),
+        decay=decay,
         backend=options.backend,
         jobs=None if options.jobs is None else _jobs(options.jobs),
         progress=progress,
     )
 
 
-def write_diagram(diagram: PhaseDiagram, options: PhaseOptions) -> None:
-    """Write the files asked for; each is complete or not there."""
-    if options.json is not None and options.json != "-":
-        write_text(options.json, json_text(diagram), "--json")
-    if options.plot is not None:
-        from equilibria.phase.figure import draw
+def _general(
+    model: Model, options: PhaseOptions, decay: Decay, progress: Progress | None
+) -> GeneralDiagram:
+    from equilibria.phase.general import DEFAULT_COUNT, general_diagram
 
-        with atomic(options.plot, "--plot", binary=True) as stream:
-            draw(diagram, stream, Path(options.plot).suffix.lower()[1:])
-
-
-def json_text(diagram: PhaseDiagram) -> str:
-    """Return the diagram as JSON text; equal diagrams give equal bytes."""
-    return json.dumps(diagram.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
+    if options.backend is not None or options.jobs is not None:
+        name = "--backend" if options.backend is not None else "--jobs"
+        raise FormatError(f"{name}: only for moments that commute; others are not spread")
+    x = parse_axis(options.x, "--x", count=DEFAULT_COUNT)
+    y = parse_axis(options.y, "--y", count=DEFAULT_COUNT)
+    return general_diagram(model, x, y, decay=decay, progress=progress)
 
 
-def undecided_cells(diagram: PhaseDiagram) -> int:
+def undecided_cells(diagram: PhaseDiagram | GeneralDiagram) -> int:
     """Return how many cells could not be decided: measured moments too close to a boundary."""
+    if not isinstance(diagram, PhaseDiagram):
+        return int(np.count_nonzero(diagram.undecided))
     return int(np.count_nonzero(diagram.on_boundary == BOUNDARY_KINDS.index("undecided")))
 
 

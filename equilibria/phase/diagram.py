@@ -98,7 +98,7 @@ class PhaseDiagram:
             "x": axis_json(self.x),
             "y": axis_json(self.y),
             "regions": [region.to_json() for region in self.regions],
-            "cells": [_run_lengths(row) for row in self.cells.tolist()],
+            "cells": [run_lengths(row) for row in self.cells.tolist()],
             "boundary_cells": [list(cell) for cell in self.boundary_cells()],
             "collapse_only": [r.index for r in self.regions if r.collapse_only],
             "boundaries": [boundary.to_json() for boundary in self.boundaries],
@@ -139,7 +139,7 @@ def axis_json(axis: Axis) -> dict[str, Any]:
     return {"name": axis.name, "scale": scale, "values": [to_text(v) for v in axis.values]}
 
 
-def _run_lengths(row: list[int]) -> list[list[int]]:
+def run_lengths(row: list[int]) -> list[list[int]]:
     return [[region, len(list(run))] for region, run in groupby(row)]
 
 

@@ -59,8 +59,8 @@ def _regions(axes: Any, diagram: PhaseDiagram) -> None:
     from matplotlib.colors import ListedColormap
 
     colours = [_colour(region, diagram) for region in diagram.regions]
-    x = _edges([to_float(v) for v in diagram.x.values], log=diagram.x.log)
-    y = _edges([to_float(v) for v in diagram.y.values], log=diagram.y.log)
+    x = edges([to_float(v) for v in diagram.x.values], log=diagram.x.log)
+    y = edges([to_float(v) for v in diagram.y.values], log=diagram.y.log)
     axes.pcolormesh(
         x,
         y,
@@ -74,7 +74,7 @@ def _regions(axes: Any, diagram: PhaseDiagram) -> None:
     )
 
 
-def _edges(values: Sequence[float], *, log: bool) -> Array:
+def edges(values: Sequence[float], *, log: bool) -> Array:
     """Return the borders between cells: midpoints in the axis's own scale, ends at the ends."""
     line = np.log(values) if log else np.asarray(values)
     inner = (line[1:] + line[:-1]) / 2
@@ -141,7 +141,7 @@ def _labels(axes: Any, diagram: PhaseDiagram) -> None:
     written = 0
     for text, members in names.items():
         inside = np.isin(diagram.cells, members)
-        spot = _roomiest(inside)
+        spot = roomiest(inside)
         if spot is None or written == MOST_LABELS:
             continue
         fitted = _fitted(text.split("\n"), spot[2])
@@ -194,7 +194,7 @@ def _fitted(lines: list[str], room: tuple[float, float]) -> tuple[str, int] | No
     return None
 
 
-def _roomiest(inside: NDArray[np.bool_]) -> tuple[int, int, tuple[float, float]] | None:
+def roomiest(inside: NDArray[np.bool_]) -> tuple[int, int, tuple[float, float]] | None:
     """Return the cell deepest inside, with the width and height of the region there as shares."""
     from scipy.ndimage import distance_transform_edt
 

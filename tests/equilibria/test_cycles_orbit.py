@@ -1,10 +1,13 @@
 """The limit cycle of E5: its numbers, against direct integration and finite differences."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import linear_sum_assignment
 
+from equilibria import analyze
 from equilibria.cycles import (
     along,
     close_cycle,
@@ -15,8 +18,11 @@ from equilibria.cycles import (
     settle,
 )
 from equilibria.cycles.collocation import radau
+from equilibria.cycles.cycle import carry_cycle, same_cycle
 from equilibria.cycles.dynamics import Dynamics, skew_basis
-from equilibria.cycles.examples import e5_setting
+from equilibria.cycles.examples import e5, e5_setting
+from equilibria.model import Model
+from equilibria.moments import Moments
 from equilibria.noncommuting.dense import Physics, force, jacobian_flow
 
 T = 1 / 28
@@ -180,3 +186,39 @@ def test_the_cycle_of_e5_ends_in_a_homoclinic_orbit_before_t_is_1(cycle):
     assert all(c.verdict == "stable" for c in branch.cycles)
     assert np.all(np.diff([c.period for c in branch.cycles]) > 0)
     assert branch.cycles[-1].extent > 0.2
+
+
+def test_a_cycle_is_carried_to_a_neighbouring_parameter_without_integration() -> None:
+    """Newton from the stages at t = 1/28 gives the cycle that a run finds at t = 1/27."""
+    here, there = e5_setting(1 / 28), e5_setting(1 / 27)
+    cycles = []
+    for setting in (here, there):
+        core = setting.largest()
+        assert core is not None
+        x, period = kicked(setting, core)
+        found = settle(setting, x, 10 * period).cycle
+        assert found is not None
+        cycles.append(found)
+    carried = carry_cycle(there, cycles[0])
+    assert carried is not None
+    assert same_cycle(carried, cycles[1])
+    assert not same_cycle(carried, cycles[0])
+
+
+def test_the_orbit_is_a_witness_beside_the_eigenvalue_of_the_focus() -> None:
+    moments, decay = e5(Fraction(1, 28))
+    model = Model(moments=moments, embed_dim=2, weight_decay=decay)
+    part = analyze(model).gradient.flow.any_metric
+    assert part.witness is not None
+    assert part.witness.kind == "nonreal-eigenvalue"
+    assert part.orbit is not None
+    assert (part.orbit.kind, part.orbit.how.value) == ("periodic-orbit", "numeric")
+    assert part.orbit.period == pytest.approx(0.523187, abs=1e-6)
+    assert part.orbit.residual is not None
+    assert part.orbit.residual < 1e-7
+
+
+def test_no_orbit_is_looked_for_without_an_unstable_focus() -> None:
+    moments = Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])
+    assert analyze(Model(moments=moments)).gradient.flow.any_metric.orbit is None
+    assert analyze(Model()).gradient.flow.any_metric.orbit is None

@@ -270,7 +270,12 @@ def test_a_short_list_says_what_leads_outside() -> None:
         (Model(procedure="direct-pred"), "direct-pred"),
         (Model(weight_decay=0), "--weight-decay 0"),
         (Model(predictor_weight_decay=0), "--predictor-weight-decay 0"),
-        (Model(moments=Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])), "commute"),
+        (
+            Model(
+                moments=Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]]), embed_dim=5
+            ),
+            "do not commute",
+        ),
     ],
 )
 def test_models_without_a_graph_are_refused_with_a_hint(model: Model, word: str) -> None:

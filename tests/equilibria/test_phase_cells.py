@@ -19,11 +19,12 @@ from equilibria.moments import Moments
 from equilibria.options import ModelOptions
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
-from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells, write_diagram
+from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells
 from equilibria.phase.setting import Setting
 from equilibria.phase.spread import spread
 from equilibria.phase.strata import stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
+from equilibria.questions import Outputs, draw_phase, write
 from equilibria.results import Verdict
 from tests.equilibria.test_phase_simulation import Case, multipliers
 
@@ -342,12 +343,11 @@ def test_the_command_reads_its_options_and_writes_its_files(tmp_path):
     options = PhaseOptions(
         x="ema=0:0.95:12",
         y="lr=0.2:4:10:log",
-        plot=str(tmp_path / "phase.svg"),
-        json=str(tmp_path / "phase.json"),
     )
     found = diagram_of(ModelOptions(signal="1,1/2"), options)
     assert found.setting.model.procedure == "ema"
-    write_diagram(found, options)
+    files = Outputs(json=str(tmp_path / "phase.json"), plot=str(tmp_path / "phase.svg"))
+    write(files, found.to_json, lambda stream, form: draw_phase(found, stream, form))
     data = json.loads((tmp_path / "phase.json").read_text())
     assert data["x"]["name"] == "ema"
     assert data["parameters"]["weight_decay"] == "1/20"
@@ -360,7 +360,6 @@ def test_the_command_reads_its_options_and_writes_its_files(tmp_path):
     [
         ({"lr": "1"}, {}, "--lr: is an axis"),
         ({"total": "1,2"}, {"y": "noise=0.1:1"}, "--total and a noise axis"),
-        ({}, {"plot": "a.pdf"}, "--plot a.pdf: expected"),
         ({}, {"jobs": "two"}, "--jobs two"),
         ({}, {"backend": "mpi"}, "--backend mpi"),
         ({"predictor_weight_decay": "1"}, {"decay": "coupled"}, "give one of the two"),

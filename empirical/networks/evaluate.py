@@ -1,0 +1,78 @@
+"""What the representation is good for: weighted kNN and a linear probe, always the final accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NEIGHBOURS, TEMPERATURE, CHUNK = 20, 0.1, 1024
+
+
+@torch.no_grad()
+def features_of(network: nn.Module, images: Tensor, chunk: int = 512) -> Tensor:
+    """Return the outputs of a network in evaluation mode, in single precision at least."""
+    was = network.training
+    network.train(False)
+    parts = [network(part) for part in torch.split(images, chunk)]
+    network.train(was)
+    out = torch.cat(parts)
+    return out if out.dtype == torch.float64 else out.float()
+
+
+@torch.no_grad()
+def knn(
+    bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor, neighbours: int = NEIGHBOURS
+) -> float:
+    """Return the accuracy of the nearest neighbours by cosine, votes weighted by exp(cos / 0.1)."""
+    bank, queries = functional.normalize(bank, dim=1), functional.normalize(queries, dim=1)
+    classes = int(max(labels.max(), truth.max())) + 1
+    neighbours = min(neighbours, len(bank))
+    right = torch.zeros((), device=bank.device, dtype=torch.long)
+    for part, wanted in zip(torch.split(queries, CHUNK), torch.split(truth, CHUNK), strict=True):
+        cosine, index = (part @ bank.T).topk(neighbours, dim=1)
+        votes = torch.zeros(len(part), classes, dtype=cosine.dtype, device=bank.device)
+        votes.scatter_add_(1, labels[index], torch.exp(cosine / TEMPERATURE))
+        right += (votes.argmax(1) == wanted).sum()
+    return float(right) / len(truth)
+
+
+@torch.no_grad()
+def linear_probe(
+    bank: Tensor,
+    labels: Tensor,
+    queries: Tensor,
+    truth: Tensor,
+    *,
+    decay: float = 1e-3,
+    iterations: int = 100,
+) -> float:
+    """Return the accuracy of logistic regression on standardised features (L-BFGS, to the end)."""
+    from scipy.optimize import minimize
+
+    mean, deviation = bank.mean(0), bank.std(0).clamp_min(1e-6)
+    bank, queries = (bank - mean) / deviation, (queries - mean) / deviation
+    classes, width = int(max(labels.max(), truth.max())) + 1, bank.shape[1]
+
+    def unpacked(flat: Any) -> Tensor:
+        weight = torch.as_tensor(flat, dtype=bank.dtype, device=bank.device)
+        return weight.view(classes, width + 1)
+
+    def loss_and_slope(flat: Any) -> tuple[float, Any]:
+        weight = unpacked(flat)
+        logits = functional.linear(bank, weight[:, :-1], weight[:, -1])
+        slope = (torch.softmax(logits, 1) - functional.one_hot(labels, classes)) / len(bank)
+        gradient = torch.cat([slope.T @ bank + decay * weight[:, :-1], slope.sum(0)[:, None]], 1)
+        loss = functional.cross_entropy(logits, labels)
+        loss = loss + 0.5 * decay * weight[:, :-1].square().sum()
+        return float(loss), gradient.double().cpu().numpy().ravel()
+
+    start = torch.zeros(classes * (width + 1), dtype=torch.float64).numpy()
+    found = minimize(
+        loss_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations}
+    )
+    weight = unpacked(found.x)
+    chosen = functional.linear(queries, weight[:, :-1], weight[:, -1]).argmax(1)
+    return float((chosen == truth).double().mean())

@@ -1,0 +1,259 @@
+"""The loop: settings in, a trained network, its record and a verdict out.
+
+One step, in this order: views, forward, correlation, loss, backward, optimiser, closed-form
+predictor, target. Images and order are functions of (seed, step), so that a run that goes on from a
+checkpoint is the run that was not interrupted, bit for bit on one CPU.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from empirical.networks import diagnose
+from empirical.networks.curl import step_curl
+from empirical.networks.memory import advice, batch_that_fits
+from empirical.networks.monitor import Monitor
+from empirical.networks.optimiser import rates_at
+from empirical.networks.progress import Progress
+from empirical.networks.record import Record, loss_tensors, tensorboard, thinning
+from empirical.networks.result import TrainResult, lines_of
+from empirical.networks.settings import Settings
+from empirical.networks.setup import Setup, machine_of, threads_for
+from empirical.networks.state import not_finite, restore, tensors_of
+from empirical.networks.workers import joined
+from empirical.runs import RunFolder
+from equilibria.errors import FormatError, LimitReached
+
+CURL_LIMIT = 3_000_000
+"""Weights up to which the curl is measured: it takes some passes in double precision."""
+
+
+def train(
+    settings: Settings,
+    *,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> TrainResult:
+    """Train as the settings say; with a folder, leave a run behind, or go on with the one there.
+
+    Raises `FormatError` for data or a device that is not there, `LimitReached` when a tensor is not
+    finite or memory runs out.
+    """
+    machine = machine_of(settings)
+    with threads_for(settings), joined(machine.device) as workers:
+        run = Run(machine.build(workers), folder if workers.leads else None)
+        if resume:
+            run.restore(folder)
+        run.progress = Progress(run.steps, on=progress and workers.leads)
+        with _memory(run):
+            run.train()
+        return run.finish()
+
+
+class Run:
+    """A run in progress: what the loop changes."""
+
+    def __init__(self, setup: Setup, folder: RunFolder | None) -> None:
+        self.setup, self.settings = setup, setup.settings
+        self.learner, self.optimiser = setup.learner, setup.optimiser
+        self.workers, self.steps = setup.workers, setup.steps
+        self.record = Record(folder)
+        self.monitor = setup.monitor() if self.workers.leads else None
+        self.step, self.stopped = 0, False
+        self.total, self.count = torch.zeros((), device=setup.device), 0
+        self.first_bad = torch.full((), -1, device=setup.device)
+        self.seconds, self.trained = 0.0, 0
+        self.progress = Progress(self.steps, on=False)
+        self.resumed = False
+        if folder is not None and self.settings.tensorboard:
+            self.record.writer = tensorboard(folder)
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Take all steps, logging and saving on the way."""
+        if not self.resumed:
+            self.log()
+        while self.step < self.steps and not self.stopped:
+            start = time.perf_counter()
+            until = min(self.steps, *(self._next(every) for every in self._stops()))
+            while self.step < until:
+                self.one_step()
+                self.progress.step(self.step)
+            self._synchronise()
+            self.seconds += time.perf_counter() - start
+            self._pause()
+
+    def one_step(self) -> None:
+        """Take one step; see the module's first lines for the order."""
+        settings, learner = self.settings, self.learner
+        first, second = self.setup.views(self.step)
+        with self.setup.autocast():
+            loss, *outputs = self.setup.module(first, second)
+        self._check(loss)
+        z = tuple(outputs[: 1 + (settings.symmetric_loss or learner.target is None)])
+        learner.observe(z, self.step)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step(rates_at(self.optimiser, settings, self.step, self.steps))
+        learner.after_step(self.step, self.steps)
+        self.total += loss.detach()
+        self.count += 1
+        self.step += 1
+        self.trained += settings.batch_size
+
+    def _check(self, loss: Tensor) -> None:
+        """Notice a loss that is not finite: at once on a CPU, at the next line on a GPU."""
+        if self.setup.device.type == "cpu":
+            if not bool(torch.isfinite(loss)):
+                self._stop_at(self.step)
+            return
+        bad = ~torch.isfinite(loss.detach()) & (self.first_bad < 0)
+        self.first_bad = torch.where(bad, self.step, self.first_bad)
+
+    def _stop_at(self, step: int, what: str = "the loss") -> NoReturn:
+        name = not_finite(self.learner) or what
+        raise LimitReached(
+            f"step {step}: {name} is not finite; use a smaller --lr than {self.settings.lr:g}"
+            + (" or --warmup" if not self.settings.warmup else ""),
+            hint="the last checkpoint and the metrics up to here are in the run folder"
+            if self.record.folder is not None
+            else None,
+        )
+
+    def _stops(self) -> tuple[int, int]:
+        return self.setup.log_every, self.setup.checkpoint_every
+
+    def _next(self, every: int) -> int:
+        return (self.step // every + 1) * every
+
+    def _pause(self) -> None:
+        bad = int(self.first_bad)
+        if bad >= 0 or not_finite(self.learner) is not None:
+            self._stop_at(bad if bad >= 0 else self.step)
+        ended = self.step == self.steps
+        if self.step % self.setup.log_every == 0 or ended:
+            self.log()
+        if self.step % self.setup.checkpoint_every == 0 or ended or self.stopped:
+            self.save()
+
+    def _synchronise(self) -> None:
+        if self.setup.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    # --- the record ----------------------------------------------------------------------------
+
+    def log(self) -> None:
+        """Measure and write one line; decide whether the run has collapsed."""
+        loss = self.workers.mean(self.total) / max(1, self.count)
+        collapsed = torch.zeros((), device=self.setup.device)
+        if self.monitor is not None:
+            try:
+                numbers, linear = self.monitor.measure(final=self.step == 0)
+            except FloatingPointError as error:
+                self._stop_at(self.step, str(error))
+            word = diagnose.verdict(numbers, len(self.monitor.images), self.settings.embed_dim).word
+            line = {"step": self.step, "loss": float(loss) if self.count else None, **numbers}
+            line |= {"verdict": word, "seconds": round(self.seconds, 3)}
+            if not self.record.metrics:
+                lines = self.steps // self.setup.log_every + 2
+                self.record.every = thinning(linear, lines)
+                line["knn_pixels"] = self.monitor.knn_pixels
+            before = self.record.metrics[-1]["verdict"] if self.record.metrics else ""
+            self.record.log(line, linear)
+            self.progress.measured(line)
+            # Twice in a row: a single line may be the network just after its initialisation.
+            if self.settings.stop_on_collapse and word == before == "collapsed":
+                collapsed += 1
+        self.stopped = bool(self.workers.mean(collapsed) > 0)
+        self.total, self.count = torch.zeros_like(self.total), 0
+
+    def save(self) -> None:
+        """Write a checkpoint of everything that training changes."""
+        tensors = tensors_of(self.learner, self.optimiser)
+        self.record.save(self.step, tensors | loss_tensors(self.total, self.count))
+
+    def restore(self, folder: RunFolder | None) -> None:
+        """Go on from the last complete checkpoint; every process reads it, the lead writes."""
+        found = None if folder is None else folder.last_checkpoint()
+        if folder is None or found is None:
+            place = "" if folder is None else f"{folder.path}: "
+            raise FormatError(f"--resume: {place}no checkpoint to go on from; start the run again")
+        restore(self.learner, self.optimiser, found.tensors, str(found.path))
+        self.total = found.tensors["loss.total"].to(self.setup.device)
+        self.count, self.step, self.resumed = int(found.tensors["loss.count"]), found.step, True
+        if self.record.folder is not None:
+            self.record.go_on_from(found.step)
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def finish(self) -> TrainResult:
+        """Measure the trained network, write the summary and return the result."""
+        self.progress.done()
+        data = self._summary() if self.monitor is not None else {}
+        self.workers.wait()
+        place = self.record.folder
+        if self.monitor is None:
+            return TrainResult(self.settings, (), data, None)
+        if place is not None:
+            self.record.save_trajectory()
+            place.write_summary(data)
+        self.record.close()
+        lines = lines_of(self.settings, data, None if place is None else Path(place.path))
+        return TrainResult(
+            self.settings, lines, data, None if place is None else place.path,
+            decided=data["verdict"] != "unclear",
+        )  # fmt: skip
+
+    def _summary(self) -> dict[str, Any]:
+        monitor, s = self.monitor, self.settings
+        assert monitor is not None
+        start, last = self.record.metrics[0], self.record.metrics[-1]
+        judged = diagnose.verdict(last, len(monitor.images), s.embed_dim)
+        return {
+            "procedure": s.method,
+            "backbone": s.backbone,
+            "dataset": s.dataset,
+            "steps": self.step,
+            "stopped": self.stopped,
+            "verdict": judged.word,
+            "grounds": judged.grounds,
+            "collapse": {name: last[name] for name in diagnose.NAMES},
+            "initial": {name: start[name] for name in (*diagnose.NAMES, "knn", "knn_pixels")},
+            "loss": last["loss"],
+            "knn": monitor.knn(final=True),
+            "linear_probe": monitor.probe(),
+            "curl": self._curl(monitor),
+            **{k: last.get(k) for k in ("eigen_alignment", "asymmetry", "commutator", "balance")},
+            "images_per_second": self.trained / self.seconds if self.seconds else 0.0,
+            "seconds": self.seconds,
+            "device": self.setup.device_words(),
+            "precision": self.setup.precision,
+            "processes": self.workers.count,
+        }
+
+    def _curl(self, monitor: Monitor) -> float | None:
+        weights = sum(p.numel() for p in self.learner.parameters())
+        if not self.settings.curl or weights > CURL_LIMIT:
+            return None
+        return step_curl(self.learner, monitor.first, monitor.second, seed=self.settings.seed)
+
+
+@contextmanager
+def _memory(run: Run) -> Iterator[None]:
+    """Turn running out of device memory into the batch size that would fit."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        if run.setup.device.type != "cuda":
+            raise
+        fits = batch_that_fits(run.setup.peak, run.settings.batch_size, run.setup.memory())
+        raise LimitReached(advice(fits, run.settings.batch_size)) from error

@@ -1,0 +1,122 @@
+"""Watching a run: numbers on fixed images, in evaluation mode, every so many steps.
+
+The images and their two views are the same for the whole run, so that the lines of metrics.jsonl
+compare over time and between runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from empirical.networks import diagnose
+from empirical.networks.closed_form import correlation
+from empirical.networks.effective import Effective, effective
+from empirical.networks.evaluate import features_of, knn, linear_probe
+from empirical.networks.learner import Learner
+from empirical.networks.losses import precise
+from empirical.networks.models import matrix_of
+from empirical.networks.source import Source
+
+PROBE = 512
+ONLINE = {"cpu": (1024, 256), "cuda": (10_000, 2_000)}
+FINAL = {"cpu": (5_000, 1_000), "cuda": (50_000, 10_000)}
+SETTLING_PASSES = 4
+
+Labelled = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Images and labels of the bank, images and labels of the queries."""
+
+
+@dataclass
+class Monitor:
+    """Measures a learner on fixed images of a source."""
+
+    learner: Learner
+    source: Source
+    autocast: Callable[[], AbstractContextManager[Any]]
+    device: torch.device
+    knn_pixels: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.images, self.first, self.second = self.source.probe(PROBE)
+        bank, queries = ONLINE[self.device.type]
+        self.online = self._labelled(bank, queries)
+        bank, queries = FINAL[self.device.type]
+        final = self._labelled(bank, queries)
+        same = len(final[0]) == len(self.online[0]) and len(final[2]) == len(self.online[2])
+        self.final = self.online if same else final
+        pixels = [self.final[0].flatten(1), self.final[2].flatten(1)]
+        self.knn_pixels = knn(pixels[0], self.final[1], pixels[1], self.final[3])
+
+    def _labelled(self, bank: int, queries: int) -> Labelled:
+        return (*self.source.labelled("train", bank), *self.source.labelled("test", queries))
+
+    @torch.no_grad()
+    def measure(self, *, final: bool = False) -> tuple[dict[str, Any], Effective]:
+        """Return the numbers for metrics.jsonl and the measured linear model.
+
+        Raises `FloatingPointError` naming the tensor when one is not finite.
+        """
+        was = self.learner.training
+        self.learner.train(False)
+        try:
+            with self.autocast():
+                z, first, second = (
+                    precise(self.learner.online(x)) for x in (self.images, self.first, self.second)
+                )
+            if not all(bool(torch.isfinite(x).all()) for x in (z, first, second)):
+                raise FloatingPointError("the encoder's output")
+            numbers: dict[str, Any] = diagnose.outputs(z, first, second)
+            numbers["knn"] = self.knn(final=final)
+            linear = effective(self.learner, self.first.to(z.dtype), self.second.to(z.dtype))
+        finally:
+            self.learner.train(was)
+        numbers |= self._of_the_predictor(linear, first, second)
+        return numbers, linear
+
+    def _of_the_predictor(
+        self, linear: Effective, first: Tensor, second: Tensor
+    ) -> dict[str, float]:
+        if matrix_of(self.learner.predictor) is None:
+            return {}
+        found = diagnose.spectra(correlation(first, second), linear.P)
+        alpha = self.learner.settings.predictor_lr
+        return {**found, "balance": diagnose.balance(linear.W, linear.P, alpha)}
+
+    def knn(self, *, final: bool) -> float:
+        """Return the accuracy of the nearest neighbours on the representation."""
+        bank, labels, queries, truth = self._features(self.final if final else self.online)
+        return knn(bank, labels, queries, truth)
+
+    def probe(self) -> float:
+        """Return the accuracy of the linear probe on the representation."""
+        return linear_probe(*self._features(self.final))
+
+    def _features(self, images: Labelled) -> Labelled:
+        """The backbone's features; the whole encoder's where the backbone is only the pixels."""
+        online = self.learner.online
+        network = online if self.learner.settings.backbone == "linear" else online.backbone
+        with self.autocast():
+            bank, queries = (features_of(network, images[k]) for k in (0, 2))
+        return bank, images[1], queries, images[3]
+
+
+@torch.no_grad()
+def settle_statistics(learner: Learner, views: Callable[[int], tuple[Tensor, Tensor]]) -> None:
+    """Give batch norm the statistics of a few batches, so that step 0 can be evaluated.
+
+    Untouched running statistics (mean 0, variance 1) would make any network look collapsed.
+    """
+    norms = [m for m in learner.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    former = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # a plain average
+    for step in range(SETTLING_PASSES if norms else 0):
+        learner(*views(step))
+    for norm, momentum in zip(norms, former, strict=True):
+        norm.momentum = momentum

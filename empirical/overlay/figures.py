@@ -1,0 +1,101 @@
+"""Panels put together: overlay.png, and the same panels one by one as SVG for the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
+
+from empirical.overlay.draw import (
+    STYLE,
+    draw_distances,
+    draw_multipliers,
+    draw_one_run,
+    draw_ribbon,
+)
+from empirical.overlay.portrait import draw_portrait, draw_predictor
+from empirical.overlay.result import FolderOverlay
+from empirical.overlay.text import header
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE, DPI = (12.0, 8.6), 100
+ONE = (8.6, 4.4)
+Panel = Callable[["Axes", FolderOverlay], None]
+
+
+def panels() -> list[tuple[str, Panel, str]]:
+    """Return the panels of the page: a name, the drawing, and what to look for."""
+    return [
+        ("distances", draw_distances,
+         "Distance to the nearest point of the predicted stable set, O(n) divided out. A straight "
+         "line is a geometric approach; dotted: the predicted slope or noise level."),
+        ("portrait", draw_portrait,
+         "Runs as thin lines with a dot at the end. Filled circles are equilibria of stable "
+         "components, hollow ones of unstable; arrows: the flow of this mode alone."),
+        ("components", draw_ribbon, "Which component is nearest at each step, for each run."),
+        ("one run", draw_one_run,
+         "One run's distance to the components near it. Grey spans: nearest to a saddle."),
+        ("multipliers", draw_multipliers,
+         "Every dot is a multiplier across a stable component; ticks above the dots are the rates "
+         "that runs approached it with."),
+        ("predictor", draw_predictor,
+         "Eigenvalues of the predictor settle on the predicted values, or on 0 in lost modes."),
+    ]  # fmt: skip
+
+
+def draw_png(folder: FolderOverlay, stream: IO[bytes]) -> None:
+    """Write the four leading panels as a PNG."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        figure = _figure(SIZE)
+        figure.suptitle(headline(folder), x=0.012, ha="left", fontsize=11.5, weight="bold")
+        axes = figure.subplots(2, 2)
+        for place, draw in zip(
+            axes.flat, (draw_distances, draw_portrait, draw_one_run, draw_multipliers), strict=True
+        ):
+            draw(place, folder)
+        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def headline(folder: FolderOverlay) -> str:
+    """Return the one sentence above everything."""
+    return (
+        f"{folder.agreed} of {folder.judged} runs rest where predicted   "
+        f"({header(folder.source.model)})"
+    )
+
+
+def panel_svg(folder: FolderOverlay, name: str, draw: Panel) -> str:
+    """Return one panel as inline SVG; its ids carry its name, so that many fit in one page."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        figure = _figure(ONE)
+        draw(figure.add_subplot(), folder)
+        stream = io.BytesIO()
+        metadata: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(stream, format="svg", metadata=metadata)
+    return inlined(stream.getvalue().decode("utf-8"), name.replace(" ", "-"))
+
+
+def inlined(text: str, prefix: str) -> str:
+    """Return an SVG without what has no place inside HTML, its ids made its own."""
+    text = text[text.index("<svg") :].rstrip()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'href="#', f'href="#{prefix}-', text)
+    return text.replace("url(#", f"url(#{prefix}-")
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

@@ -1,0 +1,158 @@
+"""The phase portrait of one mode, and the predictor's eigenvalues over time.
+
+A run's place in the plane of mode v is w = |W v| and the Rayleigh quotient p of P at W v, which at
+an aligned equilibrium are the mode's weight and the predictor's eigenvalue; at w = 0 the quotient
+is that of the direction from which it came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from empirical.overlay.draw import FAINT, INK, MOVING, colours, empty, orbit_targets, short, traced
+from empirical.overlay.result import FolderOverlay
+from equilibria.model import Model
+from equilibria.results import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+GRID = 17
+PREDICTOR_RUNS = 12
+GOOD, BAD = "#009E73", "#D55E00"
+
+
+def axis_of(model: Model, mode: int) -> tuple[Array, str]:
+    """Return the data direction of a mode (from 0) and its name."""
+    if model.moments.commute:
+        return model.moments.eigenbasis[2][:, mode], f"mode {mode + 1}"
+    _, m = model.moments.matrices()
+    vectors = np.linalg.eigh(m)[1][:, ::-1]
+    return vectors[:, mode], f"direction {mode + 1} of M (the moments do not commute)"
+
+
+def telling_mode(folder: FolderOverlay) -> int:
+    """Return the mode in which the endings differ most."""
+    model = folder.source.model
+    ends = np.stack([trace.path.W[-1] for _, trace in traced(folder)])
+    spread = [np.linalg.norm(ends @ axis_of(model, j)[0], axis=1).std() for j in range(model.d)]
+    return int(np.argmax(np.round(spread, 6)))
+
+
+def plane(W: Array, P: Array, axis: Array) -> tuple[Array, Array]:
+    """Return p and w (K,) of snapshots W (K, n, d), P (K, n, n) along a data direction."""
+    image = W @ axis
+    w = np.linalg.norm(image, axis=1)
+    unit = image / np.maximum(w, 1e-300)[:, None]
+    return np.einsum("ki,kij,kj->k", unit, P, unit), w
+
+
+def draw_portrait(axes: Axes, folder: FolderOverlay, mode: int | None = None) -> None:
+    """Draw runs as thin lines with a dot at the end over the components in a mode's plane."""
+    if not folder.traces:
+        empty(axes, "no run was recorded over time")
+        return
+    mode = telling_mode(folder) if mode is None else mode
+    axis, name = axis_of(folder.source.model, mode)
+    palette, corners = colours(folder), []
+    for run, trace in traced(folder):
+        verdict = folder.runs[run]
+        p, w = plane(trace.path.W, trace.path.P, axis)
+        colour = palette.get(verdict.stratum_reached, MOVING) if verdict.predicted else MOVING
+        dashes = "-" if verdict.predicted else "--"
+        axes.plot(p, w, color=colour, linewidth=0.8, alpha=0.7, linestyle=dashes, zorder=3)
+        axes.plot(p[-1:], w[-1:], ".", color=colour, markersize=5, zorder=4)
+        corners.append((p, w))
+    places = _components(axes, folder, axis)
+    _window(axes, corners, places)
+    if folder.uniform and folder.source.model.moments.commute:
+        _field(axes, folder.source.model, mode)
+    axes.set_xlabel("p, predictor along the mode")
+    axes.set_ylabel("w, encoder weight")
+    axes.set_title(f"Phase portrait of {name}")
+
+
+def _components(axes: Axes, folder: FolderOverlay, axis: Array) -> list[tuple[float, float]]:
+    """Mark where components lie: filled when one that is stable lies there, hollow otherwise."""
+    spots: dict[tuple[float, float], list[bool]] = {}
+    for target in orbit_targets(folder.prediction):
+        p, w = plane(target.W[None], target.P[None], axis)
+        spot = (round(float(p[0]), 9), round(float(w[0]), 9)) if w[0] > 0 else (0.0, 0.0)
+        spots.setdefault(spot, []).append(target.verdict is Verdict.STABLE)
+    for (p, w), verdicts in spots.items():
+        good = any(verdicts)
+        axes.plot([p], [w], "o", markersize=9, zorder=6, clip_on=False, markeredgewidth=1.8,
+                  color=GOOD if good else BAD, markerfacecolor=GOOD if good else "white")  # fmt: skip
+        words = "stable" if all(verdicts) else "stable for some" if good else "unstable"
+        if w == 0:
+            words = "mode collapsed: " + words
+        axes.annotate(words, (p, w), xytext=(8, 4), textcoords="offset points", fontsize=8,
+                      color=INK, zorder=7,
+                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8})  # fmt: skip
+    return list(spots)
+
+
+def _window(
+    axes: Axes, corners: list[tuple[Array, Array]], places: list[tuple[float, float]]
+) -> None:
+    p = np.concatenate([c[0] for c in corners] + [np.array([s[0] for s in places])])
+    w = np.concatenate([c[1] for c in corners] + [np.array([s[1] for s in places])])
+    low, high = np.quantile(p, [0.002, 0.998])
+    low, high = min(low, *(s[0] for s in places), 0.0), max(high, *(s[0] for s in places), 0.1)
+    pad = 0.06 * (high - low)
+    axes.set_xlim(low - pad, high + pad)
+    axes.set_ylim(0, 1.06 * max(float(np.quantile(w, 0.998)), 0.1))
+
+
+def _field(axes: Axes, model: Model, mode: int) -> None:
+    """Draw the direction of the flow of the mode alone, target at the encoder."""
+    if model.procedure not in ("stop-gradient", "ema"):
+        return
+    s_values, m_values, _ = model.moments.eigenbasis
+    s, m = float(s_values[mode]), float(m_values[mode])
+    p, w = np.meshgrid(
+        np.linspace(*axes.get_xlim(), GRID + 2)[1:-1], np.linspace(*axes.get_ylim(), GRID)[1:-1]
+    )
+    pull = m * w - p * w * s
+    dp = float(model.alpha) * pull * w - float(model.eta_p) * p
+    dw = p * pull - float(model.eta) * w
+    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+    u, v = dp / (x1 - x0), dw / (y1 - y0)
+    size = np.maximum(np.hypot(u, v), 1e-12)
+    axes.quiver(p, w, u / size, v / size, color="0.82", scale=34, width=0.0022, zorder=1)
+
+
+def draw_predictor(axes: Axes, folder: FolderOverlay) -> None:
+    """Draw the predictor's eigenvalues over steps, with those of the components reached."""
+    palette = colours(folder)
+    for run, trace in traced(folder)[:PREDICTOR_RUNS]:
+        verdict = folder.runs[run]
+        values = np.sort(np.linalg.eigvals(trace.path.P).real, axis=1)
+        colour = palette.get(verdict.stratum_reached, MOVING) if verdict.predicted else MOVING
+        axes.plot(trace.path.step + 1, values, color=colour, linewidth=0.8, alpha=0.7)
+    reached = {folder.runs[run].stratum_reached for run, _ in traced(folder)[:PREDICTOR_RUNS]}
+    levels: dict[float, list[str]] = {}
+    for target in orbit_targets(folder.prediction):
+        if target.id in reached:
+            for value in np.linalg.eigvals(target.P).real:
+                levels.setdefault(round(float(value), 6), []).append(target.id)
+    for value in levels:
+        axes.axhline(value, color=INK, linewidth=1.0, linestyle=":", zorder=5)
+        axes.annotate(f"{value:.4g}", (1.0, value), xycoords=("axes fraction", "data"), fontsize=8,
+                      xytext=(4, 0), textcoords="offset points", va="center", color=INK)  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xlabel("step + 1")
+    axes.set_ylabel("eigenvalues of P, real parts")
+    axes.set_title("Predictor's eigenvalues, and those predicted (dotted)")
+    axes.axhline(0.0, color=FAINT, linewidth=0.5, zorder=0)
+
+
+def caption(folder: FolderOverlay) -> str:
+    """Return in words what colours and dashes mean in the figures."""
+    names = [short(name, 60) for name in colours(folder)]
+    return ", ".join(names)

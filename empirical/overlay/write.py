@@ -1,0 +1,44 @@
+"""overlay.json, overlay.png and overlay.html: made in memory first, then each written atomically."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from empirical.overlay.result import FolderOverlay
+from equilibria.files import atomic, write_text
+
+if TYPE_CHECKING:
+    from empirical.overlay.networks import NetworkOverlay
+
+JSON, PNG, HTML = "overlay.json", "overlay.png", "overlay.html"
+
+
+def written(
+    folder: FolderOverlay | NetworkOverlay, *, html: bool = True
+) -> FolderOverlay | NetworkOverlay:
+    """Write the files of one folder and return the overlay with their names."""
+    text = json.dumps(folder.data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    picture = io.BytesIO()
+    page = None
+    if isinstance(folder, FolderOverlay):
+        from empirical.overlay.figures import draw_png
+        from empirical.overlay.page import html_page
+
+        draw_png(folder, picture)
+        page = html_page(folder) if html else None
+    else:
+        from empirical.overlay.network_figure import draw_network, network_page
+
+        draw_network(folder, picture)
+        page = network_page(folder) if html else None
+    write_text(folder.path / JSON, text, "overlay")
+    with atomic(folder.path / PNG, "overlay", binary=True) as stream:
+        stream.write(picture.getvalue())
+    names = [JSON, PNG]
+    if page is not None:
+        write_text(folder.path / HTML, page, "overlay")
+        names.append(HTML)
+    return replace(folder, files=tuple(names))

@@ -1,0 +1,198 @@
+"""Certificates: the evidence of a report as plain data that `equilibria.verify` checks.
+
+A certificate holds the model, its polynomials, the generators of the number field, every component
+with an exact point and what is claimed of its spectra, why the list is complete, the laws, and the
+witnesses of the gradient question. All numbers are text; equal reports give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from equilibria.analysis import analyze
+from equilibria.errors import LimitReached, ScopeError
+from equilibria.files import write_text
+from equilibria.grammar import parse
+from equilibria.model import Model
+from equilibria.polynomial import Ring
+from equilibria.procedures import procedure
+from equilibria.report import Report
+from equilibria.results import Component, Entry, Verdict
+
+from . import plain
+from .closure import completeness
+from .cores import core_cells
+from .exact import Field, Generator
+from .fields import gradient_field, laws
+from .points import oriented, tied_predictor
+from .spectral import spectrum, trace
+
+SCHEMA = "noncollapse/certificate/1"
+LARGEST_SIZE = 6
+MOST_COMPONENTS = 400
+
+
+def certificate(subject: Report | Model) -> dict[str, Any]:
+    """Return the certificate of a report, or of the report of a model.
+
+    Raises `ScopeError` where no exact evidence exists (floating point, moments from data), and
+    `LimitReached` for sizes beyond n, d = 6.
+    """
+    if not isinstance(subject, Report | Model):
+        raise ScopeError("--certificate: only for the built-in procedures, not for a system file")
+    report = subject if isinstance(subject, Report) else analyze(subject)
+    model = report.model
+    _check_scope(report)
+    field = Field(_entries(report))
+    components = [_component(report, field, component) for component in report.components]
+    return {
+        "schema": SCHEMA,
+        "counts": _counts(report),
+        "model": _model(model),
+        "system": {
+            "flow": plain.equations(report.system.flow),
+            "map": plain.equations(report.system.map),
+        },
+        "generators": [_generator(g) for g in field.generators],
+        "components": components,
+        "completeness": completeness(report),
+        "laws": laws(report),
+        "gradient_field": gradient_field(report, field),
+    }
+
+
+def _entries(report: Report) -> Iterator[Entry]:
+    """Yield every number that the certificate has to write."""
+    for component in report.components:
+        if _by_cells(report.model, component):
+            continue
+        for rows in component.representative.values():
+            for row in rows:
+                yield from row
+    witness = report.gradient.flow.any_metric.witness
+    if witness is not None:
+        yield from witness.equilibrium.values()
+
+
+def write_certificate(path: str | Path, subject: Report | Model) -> None:
+    """Write the certificate as JSON, atomically; raises as `certificate` does."""
+    write_text(path, certificate_text(subject), "--certificate")
+
+
+def certificate_text(subject: Report | Model) -> str:
+    """Return the certificate as JSON text, one line per entry."""
+    return json.dumps(certificate(subject), indent=None, separators=(",", ":")) + "\n"
+
+
+def _check_scope(report: Report) -> None:
+    model = report.model
+    if model.floating:
+        raise ScopeError("--certificate: leave --float out, a certificate needs exact signs")
+    if max(model.n, model.d) > LARGEST_SIZE:
+        raise LimitReached(
+            f"--certificate: n = {model.n}, d = {model.d}; at most {LARGEST_SIZE} can be certified, "
+            "lower --embed-dim or give fewer modes"
+        )
+    if len(report.components) > MOST_COMPONENTS:
+        raise LimitReached(
+            f"--certificate: {len(report.components)} components, at most {MOST_COMPONENTS}; "
+            "lower --max-components"
+        )
+    if not model.moments.is_exact:
+        raise ScopeError(
+            "--certificate: moments measured in floating point have no exact spectra",
+            hint="give exact eigenvalues with --signal and --total",
+        )
+
+
+def _model(model: Model) -> dict[str, Any]:
+    sigma, m = model.moments.rational_matrices()
+    found: dict[str, Any] = {
+        "procedure": model.procedure,
+        "embed_dim": str(model.n),
+        "input_dim": str(model.d),
+        "Sigma": plain.matrix(sigma),
+        "M": plain.matrix(m),
+        "lr": str(model.h),
+        "weight_decay": str(model.eta),
+        "momentum": str(model.nu),
+    }
+    if procedure(model.procedure).family in ("bootstrap", "joint"):
+        found["predictor_lr"] = str(model.alpha)
+        found["predictor_weight_decay"] = str(model.eta_p)
+    if model.procedure == "ema":
+        found["ema"] = str(model.mu)
+    return found
+
+
+def _generator(generator: Generator) -> dict[str, Any]:
+    minus = {key: -value for key, value in generator.square.items()}
+    return {
+        "name": generator.name,
+        "relation": [plain.terms(minus), []],
+        "cell": str(generator.cell),
+    }
+
+
+def _by_cells(model: Model, component: Component) -> bool:
+    """Return whether an equilibrium is known by a floating-point representative only."""
+    return component.modes is None and bool(component.rank) and not model.moments.is_diagonal
+
+
+def _isolated(model: Model, component: Component) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "id": component.id,
+        "dimension": str(component.dimension),
+        "core": core_cells(model, component),
+    }
+    for kind, stability in (("flow", component.flow), ("map", component.map)):
+        found[kind] = spectrum(stability, {}, kind)
+        del found[kind]["trace"]
+    return found
+
+
+def _component(report: Report, field: Field, component: Component) -> dict[str, Any]:
+    model, system = report.model, report.system
+    if _by_cells(model, component):
+        return _isolated(model, component)
+    point = oriented(field, component.representative)
+    tied, inverses = tied_predictor(field, model, point)
+    found: dict[str, Any] = {
+        "id": component.id,
+        "dimension": str(component.dimension),
+        "point": {name: plain.terms(value) for name, value in point.items()},
+    }
+    if model.procedure == "direct-pred":
+        found["inverses"] = {key: plain.terms(value) for key, value in inverses.items()}
+    if procedure(model.procedure).family == "bootstrap" and not (model.eta or model.eta_p):
+        found["stable_where"] = _conditions(report, component)
+    for kind, equations, stability in (
+        ("flow", system.flow, component.flow),
+        ("map", system.map, component.map),
+    ):
+        found[kind] = spectrum(stability, trace(field, system, equations, point, tied), kind)
+    return found
+
+
+def _conditions(report: Report, component: Component) -> Any:
+    """Return the polynomials whose signs decide stability of the flow at aligned points."""
+    if component.stable_where is None:
+        return "none"
+    ring = Ring(report.system.variables)
+    return [
+        plain.polynomial(parse(text.removesuffix(" > 0"), ring))
+        for text in component.stable_where.flow
+    ]
+
+
+def _counts(report: Report) -> dict[str, str]:
+    verdicts = [part.verdict for c in report.components for part in (c.flow, c.map)]
+    undecided = sum(verdict is Verdict.UNDECIDED for verdict in verdicts)
+    return {
+        "components": str(len(report.components)),
+        "verdicts": str(len(verdicts) - undecided),
+        "undecided": str(undecided),
+    }

@@ -1,0 +1,96 @@
+"""Reading files that nobody vouches for: whatever is wrong with them becomes one line.
+
+Nothing is unpickled, declared sizes are checked before anything is read, and a damaged file raises
+`FormatError` whatever the libraries raise on it.
+"""
+
+from __future__ import annotations
+
+import tokenize
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equilibria.errors import FormatError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LARGEST = 1 << 34
+
+
+@contextmanager
+def readable(name: str, verdict: str = "damaged, or not what it says") -> Iterator[None]:
+    """Turn whatever the standard library and NumPy raise on a damaged file into one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # headers of Python 2 and odd escapes only warn
+            yield
+    except OSError as error:
+        raise FormatError(f"{name}: cannot be read ({reason(error)})") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        RuntimeError,  # encrypted members; unknown compression; RecursionError in a header
+        SyntaxError,
+        TypeError,
+        tokenize.TokenError,  # numpy tokenises headers that it cannot parse
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise FormatError(f"{name}: {verdict} ({reason(error)})") from error
+
+
+def read_arrays(
+    path: str | Path,
+    names: Sequence[str] | None = None,
+    *,
+    option: str = "",
+    largest: int = LARGEST,
+) -> dict[str, NDArray[Any]]:
+    """Return arrays of an .npz file, those `names` or all; at most `largest` bytes are read.
+
+    Raises `FormatError`, led by `option`, when it is no such file or an array is missing.
+    """
+    import numpy as np
+
+    where = f"{option} {path}".strip()
+    if not Path(path).is_file():
+        raise FormatError(f"{printable(where)}: no such file")
+    with readable(printable(where), "not a NumPy .npz file of plain arrays"):
+        with zipfile.ZipFile(path) as archive:
+            wanted = [i for i in archive.infolist() if names is None or i.filename[:-4] in names]
+            declared = sum(info.file_size for info in wanted)
+        if declared > largest:
+            raise FormatError(f"{where}: declares {declared} bytes, at most {largest} are read")
+        # np.load does not close a file of its own that turns out to be no archive.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            held = list(arrays.files)
+            missing = [name for name in names or () if name not in held]
+            if missing:
+                found = printable(", ".join(held[:8])) or "nothing"
+                raise FormatError(f"{where}: no array `{missing[0]}`; it holds {found}")
+            return {name: arrays[name] for name in (held if names is None else names)}
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of what an error says."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable((text.strip() or type(error).__name__).splitlines()[0])
+
+
+def printable(text: str) -> str:
+    """Return `text` fit for one line of a message: no control characters, at most 160 long."""
+    clean = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )
+    return clean if len(clean) <= 160 else clean[:77] + "..." + clean[-80:]

@@ -1,0 +1,59 @@
+"""Does a network collapse on photographs? Four methods on 5,000 CIFAR-10 images, minutes on one core.
+
+    python examples/networks_on_photographs.py cifar10_small.npz
+
+A narrow ResNet-8 at 16 x 16 pixels. Any .npz with x_train, y_train, x_test, y_test (uint8) will do.
+Writes networks.png beside this file and prints each run's verdict.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from empirical.networks.command import train_command
+from empirical.runs import RunFolder
+
+RUNS = {
+    "SimSiam": {"method": "simsiam"},
+    "without stop-gradient": {"method": "joint"},
+    "BYOL, 0.99": {"method": "byol", "ema": "0.99"},
+    "DirectPred": {"method": "direct-pred"},
+}
+COMMON = {
+    "backbone": "resnet8", "head": "128,64", "predictor_dim": "16", "image_size": "16",
+    "precision": "bf16", "lr": "0.06", "log_every": "38",
+}  # fmt: skip
+
+
+def main(data: str, epochs: str = "20") -> None:
+    """Train all four and draw what metrics.jsonl holds."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+    panels = [("std", "std of z/|z| times √d"), ("effective_rank", "effective rank"), ("knn", "kNN")]
+    with tempfile.TemporaryDirectory() as place:
+        for name, given in RUNS.items():
+            folder = Path(place) / name
+            result = train_command(
+                **COMMON, **given, dataset=data, epochs=epochs, out=str(folder), progress=True
+            )
+            print(f"--- {name}", *result.lines[:-1], f"{result.data['seconds']:.0f} s", sep="\n")
+            metrics = RunFolder.open(folder).metrics()
+            for axis, (key, _) in zip(axes, panels, strict=True):
+                axis.plot([m["step"] for m in metrics], [m[key] for m in metrics], label=name)
+    for axis, (key, title) in zip(axes, panels, strict=True):
+        axis.set(title=title, xlabel="step", ylim=(0, None))
+        if key == "knn":
+            axis.axhline(result.data["initial"]["knn_pixels"], color="grey", ls=":", label="pixels")
+            axis.set_ylim(0.15, None)
+    axes[2].legend(fontsize=7)
+    figure.savefig(Path(__file__).with_name("networks.png"), dpi=110)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
