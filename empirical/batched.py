@@ -88,7 +88,7 @@ class Second:
     @property
     def symmetric(self) -> bool:
         """Return whether E y x^T is symmetric by construction; a mini-batch's is not."""
-        return self.diagonal or self.m.ndim == 2  # a view of m is not m: transpose only the rest
+        return self.diagonal or self.m.ndim == 2
 
 
 class BatchedMap:

@@ -21,7 +21,7 @@ from equilibria.blocks import Blocks
 from equilibria.extents import Members
 from equilibria.lift import Lifter
 from equilibria.model import Model
-from equilibria.modes import Group, Mode, State, groups_of, modes_of
+from equilibria.modes import Group, Mode, State, groups_of, modes_of, shared_root
 from equilibria.rationals import to_float
 from equilibria.results import Component, How, Stability, Variety, Verdict, collapse_grade
 from equilibria.spectra import stratum_spectrum
@@ -102,6 +102,13 @@ def _standing(model: Model, modes: Sequence[Mode], mixed: int) -> tuple[bool, st
     """Return whether the components are all equilibria, and why."""
     if len({mode.s for mode in modes}) == 1:
         return True, "Sigma is isotropic, so every equilibrium is aligned (T6.4) [proved]"
+    shared = shared_root(modes, model.eta)
+    if shared is not None:
+        first, second, p = shared
+        return False, (
+            f"modes {first.number} and {second.number} share the root p = {p}: their rows mix in a "
+            "continuous family that strata do not describe"
+        )
     if model.n == 1 or model.d == 1:
         return (
             True,

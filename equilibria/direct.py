@@ -21,7 +21,7 @@ from equilibria.aligned import component_dimension, repeated_modes, stratum_id
 from equilibria.errors import ScopeError
 from equilibria.lift import ENTRYWISE_LIMIT, number
 from equilibria.model import Model
-from equilibria.modes import Group, Mode, State, groups_of, modes_of
+from equilibria.modes import Group, Mode, State, groups_of, modes_of, shared_root
 from equilibria.procedures import procedure
 from equilibria.rationals import to_float
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
@@ -78,10 +78,19 @@ def direct_variety(model: Model, *, max_components: int = 64) -> Variety:
 
 
 def _all_aligned(modes: Sequence[Mode], model: Model) -> bool:
-    return len({mode.s for mode in modes}) == 1 or model.n == 1 or model.d == 1
+    if len({mode.s for mode in modes}) == 1:
+        return True
+    return (model.n == 1 or model.d == 1) and shared_root(modes, model.eta) is None
 
 
 def _why(modes: Sequence[Mode], model: Model) -> str:
+    shared = shared_root(modes, model.eta)
+    if shared is not None:
+        first, second, p = shared
+        return (
+            f"modes {first.number} and {second.number} share the root p = {p}: their rows mix in a "
+            "continuous family that strata do not describe"
+        )
     if _all_aligned(modes, model):
         return "P is symmetric and W has rank one or Sigma is isotropic: all are aligned [proved]"
     return "all aligned equilibria; for anisotropic Sigma others are not excluded"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import isqrt
 
 from equilibria.moments import Moments
 from equilibria.rationals import to_float
@@ -68,6 +69,32 @@ def modes_of(moments: Moments) -> tuple[Mode, ...]:
         s_values, m_values, _ = moments.eigenbasis
         pairs = _clustered(s_values.tolist(), m_values.tolist())
     return tuple(Mode(index, s, m) for index, (s, m) in enumerate(pairs, 1))
+
+
+def shared_root(modes: Sequence[Mode], eta: Fraction) -> tuple[Mode, Mode, Fraction] | None:
+    """Return two different modes with one root p of s p^2 - m p + eta in common, or None.
+
+    Their rows then mix in a continuous family, which no mode list describes. A common root is
+    (m - m') / (s - s'), hence rational, so only modes with rational roots are compared.
+    """
+    seen: dict[Fraction, Mode] = {}
+    for mode in modes:
+        for p in _rational_roots(mode, eta):
+            other = seen.setdefault(p, mode)
+            if (other.s, other.m) != (mode.s, mode.m):
+                return other, mode, p
+    return None
+
+
+def _rational_roots(mode: Mode, eta: Fraction) -> tuple[Fraction, ...]:
+    square = mode.m**2 - 4 * eta * mode.s
+    if square < 0 or eta == 0:
+        return ()
+    top, bottom = isqrt(square.numerator), isqrt(square.denominator)
+    if top * top != square.numerator or bottom * bottom != square.denominator:
+        return ()
+    root = Fraction(top, bottom)
+    return tuple({(mode.m + sign * root) / (2 * mode.s) for sign in (1, -1)})
 
 
 def _clustered(s_values: list[float], m_values: list[float]) -> list[tuple[Fraction, Fraction]]:

@@ -76,7 +76,9 @@ def rationals(text: str, name: str = "value") -> tuple[Fraction, ...]:
     """Return a comma-separated list such as `1,3/4,0.5` as exact rationals."""
     parts = text.split(",")
     if any(not part.strip() for part in parts):
-        raise FormatError(f"{name} {_shown(text)!r}: expected numbers separated by commas, as in 1,3/4")
+        raise FormatError(
+            f"{name} {_shown(text)!r}: expected numbers separated by commas, as in 1,3/4"
+        )
     return tuple(rational(part, name) for part in parts)
 
 

@@ -11,15 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
 from empirical.networks import diagnose
-from empirical.networks.curl import step_curl
 from empirical.networks.memory import advice, batch_that_fits
-from empirical.networks.monitor import Monitor
 from empirical.networks.optimiser import rates_at
 from empirical.networks.progress import Progress
 from empirical.networks.record import Record, loss_tensors, tensorboard, thinning
@@ -27,12 +25,10 @@ from empirical.networks.result import TrainResult, lines_of
 from empirical.networks.settings import Settings
 from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.state import not_finite, restore, tensors_of
+from empirical.networks.summary import summary_of
 from empirical.networks.workers import joined
 from empirical.runs import RunFolder
 from equilibria.errors import FormatError, LimitReached
-
-CURL_LIMIT = 3_000_000
-"""Weights up to which the curl is measured: it takes some passes in double precision."""
 
 
 def train(
@@ -198,7 +194,7 @@ class Run:
     def finish(self) -> TrainResult:
         """Measure the trained network, write the summary and return the result."""
         self.progress.done()
-        data = self._summary() if self.monitor is not None else {}
+        data = {} if self.monitor is None else summary_of(self, self.monitor)
         self.workers.wait()
         place = self.record.folder
         if self.monitor is None:
@@ -212,39 +208,6 @@ class Run:
             self.settings, lines, data, None if place is None else place.path,
             decided=data["verdict"] != "unclear",
         )  # fmt: skip
-
-    def _summary(self) -> dict[str, Any]:
-        monitor, s = self.monitor, self.settings
-        assert monitor is not None
-        start, last = self.record.metrics[0], self.record.metrics[-1]
-        judged = diagnose.verdict(last, len(monitor.images), s.embed_dim)
-        return {
-            "procedure": s.method,
-            "backbone": s.backbone,
-            "dataset": s.dataset,
-            "steps": self.step,
-            "stopped": self.stopped,
-            "verdict": judged.word,
-            "grounds": judged.grounds,
-            "collapse": {name: last[name] for name in diagnose.NAMES},
-            "initial": {name: start[name] for name in (*diagnose.NAMES, "knn", "knn_pixels")},
-            "loss": last["loss"],
-            "knn": monitor.knn(final=True),
-            "linear_probe": monitor.probe(),
-            "curl": self._curl(monitor),
-            **{k: last.get(k) for k in ("eigen_alignment", "asymmetry", "commutator", "balance")},
-            "images_per_second": self.trained / self.seconds if self.seconds else 0.0,
-            "seconds": self.seconds,
-            "device": self.setup.device_words(),
-            "precision": self.setup.precision,
-            "processes": self.workers.count,
-        }
-
-    def _curl(self, monitor: Monitor) -> float | None:
-        weights = sum(p.numel() for p in self.learner.parameters())
-        if not self.settings.curl or weights > CURL_LIMIT:
-            return None
-        return step_curl(self.learner, monitor.first, monitor.second, seed=self.settings.seed)
 
 
 @contextmanager

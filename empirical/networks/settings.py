@@ -11,10 +11,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from empirical.networks.options import CHOICES, DATASETS, OPTIONS
+from empirical.networks.presets import BY_BACKBONE, BY_DATASET, BY_METHOD
 from equilibria.errors import FormatError
 from equilibria.rationals import rational
 
@@ -105,36 +105,6 @@ class Settings:
             for name, value in asdict(self).items()
             if value is not None and value != "" and not (name == "epochs" and self.steps)
         }
-
-
-_DIRECT = {"predictor": "linear", "ema": 0.99}
-BY_METHOD: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "simsiam": {},
-        "byol": {"ema": 0.99},
-        "direct-pred": {**_DIRECT, "predictor_update": "direct-pred", "rho": 0.3, "eps": 0.1},
-        "direct-copy": {**_DIRECT, "predictor_update": "direct-copy", "rho": 0.5, "eps": 0.3},
-        "direct-set": {**_DIRECT, "predictor_update": "direct-set", "rho": 0.5, "eps": 0.3},
-        "simclr": {"predictor": "none", "stop_gradient": False, "loss": "infonce"},
-        "joint": {"stop_gradient": False},
-    }
-)
-_CIFAR = {"head": (256, 256), "epochs": 100, "batch_size": 256, "backbone": "resnet18"}
-BY_DATASET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "digits": {"epochs": 80, "predictor_dim": 8, "backbone": "mlp"},
-        "cifar10": {**_CIFAR, "head": (2048, 2048)},
-        "cifar100": {**_CIFAR, "head": (2048, 2048)},
-        "stl10": {**_CIFAR, "head": (512, 128)},
-        "folder": {**_CIFAR, "head": (2048, 2048, 2048), "image_size": 224},
-        "latent": {"epochs": 20, "backbone": "linear", "head": (8,), "head_bn": "none"},
-        "FILE": {"head": (128, 64), "epochs": 20},
-    }
-)
-# A linear encoder is compared with the theory: its head is one matrix, without batch norm.
-BY_BACKBONE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"linear": {"head": (8,), "head_bn": "none"}}
-)
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:

@@ -25,6 +25,7 @@ from empirical.networks.workers import Workers
 from equilibria.errors import FormatError
 
 SMALL = ("linear", "mlp", "resnet8")
+FEW = 32
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Machine:
     def _parallel(self, learner: Learner, workers: Workers) -> nn.Module:
         module: nn.Module = learner
         if workers.count > 1:
+            self._warn_of_batch_norm(learner, workers)
             ids = [self.device.index] if self.device.type == "cuda" else None
             from torch.nn.parallel import DistributedDataParallel
 
@@ -81,6 +83,16 @@ class Machine:
         if self.settings.compile:
             module = torch.compile(module)  # type: ignore[assignment]
         return module
+
+    def _warn_of_batch_norm(self, learner: Learner, workers: Workers) -> None:
+        each = self.settings.batch_size // workers.count
+        separate = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in learner.modules())
+        if separate and each < FEW and workers.leads:
+            warnings.warn(
+                f"batch norm sees {each} images a process, not synchronised on a CPU: "
+                "another model than one process trains",
+                stacklevel=2,
+            )
 
 
 @dataclass

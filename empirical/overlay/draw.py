@@ -84,7 +84,7 @@ def draw_distances(axes: Axes, folder: FolderOverlay) -> None:
         named.add(name)
     _slopes(axes, folder)
     _bands(axes, folder, palette)
-    axes.set_yscale("log")
+    log_axis(axes, "y")
     axes.set_xlim(left=0)
     axes.set_xlabel("step")
     axes.set_ylabel("distance to the stable set")
@@ -137,19 +137,21 @@ def draw_one_run(axes: Axes, folder: FolderOverlay) -> None:
     trace, prediction = folder.traces[run], folder.predictions[run]
     palette = colours(folder)
     step = trace.path.step + 1
-    order = np.argsort(trace.each.min(axis=1))[:8]
-    for index in sorted(order.tolist(), key=lambda i: trace.each[i, -1]):
+    order = np.argsort(trace.each.min(axis=1))[:7]
+    for count, index in enumerate(sorted(order.tolist(), key=lambda i: trace.each[i, -1])):
         target = prediction.targets[index]
-        style = line_style(target, palette)
+        style = line_style(target, palette, count)
         axes.plot(step, np.maximum(trace.each[index], 1e-16), label=short(target.id), **style)
     for saddle in folder.runs[run].saddles:
         axes.axvspan(saddle.first + 1, saddle.last + 1, color="0.9", linewidth=0, zorder=0)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    log_axis(axes, "x")
+    log_axis(axes, "y")
     axes.set_xlabel("step + 1")
     axes.set_ylabel("distance to the component")
     passed = ", ".join(s.id for s in folder.runs[run].saddles)
-    axes.set_title(f"{short(folder.runs[run].run)}: " + (f"by {short(passed, 44)}" if passed else "no saddle"))
+    axes.set_title(
+        f"{short(folder.runs[run].run)}: " + (f"by {short(passed, 44)}" if passed else "no saddle")
+    )
     axes.legend(loc="lower left", title="solid stable, dashed unstable", title_fontsize=8)
 
 
@@ -158,18 +160,19 @@ def draw_ribbon(axes: Axes, folder: FolderOverlay) -> None:
     palette = colours(folder)
     runs = sorted(shown_runs(folder), key=lambda r: (folder.runs[r].stratum_reached, r))
     seen: dict[str, Any] = {}
+    shades: dict[str, int] = {}
     for row, run in enumerate(runs):
         trace, prediction = folder.traces[run], folder.predictions[run]
         nearest = trace.each.argmin(axis=0)
         edges = [0, *(np.flatnonzero(np.diff(nearest)) + 1).tolist(), len(nearest) - 1]
         for a, b in zip(edges[:-1], edges[1:], strict=True):
             target = prediction.targets[int(nearest[a])]
-            style = line_style(target, palette)
+            style = line_style(target, palette, shades.setdefault(target.id, len(shades)))
             x = trace.path.step[[a, b]] + 1
             (line,) = axes.plot(x, [row, row], color=style["color"], solid_capstyle="butt",
                                 linewidth=4.0 if target.verdict is Verdict.STABLE else 1.6)  # fmt: skip
             seen.setdefault(target.id, line)
-    axes.set_xscale("log")
+    log_axis(axes, "x")
     axes.set_xlabel("step + 1")
     axes.set_ylabel("run, sorted by where it ended")
     axes.set_yticks([])
@@ -201,7 +204,7 @@ def draw_multipliers(axes: Axes, folder: FolderOverlay) -> None:
         ]
         axes.plot(found, np.full(len(found), row + 0.25), "|", color=INK, markersize=9,
                   label="measured" if row == 0 else None)  # fmt: skip
-    axes.set_xscale("log")
+    log_axis(axes, "x")
     axes.set_yticks(range(len(targets)), [short(t.id) for t in targets])
     axes.set_ylim(len(targets) - 0.4, -0.6)
     axes.set_xlabel("1 - |z|, shrinking per step (left is slow)")
@@ -209,13 +212,29 @@ def draw_multipliers(axes: Axes, folder: FolderOverlay) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=2)
 
 
-def line_style(target: Target, palette: Mapping[str, str]) -> dict[str, Any]:
+def line_style(target: Target, palette: Mapping[str, str], count: int) -> dict[str, Any]:
     if target.verdict is Verdict.STABLE:
         return {"color": palette.get(target.id, INK), "linewidth": 1.6}
     dashes = "--" if target.verdict is Verdict.UNSTABLE else ":"
     shades = ("#D55E00", "#E69F00", "#56B4E9", "#999999", "#000000")
-    shade = shades[sum(map(ord, target.id)) % len(shades)]
-    return {"color": shade, "linewidth": 1.1, "linestyle": dashes}
+    return {"color": shades[count % len(shades)], "linewidth": 1.1, "linestyle": dashes}
+
+
+def log_axis(axes: Axes, which: str) -> None:
+    """Make an axis logarithmic with labels in plain text: 1e-4, not a formula."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(10.0, numticks=9))
+    axis.set_major_formatter(FuncFormatter(_power))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float, _: object) -> str:
+    if 0.01 <= value < 1e4:
+        return f"{value:g}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def short(name: str, width: int = LABEL) -> str:

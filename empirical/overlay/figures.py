@@ -40,7 +40,7 @@ def panels() -> list[tuple[str, Panel, str]]:
         ("one run", draw_one_run,
          "One run's distance to the components near it. Grey spans: nearest to a saddle."),
         ("multipliers", draw_multipliers,
-         "Every dot is a multiplier across a stable component; ticks above the dots are the rates "
+         "Every dot is a multiplier across a stable component; ticks below the dots are the rates "
          "that runs approached it with."),
         ("predictor", draw_predictor,
          "Eigenvalues of the predictor settle on the predicted values, or on 0 in lost modes."),
@@ -59,7 +59,20 @@ def draw_png(folder: FolderOverlay, stream: IO[bytes]) -> None:
             axes.flat, (draw_distances, draw_portrait, draw_one_run, draw_multipliers), strict=True
         ):
             draw(place, folder)
-        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        whole = io.BytesIO()
+        figure.savefig(whole, format="png", dpi=DPI, metadata={"Software": None})
+    few_colours(whole, stream)
+
+
+def few_colours(whole: IO[bytes], stream: IO[bytes]) -> None:
+    """Write a PNG with a palette: lines on white need few colours, and a third of the bytes."""
+    from PIL import Image
+
+    whole.seek(0)
+    with Image.open(whole) as image:
+        cover = Image.Quantize.MAXCOVERAGE  # keeps a colour that only one line has
+        palette = image.convert("RGB").quantize(128, method=cover, dither=Image.Dither.NONE)
+        palette.save(stream, format="PNG", optimize=True)
 
 
 def headline(folder: FolderOverlay) -> str:

@@ -123,9 +123,7 @@ def diverged(source: Source, run: int, trace: Trace | None) -> RunOverlay:
     )  # fmt: skip
 
 
-def _movement(
-    source: Source, run: int, model: Model, trace: Trace
-) -> tuple[float, float]:
+def _movement(source: Source, run: int, model: Model, trace: Trace) -> tuple[float, float]:
     """Return the residual of the full-batch map at the last weights, and the last step's change."""
     force = float(residual(model, trace.path.state(-1)))
     change = source.arrays.get("final_change")

@@ -1,2 +1,5 @@
 from __future__ import annotations
-class NetworkOverlay: pass
+
+
+class NetworkOverlay:
+    pass

@@ -98,7 +98,9 @@ def _tangent(model: Model, W: Array, P: Array, size: int) -> Array:
             K = np.zeros((n, n))
             K[i, j], K[j, i] = 1.0, -1.0
             parts = {"W": K @ W, "P": K @ P - P @ K, "T": K @ W}
-            vector = np.concatenate([parts[name].ravel() for name in shapes_of(model) if name in parts])
+            vector = np.concatenate(
+                [parts[name].ravel() for name in shapes_of(model) if name in parts]
+            )
             columns.append(np.pad(vector, (0, size - len(vector))))
     if not columns:
         return np.zeros((size, 0))
@@ -126,9 +128,7 @@ def _residual_covariance(model: Model, W: Array, P: Array, settings: Settings) -
     if settings.data is None:
         R = W @ m - PW @ sigma
         U = W @ sigma @ W.T - W @ m @ PW.T - PW @ m @ W.T + PW @ sigma @ PW.T
-        return np.asarray(
-            np.einsum("ac,bd->abcd", U, sigma) + np.einsum("ad,cb->abcd", R, R)
-        )
+        return np.asarray(np.einsum("ac,bd->abcd", U, sigma) + np.einsum("ad,cb->abcd", R, R))
     x, y = load_pairs(settings.data)
     both = [(x, y), (y, x)]  # a batch takes a pair in either order
     u_x = np.concatenate([_outer(b @ W.T - a @ PW.T, a) for a, b in both])

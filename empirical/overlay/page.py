@@ -63,7 +63,7 @@ def _figure(folder: FolderOverlay, name: str, draw: object, words: str) -> str:
     label = escape(words, quote=True)
     return (
         f'<figure id="figure-{name.replace(" ", "-")}" role="group" aria-label="{escape(name)}">'
-        f'{svg.replace("<svg", f"<svg role={chr(34)}img{chr(34)} aria-label={chr(34)}{label}{chr(34)}", 1)}'
+        f"{svg.replace('<svg', f'<svg role={chr(34)}img{chr(34)} aria-label={chr(34)}{label}{chr(34)}', 1)}"
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
 
@@ -83,9 +83,7 @@ def _settings(folder: FolderOverlay) -> list[str]:
         ("rates that vary", ", ".join(settings.vary) if settings.vary else "none"),
         ("compared with", folder.prediction.listed),
     ]
-    cells = (
-        f'<tr><th scope="row">{escape(a)}</th><td>{escape(str(b))}</td></tr>' for a, b in rows
-    )
+    cells = (f'<tr><th scope="row">{escape(a)}</th><td>{escape(str(b))}</td></tr>' for a, b in rows)
     return ['<div class="wide"><table>', *cells, "</table></div>"]
 
 
@@ -111,12 +109,12 @@ def _moments(model: Model) -> str:
 
 
 def _runs(runs: Sequence[RunOverlay]) -> list[str]:
-    heads = "".join(
-        f'<th scope="col"{_align(head)}>{head}</th>' for head in HEADS
-    )
+    heads = "".join(f'<th scope="col"{_align(head)}>{head}</th>' for head in HEADS)
     rows = [_row(run) for run in runs[:SHOWN_ROWS]]
     if len(runs) > SHOWN_ROWS:
-        rows.append(f'<tr><td colspan="{len(HEADS)}">{len(runs) - SHOWN_ROWS} more in overlay.json</td></tr>')
+        rows.append(
+            f'<tr><td colspan="{len(HEADS)}">{len(runs) - SHOWN_ROWS} more in overlay.json</td></tr>'
+        )
     table = ['<div class="wide"><table>', f"<thead><tr>{heads}</tr></thead><tbody>", *rows]
     table += ["</tbody></table></div>"]
     if len(runs) <= 16:

@@ -1,8 +1,8 @@
 """The phase portrait of one mode, and the predictor's eigenvalues over time.
 
-A run's place in the plane of mode v is w = |W v| and the Rayleigh quotient p of P at W v, which at
-an aligned equilibrium are the mode's weight and the predictor's eigenvalue; at w = 0 the quotient
-is that of the direction from which it came.
+The outputs are turned by the rotation U that makes W V as symmetric as possible (its polar factor,
+V the modes): the place of a run in the plane of mode j is the j-th diagonal entry of U^T P U and of
+U^T W V. At an aligned equilibrium these are the mode's p and w, both 0 for a mode that is lost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.overlay.draw import FAINT, INK, MOVING, colours, empty, orbit_targets, short, traced
+from empirical.overlay.draw import (
+    FAINT,
+    INK,
+    MOVING,
+    colours,
+    empty,
+    log_axis,
+    orbit_targets,
+    short,
+    traced,
+)
 from empirical.overlay.result import FolderOverlay
 from equilibria.model import Model
 from equilibria.results import Verdict
@@ -27,29 +37,26 @@ PREDICTOR_RUNS = 12
 GOOD, BAD = "#009E73", "#D55E00"
 
 
-def axis_of(model: Model, mode: int) -> tuple[Array, str]:
-    """Return the data direction of a mode (from 0) and its name."""
+def axes_of(model: Model) -> tuple[Array, str]:
+    """Return the data directions as columns, and what they are called."""
     if model.moments.commute:
-        return model.moments.eigenbasis[2][:, mode], f"mode {mode + 1}"
+        return model.moments.eigenbasis[2], "mode"
     _, m = model.moments.matrices()
-    vectors = np.linalg.eigh(m)[1][:, ::-1]
-    return vectors[:, mode], f"direction {mode + 1} of M (the moments do not commute)"
+    return np.linalg.eigh(m)[1][:, ::-1], "eigenvector of M, number"
 
 
 def telling_mode(folder: FolderOverlay) -> int:
     """Return the mode in which the endings differ most."""
-    model = folder.source.model
     ends = np.stack([trace.path.W[-1] for _, trace in traced(folder)])
-    spread = [np.linalg.norm(ends @ axis_of(model, j)[0], axis=1).std() for j in range(model.d)]
-    return int(np.argmax(np.round(spread, 6)))
+    lengths = np.linalg.norm(ends @ axes_of(folder.source.model)[0], axis=1)
+    return int(np.argmax(np.round(lengths.std(axis=0), 6)))
 
 
-def plane(W: Array, P: Array, axis: Array) -> tuple[Array, Array]:
-    """Return p and w (K,) of snapshots W (K, n, d), P (K, n, n) along a data direction."""
-    image = W @ axis
-    w = np.linalg.norm(image, axis=1)
-    unit = image / np.maximum(w, 1e-300)[:, None]
-    return np.einsum("ki,kij,kj->k", unit, P, unit), w
+def plane(W: Array, P: Array, basis: Array, mode: int) -> tuple[Array, Array]:
+    """Return p and w (K,) of snapshots W (K, n, d), P (K, n, n) in the plane of a mode."""
+    left, _, right = np.linalg.svd(W @ basis, full_matrices=False)
+    u = left @ right[:, :, mode, None]
+    return (u.swapaxes(1, 2) @ P @ u)[:, 0, 0], (u.swapaxes(1, 2) @ W @ basis[:, mode])[:, 0]
 
 
 def draw_portrait(axes: Axes, folder: FolderOverlay, mode: int | None = None) -> None:
@@ -58,31 +65,33 @@ def draw_portrait(axes: Axes, folder: FolderOverlay, mode: int | None = None) ->
         empty(axes, "no run was recorded over time")
         return
     mode = telling_mode(folder) if mode is None else mode
-    axis, name = axis_of(folder.source.model, mode)
+    basis, word = axes_of(folder.source.model)
     palette, corners = colours(folder), []
     for run, trace in traced(folder):
         verdict = folder.runs[run]
-        p, w = plane(trace.path.W, trace.path.P, axis)
+        p, w = plane(trace.path.W, trace.path.P, basis, mode)
         colour = palette.get(verdict.stratum_reached, MOVING) if verdict.predicted else MOVING
         dashes = "-" if verdict.predicted else "--"
         axes.plot(p, w, color=colour, linewidth=0.8, alpha=0.7, linestyle=dashes, zorder=3)
         axes.plot(p[-1:], w[-1:], ".", color=colour, markersize=5, zorder=4)
         corners.append((p, w))
-    places = _components(axes, folder, axis)
+    places = _components(axes, folder, basis, mode)
     _window(axes, corners, places)
     if folder.uniform and folder.source.model.moments.commute:
         _field(axes, folder.source.model, mode)
     axes.set_xlabel("p, predictor along the mode")
     axes.set_ylabel("w, encoder weight")
-    axes.set_title(f"Phase portrait of {name}")
+    axes.set_title(f"Phase portrait of {word} {mode + 1}")
 
 
-def _components(axes: Axes, folder: FolderOverlay, axis: Array) -> list[tuple[float, float]]:
+def _components(
+    axes: Axes, folder: FolderOverlay, basis: Array, mode: int
+) -> list[tuple[float, float]]:
     """Mark where components lie: filled when one that is stable lies there, hollow otherwise."""
     spots: dict[tuple[float, float], list[bool]] = {}
     for target in orbit_targets(folder.prediction):
-        p, w = plane(target.W[None], target.P[None], axis)
-        spot = (round(float(p[0]), 9), round(float(w[0]), 9)) if w[0] > 0 else (0.0, 0.0)
+        p, w = plane(target.W[None], target.P[None], basis, mode)
+        spot = (round(float(p[0]), 9) + 0.0, round(float(w[0]), 9) + 0.0)
         spots.setdefault(spot, []).append(target.verdict is Verdict.STABLE)
     for (p, w), verdicts in spots.items():
         good = any(verdicts)
@@ -145,14 +154,8 @@ def draw_predictor(axes: Axes, folder: FolderOverlay) -> None:
         axes.axhline(value, color=INK, linewidth=1.0, linestyle=":", zorder=5)
         axes.annotate(f"{value:.4g}", (1.0, value), xycoords=("axes fraction", "data"), fontsize=8,
                       xytext=(4, 0), textcoords="offset points", va="center", color=INK)  # fmt: skip
-    axes.set_xscale("log")
+    log_axis(axes, "x")
     axes.set_xlabel("step + 1")
     axes.set_ylabel("eigenvalues of P, real parts")
     axes.set_title("Predictor's eigenvalues, and those predicted (dotted)")
     axes.axhline(0.0, color=FAINT, linewidth=0.5, zorder=0)
-
-
-def caption(folder: FolderOverlay) -> str:
-    """Return in words what colours and dashes mean in the figures."""
-    names = [short(name, 60) for name in colours(folder)]
-    return ", ".join(names)

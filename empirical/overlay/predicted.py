@@ -83,9 +83,7 @@ class OrbitTarget:
 
     def distances(self, path: Path3, *, iterations: int = ITERATIONS) -> Array:
         P = path.P if self.learned else None
-        return orbit_distance(
-            path.W, P, path.T, self.W, self.P, self.blocks, iterations=iterations
-        )
+        return orbit_distance(path.W, P, path.T, self.W, self.P, self.blocks, iterations=iterations)
 
 
 @dataclass(frozen=True)

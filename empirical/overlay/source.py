@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 MOST_POINTS = 96
-"""Snapshots of one run that are compared with the components; later ones are kept more densely."""
+"""Snapshots of one run that are compared with the components."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,18 @@ class Source:
 
 
 def thinned(path: Path3, most: int = MOST_POINTS) -> Path3:
-    """Return at most `most` snapshots, the first and the last among them, evenly in their order."""
-    if len(path.step) <= most:
+    """Return about `most` snapshots, the first and the last among them.
+
+    Half of them are even in steps, for the late, geometric part, and half on a logarithmic scale,
+    for what happens early.
+    """
+    step = path.step
+    if len(step) <= most:
         return path
-    return path.rows(np.unique(np.linspace(0, len(path.step) - 1, most).round().astype(int)))
+    even = np.linspace(step[0], step[-1], most // 2)
+    early = np.geomspace(step[0] + 1, step[-1] + 1, most - most // 2) - 1
+    places = np.searchsorted(step, np.concatenate([even, early]).round())
+    return path.rows(np.unique(np.clip(places, 0, len(step) - 1)))
 
 
 def read_source(path: str | Path) -> Source:

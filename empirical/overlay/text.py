@@ -114,7 +114,11 @@ def _table(runs: Sequence[RunOverlay]) -> list[str]:
 def _endings_table(runs: tuple[RunOverlay, ...]) -> list[str]:
     rows = []
     for (name, predicted, status), count in endings(runs):
-        like = [r for r in runs if (r.stratum_reached, r.predicted, r.status) == (name, predicted, status)]
+        like = [
+            r
+            for r in runs
+            if (r.stratum_reached, r.predicted, r.status) == (name, predicted, status)
+        ]
         rows.append(
             (
                 f"{count:,}",
@@ -135,9 +139,7 @@ LEAST = (0, 0, 0, 11, 12, 9, 9)
 
 
 def _aligned(heads: Row, rows: Sequence[Row]) -> list[str]:
-    widths = [
-        max(least, *(len(row[i]) for row in (heads, *rows))) for i, least in enumerate(LEAST)
-    ]
+    widths = [max(least, *(len(row[i]) for row in (heads, *rows))) for i, least in enumerate(LEAST)]
 
     def line(row: Row) -> str:
         left = [text.ljust(width) for text, width in zip(row[:3], widths[:3], strict=True)]
@@ -160,7 +162,9 @@ def _notes(runs: Sequence[RunOverlay], folder: FolderOverlay) -> list[str]:
         lines.append(f"  and {len(told) - SHOWN_NOTES:,} more, in overlay.json")
     if any(run.status == "running" for run in runs):
         path = folder.path
-        lines.append(f"  Near a saddle is not at rest; `simulate` with more --steps decides ({path}).")
+        lines.append(
+            f"  Near a saddle is not at rest; `simulate` with more --steps decides ({path})."
+        )
     return lines
 
 

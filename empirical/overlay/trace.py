@@ -80,8 +80,9 @@ def _saddles(prediction: Prediction, path: Path3, each: Array) -> tuple[Saddle, 
     edges = np.flatnonzero(np.diff(nearest)) + 1
     for part in np.split(np.arange(len(nearest)), edges):
         target = prediction.targets[int(nearest[part[0]])]
-        distance = float(each[nearest[part[0]], part].min())
-        if target.verdict is Verdict.UNSTABLE and distance <= PASSES * prediction.scale:
-            first, last = int(path.step[part[0]]), int(path.step[part[-1]])
-            found.append(Saddle(target.id, first, last, distance))
+        distance = each[nearest[part[0]], part]
+        close = part[distance <= PASSES * prediction.scale]
+        if target.verdict is Verdict.UNSTABLE and len(close):
+            first, last = int(path.step[close[0]]), int(path.step[close[-1]])
+            found.append(Saddle(target.id, first, last, float(distance.min())))
     return tuple(found)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from equilibria.engines import flint_engine, singular
 from equilibria.engines.base import Answer, Engine, Limits
-from equilibria.engines.singular import INSTALL, Singular
+from equilibria.engines.flint_engine import Flint
+from equilibria.engines.singular import Singular
 from equilibria.engines.sympy_engine import Sympy
 from equilibria.errors import EngineMissing, FormatError
 
 ENGINES: dict[str, Engine] = {
     "singular": Singular(),
     "sympy": Sympy(),
+    "flint": Flint(),
 }
+INSTALL = {"singular": singular.INSTALL, "flint": flint_engine.INSTALL}
 
 
 def choose(name: str = "auto") -> Engine:
@@ -20,7 +24,7 @@ def choose(name: str = "auto") -> Engine:
     if name not in ENGINES:
         raise FormatError(f"--engine {name}: expected auto, {' or '.join(ENGINES)}")
     if ENGINES[name].version() is None:
-        raise EngineMissing(f"--engine {name}: not installed here", hint=INSTALL)
+        raise EngineMissing(f"--engine {name}: not installed here", hint=INSTALL.get(name))
     return ENGINES[name]
 
 

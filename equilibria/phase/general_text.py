@@ -7,7 +7,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from equilibria.phase.boundary import Boundary
 from equilibria.phase.figure import COLLAPSE, LEARNED, NOTHING, STYLES, edges, roomiest
 from equilibria.phase.general import GeneralDiagram, GeneralRegion
 from equilibria.phase.oscillation import Stretch
@@ -38,8 +37,7 @@ def general_lines(diagram: GeneralDiagram) -> list[str]:
     if len(diagram.regions) > MOST_REGIONS:
         lines.append(f"  ... and {len(diagram.regions) - MOST_REGIONS} smaller regions")
     if diagram.boundaries:
-        lines += ["", f"  {'boundary':<15}  {'of':<9}  {'where':<50}  known (points)"]
-        lines += [_boundary_line(b, diagram) for b in diagram.boundaries[:MOST_BOUNDARIES]]
+        lines += ["", *_boundary_table(diagram)]
         if len(diagram.boundaries) > MOST_BOUNDARIES:
             more = len(diagram.boundaries) - MOST_BOUNDARIES
             lines.append(f"  ... and {more} more; --json has all of them")
@@ -67,13 +65,21 @@ def _names(names: tuple[str, ...]) -> str:
     return " | ".join(names) if names else "nothing is stable"
 
 
-def _boundary_line(boundary: Boundary, diagram: GeneralDiagram) -> str:
-    xs = [point.x.value for point in boundary.points]
-    ys = [point.y.value for point in boundary.points]
-    where = f"{diagram.x.name} {_span(xs)}, {diagram.y.name} {_span(ys)}"
-    who = "=".join(boundary.between)
-    kind = boundary.kind + (f" ({boundary.criticality[:5]}.)" if boundary.criticality else "")
-    return f"  {kind:<15}  {who:<9}  {where:<50}  {boundary.how} ({len(xs)})"
+def _boundary_table(diagram: GeneralDiagram) -> list[str]:
+    """Return the boundaries as a table as wide as it must be."""
+    rows = [("boundary", "of", "where", "known (points)")]
+    for boundary in diagram.boundaries[:MOST_BOUNDARIES]:
+        xs = [point.x.value for point in boundary.points]
+        ys = [point.y.value for point in boundary.points]
+        where = f"{diagram.x.name} {_span(xs)}, {diagram.y.name} {_span(ys)}"
+        kind = boundary.kind + (f" ({boundary.criticality[:5]}.)" if boundary.criticality else "")
+        who = " = ".join(boundary.between)
+        rows.append((kind, who, where, f"{boundary.how} ({len(xs)})"))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    return [
+        "  " + "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _span(values: list[float]) -> str:

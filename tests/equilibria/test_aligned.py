@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import equilibria as eq
 from equilibria.aligned import aligned_variety
 from equilibria.model import Model
 from equilibria.moments import Moments
@@ -137,3 +139,16 @@ def test_momentum_can_steady_what_the_flow_turns_over():
     assert dense.spectrum(component, model).real.max() > 1e-4
     multipliers = np.abs(dense.spectrum(component, model, "map"))
     assert np.sum(multipliers > 1 - 1e-9) == component.map.neutral
+
+
+@pytest.mark.parametrize("procedure", ["stop-gradient", "direct-pred"])
+@pytest.mark.parametrize("embed_dim", [1, 2])
+def test_modes_that_share_a_root_are_no_complete_list(procedure: str, embed_dim: int) -> None:
+    """p = 1/2 solves both s p^2 - m p + eta = 0: rows along (1, 1) are equilibria as well."""
+    moments = eq.Moments.commuting(signal=["7/10", "6/5"], total=["1", "2"])
+    model = eq.Model(procedure=procedure, moments=moments, embed_dim=embed_dim, weight_decay="1/10")
+    variety = eq.analyze(model).variety
+    assert not variety.complete
+    assert "share the root p = 1/2" in variety.why
+    apart = replace(model, weight_decay="1/11")
+    assert "share" not in eq.analyze(apart).variety.why

@@ -190,6 +190,7 @@ def test_the_effective_model_is_the_network_on_its_own_data(predictor: str) -> N
         assert 0.01 < left < 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     given = {
         "method": "direct-pred", "freq": "2", "epochs": "14", "checkpoint_every": "7",
@@ -248,7 +249,7 @@ def test_half_a_run_and_the_other_half_are_a_whole_run(
 
 def test_the_seed_decides_everything(tmp_path: Path) -> None:
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
-        train_command(**QUICK, seed=seed, out=str(tmp_path / name))
+        train_command(**QUICK, seed=seed, log_every="10", out=str(tmp_path / name))
     a, b, c = (state(tmp_path / name) for name in "abc")
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert any(not torch.equal(a[name], c[name]) for name in a)
@@ -367,3 +368,19 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
             torch.testing.assert_close(found[name], wanted[name], rtol=1e-9, atol=1e-11)
         summary = RunFolder.open(tmp_path / "two" / method).summary()
         assert summary["processes"] == 2
+
+
+@pytest.mark.slow
+def test_the_example_on_the_digits_says_what_happens() -> None:
+    done = subprocess.run(
+        [sys.executable, "examples/networks/digits.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert "verdict: no collapse" in done.stdout
+    assert "verdict: collapse: all outputs point nearly the same way" in done.stdout
+    assert "no gradient step:" in done.stdout
+    assert "\ngradient step:" in done.stdout

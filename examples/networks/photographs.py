@@ -1,9 +1,9 @@
 """Does a network collapse on photographs? Four methods on 5,000 CIFAR-10 images, minutes on one core.
 
-    python examples/networks_on_photographs.py cifar10_small.npz
+    python examples/networks/photographs.py cifar10_small.npz
 
 A narrow ResNet-8 at 16 x 16 pixels. Any .npz with x_train, y_train, x_test, y_test (uint8) will do.
-Writes networks.png beside this file and prints each run's verdict.
+Writes photographs.png beside this file and prints each run's verdict.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMMON = {
 }  # fmt: skip
 
 
-def main(data: str, epochs: str = "20") -> None:
+def main(data: str, epochs: str = "12") -> None:
     """Train all four and draw what metrics.jsonl holds."""
     import matplotlib
 
@@ -35,7 +35,11 @@ def main(data: str, epochs: str = "20") -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
-    panels = [("std", "std of z/|z| times √d"), ("effective_rank", "effective rank"), ("knn", "kNN")]
+    panels = [
+        ("std", "std of z/|z| times √d"),
+        ("effective_rank", "effective rank"),
+        ("knn", "kNN"),
+    ]
     with tempfile.TemporaryDirectory() as place:
         for name, given in RUNS.items():
             folder = Path(place) / name
@@ -52,7 +56,7 @@ def main(data: str, epochs: str = "20") -> None:
             axis.axhline(result.data["initial"]["knn_pixels"], color="grey", ls=":", label="pixels")
             axis.set_ylim(0.15, None)
     axes[2].legend(fontsize=7)
-    figure.savefig(Path(__file__).with_name("networks.png"), dpi=110)
+    figure.savefig(Path(__file__).with_name("photographs.png"), dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Why does SimSiam not collapse? The digits with and without stop-gradient, seconds on one core.
 
-    python examples/networks_on_digits.py
+python examples/networks/digits.py
 """
 
 from __future__ import annotations

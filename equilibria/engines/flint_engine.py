@@ -1,0 +1,51 @@
+"""python-flint as an engine: fast on small systems, with a simple Groebner basis that can blow up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
+from equilibria.engines.sympy_engine import _environment
+from equilibria.errors import EngineMissing
+from equilibria.polynomial import Polynomial
+
+INSTALL = "pip install python-flint"
+
+
+class Flint:
+    """The algorithm of `flint_primes`, run as `python -m equilibria.engines.flint_worker`."""
+
+    name = "flint"
+
+    def version(self) -> str | None:
+        """Return the version of python-flint, or None where it is not installed."""
+        try:
+            return version("python-flint")
+        except PackageNotFoundError:
+            return None
+
+    def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
+        """Return the primes found within the limits; all of them if no branch was given up."""
+        release = self.version()
+        if release is None:
+            raise EngineMissing("the engine flint is not installed", hint=INSTALL)
+        ring = polynomials[0].ring
+        plain = plain_ring(len(ring.names))
+        lines = [str(len(ring.names)), *(Polynomial(plain, f.terms).text() for f in polynomials)]
+        command = [sys.executable, "-P", "-m", "equilibria.engines.flint_worker"]
+        outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
+        primes, _, finished = read_answer(outcome.output, ring, self.name)
+        note = "" if finished else outcome.stopped or _why(outcome.output)
+        return Answer(self.name, release, primes, finished, note)
+
+
+def _why(output: str) -> str:
+    """Say what the worker says behind `done`, if it came to its end."""
+    head, done, count = output.rpartition("\ndone\n")
+    if not done and not output.startswith("done\n"):
+        return "an error or the memory limit"
+    number = (count if done else output.removeprefix("done\n")).strip()
+    branches = "1 branch" if number == "1" else f"{number} branches"
+    return f"its bounds on the size of a Groebner basis: {branches} not decomposed"
