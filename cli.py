@@ -670,8 +670,11 @@ def check_command(options: argparse.Namespace) -> int:
 
 def verify_command(options: argparse.Namespace) -> int:
     """Handle `verify`."""
+    from equilibria.errors import FormatError
     from equilibria.verify import verify_file
 
+    if not os.path.isfile(options.file):
+        raise FormatError(f"{options.file}: no such file; expected a certificate (JSON)")
     verification = verify_file(options.file)
     print(verification.line)
     return DONE if verification.holds else FAILED

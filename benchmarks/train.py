@@ -32,7 +32,7 @@ from empirical.networks.settings import Settings, settings_from
 from empirical.networks.source import image_source
 
 CASES = {
-    "ResNet-18, CIFAR stem": ("resnet18", "1", "2048,2048,2048", "512", 32, 1),
+    "ResNet-18, CIFAR stem": ("resnet18", "1", "2048,2048,2048", "512", 64, 1),
     "ResNet-8, width 16": ("resnet8", "1", "64,64,64", "16", 256, 2),
     "ResNet-8, width 8": ("resnet8", "1/2", "64,64,64", "16", 256, 2),
 }
@@ -142,11 +142,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     images, rows = photographs(), {}
     for name, (backbone, width, head, hidden, batch, steps) in CASES.items():
+        if options.only not in name:
+            continue
         settings = settings_from(
             {"backbone": backbone, "width": width, "head": head, "predictor_dim": hidden,
              "batch_size": str(batch), "dataset": "x.npz"}

@@ -28,6 +28,8 @@ STAGES = (
     (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
 )
 ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+CACHED_NUMBERS = 1 << 16
+"""Numbers of a state in flight on the CPU: with seven stages they still fit the cache."""
 SAFETY, LEAST, MOST = 0.9, 0.2, 5.0
 
 Field = Callable[[Tensor, Tensor], None]
@@ -56,6 +58,19 @@ def integrate_flow(
 
     Raises `LimitReached` when a trajectory needs more than `most_steps` steps.
     """
+    width = len(starts)
+    if starts.device.type == "cpu":
+        width = max(8, CACHED_NUMBERS // starts.shape[1])
+    parts = [
+        _integrate(field, part.clone(), t_end, rtol, atol, most_steps)
+        for part in torch.split(starts, width)
+    ]
+    return FlowResult(torch.cat([p.y for p in parts]), torch.cat([p.steps for p in parts]))
+
+
+def _integrate(
+    field: Field, starts: Tensor, t_end: float, rtol: float, atol: float, most_steps: int
+) -> FlowResult:
     final, taken = starts.clone(), torch.zeros(len(starts), dtype=torch.int64, device=starts.device)
     owner = torch.arange(len(starts), device=starts.device)
     y, t = starts.clone(), starts.new_zeros(len(starts))
@@ -107,26 +122,38 @@ class BootstrapFlow:
     """The stop-gradient or EMA flow; a row of y is (W, P[, T]) flattened.
 
     dP = alpha R W^T - eta_P P, dW = P^T R - eta W, dT = beta (W - T) with R = T M - P W Sigma.
+    With `turn` the states hold W and T in the eigenbasis of Sigma, which saves a matrix product;
+    `pack` turns into it and `weights` back.
     """
 
-    def __init__(self, model: Model, like: Tensor) -> None:
+    def __init__(self, model: Model, like: Tensor, *, turn: bool = True) -> None:
         if model.procedure not in ("stop-gradient", "ema"):
             raise ScopeError(f"--procedure {model.procedure}: its flow is not integrated here")
         self.n, self.d, self.ema = model.n, model.d, model.procedure == "ema"
         self.sigma, self.m = (like.new_tensor(part) for part in model.moments.matrices())
-        self.diagonal = model.moments.is_diagonal
-        if self.diagonal:
-            self.sigma, self.m = self.sigma.diagonal().contiguous(), self.m.diagonal().contiguous()
+        self.basis = torch.eye(self.d, dtype=like.dtype, device=like.device)
+        if turn and not model.moments.is_diagonal:
+            self.sigma, self.basis = torch.linalg.eigh(self.sigma)
+            self.m = self.basis.T @ self.m @ self.basis
+        elif turn:
+            self.sigma = self.sigma.diagonal().contiguous()
         self.alpha, self.beta = float(model.alpha), float(model.flow_rate)
         self.eta, self.eta_p = float(model.eta), float(model.eta_p)
+        self._scratch: tuple[Tensor, ...] = ()
 
     def pack(self, W: Tensor, P: Tensor, T: Tensor | None = None) -> Tensor:
         """Return states (R, variables); the target starts as the encoder unless T is given."""
-        parts = [W, P] + ([W if T is None else T] if self.ema else [])
+        W, T = W @ self.basis, (W if T is None else T) @ self.basis
+        parts = [W, P, T] if self.ema else [W, P]
         return torch.cat([part.flatten(1) for part in parts], dim=1)
 
+    def weights(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return W, P, T of states; T is W for stop-gradient."""
+        W, P, T = self.unpack(y)
+        return W @ self.basis.T, P, T @ self.basis.T
+
     def unpack(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return views W, P, T; T is W for stop-gradient."""
+        """Return views of W, P, T as the states hold them."""
         n, d = self.n, self.d
         W = y[:, : n * d].view(-1, n, d)
         P = y[:, n * d : n * d + n * n].view(-1, n, n)
@@ -135,12 +162,22 @@ class BootstrapFlow:
     def __call__(self, y: Tensor, out: Tensor) -> None:
         W, P, T = self.unpack(y)
         dW, dP, dT = self.unpack(out)
-        PW = torch.bmm(P, W)
-        if self.diagonal:
-            R = (T * self.m).addcmul_(PW, self.sigma, value=-1.0)
+        R, u, v, q = self._buffers(W)
+        torch.bmm(P, W, out=u)
+        torch.matmul(T, self.m, out=R)
+        if self.sigma.ndim == 1:
+            R.addcmul_(u, self.sigma, value=-1.0)
         else:
-            R = T @ self.m - PW @ self.sigma
-        torch.mul(torch.bmm(P.mT, R), 1.0, out=dW).add_(W, alpha=-self.eta)
-        torch.mul(torch.bmm(R, W.mT), self.alpha, out=dP).add_(P, alpha=-self.eta_p)
+            R.sub_(torch.matmul(u, self.sigma, out=v))
+        torch.add(torch.bmm(P.mT, R, out=u), W, alpha=-self.eta, out=dW)
+        torch.bmm(R, W.mT, out=q)
+        torch.add(q if self.alpha == 1.0 else q.mul_(self.alpha), P, alpha=-self.eta_p, out=dP)
         if self.ema:
             torch.sub(W, T, out=dT).mul_(self.beta)
+
+    def _buffers(self, W: Tensor) -> tuple[Tensor, ...]:
+        if not self._scratch or len(self._scratch[0]) != len(W):
+            shape = (len(W), self.n, self.d)
+            blocks = [W.new_empty(shape) for _ in range(3)]
+            self._scratch = (*blocks, W.new_empty(len(W), self.n, self.n))
+        return self._scratch

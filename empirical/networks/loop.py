@@ -8,8 +8,6 @@ checkpoint is the run that was not interrupted, bit for bit on one CPU.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,9 +47,13 @@ def train(
         if resume:
             run.restore(folder)
         run.progress = Progress(run.steps, on=progress and workers.leads)
-        with _memory(run):
+        try:
             run.train()
-        return run.finish()
+            return run.finish()
+        except torch.OutOfMemoryError:
+            pass  # the exception keeps the step's tensors alive; they must go before measuring
+        fits = batch_that_fits(run.setup.peak, settings.batch_size, run.setup.memory())
+        raise LimitReached(advice(fits, settings.batch_size))
 
 
 class Run:
@@ -159,9 +161,9 @@ class Run:
             word = diagnose.verdict(numbers, len(self.monitor.images), self.settings.embed_dim).word
             line = {"step": self.step, "loss": float(loss) if self.count else None, **numbers}
             line |= {"verdict": word, "seconds": round(self.seconds, 3)}
+            if not self.record.every:
+                self.record.every = thinning(linear, self.steps // self.setup.log_every + 2)
             if not self.record.metrics:
-                lines = self.steps // self.setup.log_every + 2
-                self.record.every = thinning(linear, lines)
                 line["knn_pixels"] = self.monitor.knn_pixels
             before = self.record.metrics[-1]["verdict"] if self.record.metrics else ""
             self.record.log(line, linear)
@@ -208,15 +210,3 @@ class Run:
             self.settings, lines, data, None if place is None else place.path,
             decided=data["verdict"] != "unclear",
         )  # fmt: skip
-
-
-@contextmanager
-def _memory(run: Run) -> Iterator[None]:
-    """Turn running out of device memory into the batch size that would fit."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        if run.setup.device.type != "cuda":
-            raise
-        fits = batch_that_fits(run.setup.peak, run.settings.batch_size, run.setup.memory())
-        raise LimitReached(advice(fits, run.settings.batch_size)) from error

@@ -12,12 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from empirical.networks.convolution import Convolution
 from empirical.networks.settings import Settings
-
-
-def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """Return a 3 x 3 convolution without bias."""
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
 
 
 class Basic(nn.Module):
@@ -27,8 +23,8 @@ class Basic(nn.Module):
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = conv3x3(inputs, width, stride), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = conv3x3(width, width), nn.BatchNorm2d(width)
+        self.conv1, self.bn1 = Convolution(inputs, width, stride), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = Convolution(width, width), nn.BatchNorm2d(width)
         self.downsample = _shortcut(inputs, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,7 +43,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         outputs = width * self.expansion
         self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = conv3x3(width, width, stride), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = Convolution(width, width, stride), nn.BatchNorm2d(width)
         self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
         self.downsample = _shortcut(inputs, outputs, stride)
 
@@ -79,7 +75,9 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.conv1 = (
-            conv3x3(channels, width) if small else nn.Conv2d(channels, width, 7, 2, 3, bias=False)
+            Convolution(channels, width)
+            if small
+            else nn.Conv2d(channels, width, 7, 2, 3, bias=False)
         )
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)

@@ -25,8 +25,8 @@ class Record:
     """Writes into a run folder; without one it only keeps what was logged."""
 
     folder: RunFolder | None
-    every: int = 1
-    """Keep each so many-th effective linear model: wide features would fill the disk."""
+    every: int = 0
+    """Keep each so many-th effective linear model (0: not decided yet)."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
     points: list[tuple[int, dict[str, NDArray[Any]]]] = field(default_factory=list)
     writer: Any = None
@@ -37,7 +37,7 @@ class Record:
         self.metrics.append(dict(numbers))
         if self.folder is not None:
             self.folder.log(numbers)
-        if linear is not None and place % self.every == 0:
+        if linear is not None and place % (self.every or 1) == 0:
             arrays = {name: value.cpu().numpy() for name, value in linear.arrays().items()}
             self.points.append((int(numbers["step"]), arrays))
         if self.writer is not None:

@@ -6,7 +6,8 @@ plain matplotlib figure, without a window and without pyplot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def draw_ribbon(axes: Axes, folder: FolderOverlay) -> None:
         trace, prediction = folder.traces[run], folder.predictions[run]
         nearest = trace.each.argmin(axis=0)
         edges = [0, *(np.flatnonzero(np.diff(nearest)) + 1).tolist(), len(nearest) - 1]
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             target = prediction.targets[int(nearest[a])]
             style = line_style(target, palette, shades.setdefault(target.id, len(shades)))
             x = trace.path.step[[a, b]] + 1
@@ -182,36 +183,6 @@ def draw_ribbon(axes: Axes, folder: FolderOverlay) -> None:
                 loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
 
 
-def draw_multipliers(axes: Axes, folder: FolderOverlay) -> None:
-    """Draw 1 - |z| of the normal multipliers of each stable component, and what was measured."""
-    palette, prediction = colours(folder), folder.prediction
-    targets: Sequence[Target] = prediction.stable[:8]
-    if not targets:
-        empty(axes, "no component is predicted stable")
-        return
-    for row, target in enumerate(targets):
-        moduli = target.multipliers
-        decay = 1 - moduli[moduli < 1]
-        colour = palette.get(target.id, FAINT)
-        axes.plot(decay, np.full(len(decay), row), "o", color=colour, markersize=5,
-                  label="predicted multiplier" if row == 0 else None)  # fmt: skip
-        found = [
-            1 - run.contraction.measured
-            for i, run in enumerate(folder.runs)
-            if run.stratum_reached == target.id
-            and run.contraction.measured is not None
-            and folder.predictions[i] is prediction
-        ]
-        axes.plot(found, np.full(len(found), row + 0.25), "|", color=INK, markersize=9,
-                  label="measured" if row == 0 else None)  # fmt: skip
-    log_axis(axes, "x")
-    axes.set_yticks(range(len(targets)), [short(t.id) for t in targets])
-    axes.set_ylim(len(targets) - 0.4, -0.6)
-    axes.set_xlabel("1 - |z|, shrinking per step (left is slow)")
-    axes.set_title("Normal multipliers of the map, and measured rates")
-    axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=2)
-
-
 def line_style(target: Target, palette: Mapping[str, str], count: int) -> dict[str, Any]:
     if target.verdict is Verdict.STABLE:
         return {"color": palette.get(target.id, INK), "linewidth": 1.6}
@@ -222,13 +193,13 @@ def line_style(target: Target, palette: Mapping[str, str], count: int) -> dict[s
 
 def log_axis(axes: Axes, which: str) -> None:
     """Make an axis logarithmic with labels in plain text: 1e-4, not a formula."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis.set_major_locator(LogLocator(10.0, numticks=9))
     axis.set_major_formatter(FuncFormatter(_power))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())  # hundreds of ticks are half of the drawing time
 
 
 def _power(value: float, _: object) -> str:

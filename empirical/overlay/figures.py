@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any
 from empirical.overlay.draw import (
     STYLE,
     draw_distances,
-    draw_multipliers,
     draw_one_run,
     draw_ribbon,
 )
+from empirical.overlay.multipliers import draw_multipliers
 from empirical.overlay.portrait import draw_portrait, draw_predictor
 from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import header
@@ -52,7 +52,7 @@ def draw_png(folder: FolderOverlay, stream: IO[bytes]) -> None:
     from matplotlib import rc_context
 
     with rc_context(STYLE):
-        figure = _figure(SIZE)
+        figure = new_figure(SIZE)
         figure.suptitle(headline(folder), x=0.012, ha="left", fontsize=11.5, weight="bold")
         axes = figure.subplots(2, 2)
         for place, draw in zip(
@@ -88,7 +88,7 @@ def panel_svg(folder: FolderOverlay, name: str, draw: Panel) -> str:
     from matplotlib import rc_context
 
     with rc_context(STYLE):
-        figure = _figure(ONE)
+        figure = new_figure(ONE)
         draw(figure.add_subplot(), folder)
         stream = io.BytesIO()
         metadata: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -105,7 +105,7 @@ def inlined(text: str, prefix: str) -> str:
     return text.replace("url(#", f"url(#{prefix}-")
 
 
-def _figure(size: tuple[float, float]) -> Figure:
+def new_figure(size: tuple[float, float]) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from empirical.overlay.noise import Noise
-from empirical.overlay.predicted import Prediction, Target
+from empirical.overlay.predicted import OrbitTarget, Prediction, Target
 from empirical.overlay.rate import Contraction, compare, fitted
 from empirical.overlay.source import Source
 from empirical.overlay.steps import residual
@@ -78,25 +78,26 @@ def judge(
     away = float(trace.each[trace.nearest, -1])
     force, moved = _movement(source, run, model, trace)
     resting, why = _resting(source, run, trace, force, moved)
-    fluctuation = _fluctuation(trace, target, expected) if noisy and resting else None
+    # At full collapse there is nothing to shake: the noise is in proportion to the weights.
+    quiet = not noisy or (isinstance(expected, Noise) and expected.distance == 0)
+    fluctuation = None if quiet or not resting else _fluctuation(trace, target, expected)
     if fluctuation is not None:
         there, how_far = _within(fluctuation, prediction)
     else:
         there = away <= prediction.near
         how_far = "" if there or not resting else f"rests {away:.2g} away from {target.id}"
-    measured = None
-    if resting and not noisy and there:
-        measured = fitted(trace.path.step, trace.each[trace.nearest], prediction.scale)
-    contraction = Contraction(None, target.radius if there and resting else None, None)
-    if measured is not None:
-        contraction = compare(measured, target.radius, target.multipliers)
-    verdict = target.verdict
+    arrived = resting and there
+    contraction, verdict = Contraction(None, None, None), target.verdict
+    if arrived:
+        contraction, verdict = _approach(trace, target, prediction, fit=quiet)
     doubt = f"whether {target.id} is stable is undecided" if verdict is Verdict.UNDECIDED else ""
-    saddles = tuple(s for s in trace.saddles if not (resting and there and s.id == target.id))
+    if verdict is not target.verdict:
+        doubt = f"rests on the part of {target.id} that is {verdict.value}"
+    saddles = tuple(s for s in trace.saddles if not (arrived and s.id == target.id))
     return RunOverlay(
         run=source.run_name(run),
         stratum_reached=target.id,
-        predicted=bool(resting and there and verdict is Verdict.STABLE),
+        predicted=arrived and verdict is Verdict.STABLE,
         verdict=verdict,
         status="settled" if resting else "running",
         steps=int(trace.path.step[-1]),
@@ -110,6 +111,22 @@ def judge(
         noise=fluctuation,
         note="; ".join(part for part in (why, how_far, doubt, contraction.note) if part),
     )
+
+
+def _approach(
+    trace: Trace, target: Target, prediction: Prediction, *, fit: bool
+) -> tuple[Contraction, Verdict]:
+    """Return how fast the run came here, and what is predicted where it rests."""
+    end = trace.path.rows(slice(-1, None))
+    moduli = target.moduli(end)
+    radius = float(moduli[0]) if len(moduli) else None
+    verdict = target.verdict
+    if not isinstance(target, OrbitTarget) and verdict is Verdict.STABLE and radius is not None:
+        verdict = Verdict.STABLE if radius < 1 else Verdict.UNSTABLE
+    if not fit:
+        return Contraction(None, radius, None), verdict
+    distance = trace.each[trace.nearest]
+    return compare(fitted(trace.path.step, distance, prediction.scale), radius, moduli), verdict
 
 
 def diverged(source: Source, run: int, trace: Trace | None) -> RunOverlay:
@@ -135,6 +152,8 @@ def _resting(
 ) -> tuple[bool, str]:
     """Return whether a run is at rest, and what it does where it is not."""
     if source.status(run) != "settled":
+        if source.settings.batch_size:
+            return False, "did not stay near one component, or the full-batch map leads elsewhere"
         return False, f"is still moving: one-step change {moved:.0e}"
     if source.settings.batch_size:
         return True, ""

@@ -86,7 +86,8 @@ def _covariance(
     if np.abs(np.linalg.eigvals(across)).max() >= 1:
         raise ScopeError("noise: the linearised map does not contract here")
     driven = N.T @ B
-    return solve_discrete_lyapunov(across, driven @ kick @ driven.T), N
+    C = np.asarray(solve_discrete_lyapunov(across, driven @ kick @ driven.T), np.float64)
+    return C, N
 
 
 def _tangent(model: Model, W: Array, P: Array, size: int) -> Array:

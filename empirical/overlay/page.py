@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from empirical.overlay.figures import headline, panel_svg, panels
+from empirical.overlay.figures import Panel, headline, panel_svg, panels
 from empirical.overlay.judge import RunOverlay
 from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import text_lines_of
@@ -58,12 +58,12 @@ def html_page(folder: FolderOverlay) -> str:
     )
 
 
-def _figure(folder: FolderOverlay, name: str, draw: object, words: str) -> str:
-    svg = panel_svg(folder, name, draw)  # type: ignore[arg-type]
+def _figure(folder: FolderOverlay, name: str, draw: Panel, words: str) -> str:
     label = escape(words, quote=True)
+    svg = panel_svg(folder, name, draw).replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    place = "figure-" + name.replace(" ", "-")
     return (
-        f'<figure id="figure-{name.replace(" ", "-")}" role="group" aria-label="{escape(name)}">'
-        f"{svg.replace('<svg', f'<svg role={chr(34)}img{chr(34)} aria-label={chr(34)}{label}{chr(34)}', 1)}"
+        f'<figure id="{place}" role="group" aria-label="{escape(name)}">{svg}'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
 
@@ -112,9 +112,8 @@ def _runs(runs: Sequence[RunOverlay]) -> list[str]:
     heads = "".join(f'<th scope="col"{_align(head)}>{head}</th>' for head in HEADS)
     rows = [_row(run) for run in runs[:SHOWN_ROWS]]
     if len(runs) > SHOWN_ROWS:
-        rows.append(
-            f'<tr><td colspan="{len(HEADS)}">{len(runs) - SHOWN_ROWS} more in overlay.json</td></tr>'
-        )
+        words = f"{len(runs) - SHOWN_ROWS} more in overlay.json"
+        rows.append(f'<tr><td colspan="{len(HEADS)}">{words}</td></tr>')
     table = ['<div class="wide"><table>', f"<thead><tr>{heads}</tr></thead><tbody>", *rows]
     table += ["</tbody></table></div>"]
     if len(runs) <= 16:

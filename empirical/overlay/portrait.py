@@ -19,7 +19,6 @@ from empirical.overlay.draw import (
     empty,
     log_axis,
     orbit_targets,
-    short,
     traced,
 )
 from empirical.overlay.result import FolderOverlay
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 GRID = 17
 PREDICTOR_RUNS = 12
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
 GOOD, BAD = "#009E73", "#D55E00"
 
 
@@ -93,16 +93,24 @@ def _components(
         p, w = plane(target.W[None], target.P[None], basis, mode)
         spot = (round(float(p[0]), 9) + 0.0, round(float(w[0]), 9) + 0.0)
         spots.setdefault(spot, []).append(target.verdict is Verdict.STABLE)
-    for (p, w), verdicts in spots.items():
+    for place, verdicts in spots.items():
         good = any(verdicts)
-        axes.plot([p], [w], "o", markersize=9, zorder=6, clip_on=False, markeredgewidth=1.8,
-                  color=GOOD if good else BAD, markerfacecolor=GOOD if good else "white")  # fmt: skip
+        axes.plot(
+            *([value] for value in place),
+            "o",
+            markersize=9,
+            zorder=6,
+            clip_on=False,
+            markeredgewidth=1.8,
+            color=GOOD if good else BAD,
+            markerfacecolor=GOOD if good else "white",
+        )
         words = "stable" if all(verdicts) else "stable for some" if good else "unstable"
-        if w == 0:
+        if place[1] == 0:
             words = "mode collapsed: " + words
-        axes.annotate(words, (p, w), xytext=(8, 4), textcoords="offset points", fontsize=8,
+        axes.annotate(words, place, xytext=(8, 4), textcoords="offset points", fontsize=8,
                       color=INK, zorder=7,
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8})  # fmt: skip
+                      bbox=BEHIND)  # fmt: skip
     return list(spots)
 
 
@@ -111,10 +119,11 @@ def _window(
 ) -> None:
     p = np.concatenate([c[0] for c in corners] + [np.array([s[0] for s in places])])
     w = np.concatenate([c[1] for c in corners] + [np.array([s[1] for s in places])])
-    low, high = np.quantile(p, [0.002, 0.998])
-    low, high = min(low, *(s[0] for s in places), 0.0), max(high, *(s[0] for s in places), 0.1)
-    pad = 0.06 * (high - low)
-    axes.set_xlim(low - pad, high + pad)
+    ends = [place[0] for place in places]
+    left = min(float(np.quantile(p, 0.002)), *ends, 0.0)
+    right = max(float(np.quantile(p, 0.998)), *ends, 0.1)
+    pad = 0.06 * (right - left)
+    axes.set_xlim(left - pad, right + pad)
     axes.set_ylim(0, 1.06 * max(float(np.quantile(w, 0.998)), 0.1))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -35,14 +35,17 @@ NEAR = 1e-3
 class Target(Protocol):
     """A component as a place: its prediction, and how far away a run is."""
 
-    id: str
-    rank: int | None
-    verdict: Verdict
-    radius: float | None
+    @property
+    def component(self) -> Component: ...
 
     @property
-    def multipliers(self) -> Array:
-        """Return the moduli of the normal multipliers, largest first."""
+    def id(self) -> str: ...
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+    def moduli(self, path: Path3 | None = None) -> Array:
+        """Return the moduli of the normal multipliers near the end of a run, largest first."""
         ...
 
     def distances(self, path: Path3, *, iterations: int = ITERATIONS) -> Array:
@@ -62,23 +65,16 @@ class OrbitTarget:
     P: Array
     blocks: tuple[Array, ...]
     learned: bool
-    id: str = field(init=False)
-    rank: int | None = field(init=False)
-    verdict: Verdict = field(init=False)
-    radius: float | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        values = {
-            "id": self.component.id,
-            "rank": self.component.rank,
-            "verdict": self.component.map.verdict,
-            "radius": self.component.map.extent,
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
 
     @property
-    def multipliers(self) -> Array:
+    def id(self) -> str:
+        return self.component.id
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.component.map.verdict
+
+    def moduli(self, path: Path3 | None = None) -> Array:
         return normal_moduli(self.component)
 
     def distances(self, path: Path3, *, iterations: int = ITERATIONS) -> Array:
@@ -121,7 +117,7 @@ def predict(model: Model, paths: Sequence[Path3]) -> Prediction:
         targets: list[Target] = list(family_targets(model, components))
     else:
         targets = [_target(model, c) for c in _chosen(model, components, stable, paths)]
-    targets.sort(key=lambda t: (t.verdict is not Verdict.STABLE, -(t.rank or 0), t.id))
+    targets.sort(key=lambda t: (t.verdict is not Verdict.STABLE, -(t.component.rank or 0), t.id))
     sizes = [float(np.linalg.norm(t.W)) for t in targets if isinstance(t, OrbitTarget)]
     return Prediction(
         model=model,

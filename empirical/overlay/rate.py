@@ -24,6 +24,8 @@ LATE = 1e-2
 DECADES = 1e4
 FLOOR = 1e-13
 SPREAD = 0.2
+SHRUNK = 1.0
+"""Less than a factor e says nothing about the shape of the approach."""
 SAME = 0.05
 """Two decay rates within 5 % of one another count as the same."""
 
@@ -52,6 +54,8 @@ def fitted(step: NDArray[Any], distance: Array, scale: float) -> float | None:
     if len(kept) < FEWEST:
         return None
     x, y = step[kept].astype(float), np.log(distance[kept])
+    if y[0] - y[-1] < SHRUNK:
+        return None
     kept = y <= y[-1] + (y[0] - y[-1]) / 2  # the later half of the way
     if kept.sum() >= FEWEST:
         x, y = x[kept], y[kept]

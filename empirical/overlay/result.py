@@ -174,7 +174,12 @@ def _noise_json(noise: Fluctuation) -> dict[str, Any]:
     }
 
 
+def ending_of(run: RunOverlay) -> tuple[str, bool, str]:
+    """Return what makes two runs end alike: the component, whether predicted, and the status."""
+    return run.stratum_reached, run.predicted, run.status
+
+
 def endings(runs: tuple[RunOverlay, ...]) -> list[tuple[tuple[str, bool, str], int]]:
-    """Return how many runs ended alike: (component, predicted, status) with its count."""
-    counts = Counter((run.stratum_reached, run.predicted, run.status) for run in runs)
+    """Return how many runs ended alike, most first."""
+    counts = Counter(map(ending_of, runs))
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

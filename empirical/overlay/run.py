@@ -46,7 +46,8 @@ def overlay(
     if write:
         from empirical.overlay.write import written
 
-        found = [written(folder, html=html) for folder in found]
+        for index, folder in enumerate(found):
+            found[index] = written(folder, html=html)
     return OverlayResult(tuple(found))
 
 

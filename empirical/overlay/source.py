@@ -95,10 +95,16 @@ class Source:
         last = self.final(run)
         if not np.isfinite(last.W).all():  # diverged: what was recorded is all there is
             return before
-        joined = [np.concatenate(pair) for pair in ((before.W, last.W), (before.P, last.P))]
-        lag = None if T is None or before.T is None or last.T is None else (before.T, last.T)
-        step = np.concatenate([before.step, last.step])
-        return Path3(step, *joined, None if lag is None else np.concatenate(lag))
+        both = before, last
+        T = None
+        if before.T is not None and last.T is not None:
+            T = np.concatenate([before.T, last.T])
+        return Path3(
+            np.concatenate([path.step for path in both]),
+            np.concatenate([path.W for path in both]),
+            np.concatenate([path.P for path in both]),
+            T,
+        )
 
 
 def thinned(path: Path3, most: int = MOST_POINTS) -> Path3:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
+from empirical.overlay.networks import NetworkOverlay
 from empirical.overlay.result import FolderOverlay
 from equilibria.files import atomic, write_text
-
-if TYPE_CHECKING:
-    from empirical.overlay.networks import NetworkOverlay
 
 JSON, PNG, HTML = "overlay.json", "overlay.png", "overlay.html"
 
 
-def written(
-    folder: FolderOverlay | NetworkOverlay, *, html: bool = True
-) -> FolderOverlay | NetworkOverlay:
+Overlay = TypeVar("Overlay", bound=FolderOverlay | NetworkOverlay)
+
+
+def written(folder: Overlay, *, html: bool = True) -> Overlay:
     """Write the files of one folder and return the overlay with their names."""
     text = json.dumps(folder.data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     picture = io.BytesIO()
-    page = None
     if isinstance(folder, FolderOverlay):
         from empirical.overlay.figures import draw_png
         from empirical.overlay.page import html_page
@@ -41,4 +39,6 @@ def written(
     if page is not None:
         write_text(folder.path / HTML, page, "overlay")
         names.append(HTML)
+    else:  # one of a former call would contradict the new overlay.json
+        (folder.path / HTML).unlink(missing_ok=True)
     return replace(folder, files=tuple(names))

@@ -41,9 +41,7 @@ def compare(
         alone = [ideal for ideal in ideals if not any(_contains(ideal, q) for q in others)]
         if other.complete and alone:
             trouble = f"{_named(answer)}'s {_zeros(alone[0])} lies in no component of "
-            raise ConsistencyError(
-                _both(trouble + _named(other), answer_a, answer_b, polynomials)
-            )
+            raise ConsistencyError(_both(trouble + _named(other), answer_a, answer_b, polynomials))
 
 
 def _proper(answer: Answer, polynomials: Sequence[Polynomial], deadline: Deadline) -> list[Ideal]:

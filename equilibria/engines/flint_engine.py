@@ -42,10 +42,9 @@ class Flint:
 
 
 def _why(output: str) -> str:
-    """Say what the worker says behind `done`, if it came to its end."""
-    head, done, count = output.rpartition("\ndone\n")
-    if not done and not output.startswith("done\n"):
+    """Return what stopped a worker that ended itself: behind `done` it says how many branches."""
+    *_, last = ["", *output.split()]
+    if "done" not in output.split() or not last.isdigit():
         return "an error or the memory limit"
-    number = (count if done else output.removeprefix("done\n")).strip()
-    branches = "1 branch" if number == "1" else f"{number} branches"
+    branches = "1 branch" if last == "1" else f"{last} branches"
     return f"its bounds on the size of a Groebner basis: {branches} not decomposed"

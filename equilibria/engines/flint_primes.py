@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, combinations, count
+from math import lcm
 from typing import Any
 
-from flint import Ordering, fmpz_mpoly_ctx, fmpz_mpoly_vec
+from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz_mpoly_ctx, fmpz_mpoly_vec
 
 Poly = Any
 Context = Any
@@ -40,15 +41,16 @@ def minimal_primes(generators: Basis, emit: Callable[[Basis], None]) -> int:
     """
     pending, seen, found, given_up = [generators], set[tuple[str, ...]](), list[Basis](), 0
     while pending:
+        current = pending.pop(0)
         try:
-            basis = reduced(pending.pop(0))
+            basis = reduced(current)
             key = tuple(map(str, basis))
             if key in seen or is_everything(basis) or any(inside(basis, p) for p in found):
                 continue
             seen.add(key)
             parts = split(basis)
             if parts:
-                pending.extend([*basis, factor] for factor in parts)
+                pending.extend(parts)
                 continue
             block = Block(basis)
             pending.extend([*basis, factor] for factor in block.degenerate)
@@ -56,7 +58,9 @@ def minimal_primes(generators: Basis, emit: Callable[[Basis], None]) -> int:
                 found.append(prime)
                 emit(prime)
         except GrownTooLarge:
-            given_up += 1
+            parts = split(current)  # smaller systems, perhaps with smaller bases
+            pending.extend(parts)
+            given_up += not parts
     return given_up
 
 
@@ -69,7 +73,8 @@ def reduced(generators: Iterable[Poly]) -> Basis:
     some = [f for f in generators if f]
     if not some:
         return []
-    grown, finished = fmpz_mpoly_vec(some, some[0].context()).buchberger_naive(limits=GROWTH)
+    vector: Any = fmpz_mpoly_vec(some, some[0].context())
+    grown, finished = vector.buchberger_naive(limits=GROWTH)
     if not finished:
         raise GrownTooLarge
     return sorted(grown.autoreduction(), key=lambda f: (f.total_degree(), len(f), str(f)))
@@ -85,17 +90,30 @@ def inside(basis: Basis, prime: Basis) -> bool:
     return all(not f.reduction_primitive_part(vector) for f in prime)
 
 
-def factors(f: Poly) -> Basis:
-    """Return the distinct irreducible factors over Q."""
-    return [factor for factor, _ in f.factor()[1]]
+def factored(f: Poly) -> list[tuple[Poly, int]]:
+    """Return the irreducible factors over Q, primitive, with their exponents.
+
+    By way of Q: the factors over Z come sorted, and that overflows in python-flint 0.9 where two
+    of them differ in coefficients beyond 64 bits only.
+    """
+    ring = f.context()
+    over_q = fmpq_mpoly_ctx.get(ring.names(), ring.ordering())
+    _, parts = over_q.from_dict({m: fmpq(c) for m, c in f.to_dict().items()}).factor()
+    found = []
+    for factor, exponent in parts:
+        terms = factor.to_dict()
+        scale = lcm(*(int(c.q) for c in terms.values()))
+        integral = {m: int(c.p) * (scale // int(c.q)) for m, c in terms.items()}
+        found.append((ring.from_dict(integral), exponent))
+    return found
 
 
-def split(basis: Basis) -> Basis:
-    """Return the factors of the first element that is a product or a power, or nothing."""
-    for f in basis:
-        _, parts = f.factor()
-        if len(parts) > 1 or parts[0][1] > 1:
-            return [factor for factor, _ in parts]
+def split(generators: Basis) -> list[Basis]:
+    """Return a system for each factor of the first element that is a product or a power."""
+    for i, f in enumerate(generators):
+        parts = factored(f)
+        if len(parts) > 1 or (parts and parts[0][1] > 1):
+            return [[*generators[:i], factor, *generators[i + 1 :]] for factor, _ in parts]
     return []
 
 
@@ -153,7 +171,7 @@ class Block:
                 for m, c in f.to_dict().items()
                 if m[: self.size] == top
             }
-            found.update((str(h), h) for h in factors(self.lex.from_dict(leading)))
+            found.update((str(h), h) for h, _ in factored(self.lex.from_dict(leading)))
         return list(found.values())
 
     def primes(self) -> Iterator[Basis]:
@@ -178,8 +196,7 @@ class Block:
         xs = self.lex.gens()[: self.size]
         for form in chain(xs, (sum(x * b**i for i, x in enumerate(xs)) for b in count(1))):
             relation, shape = self._relation(ideal, form)
-            _, parts = relation.factor()
-            moving = [(f, e) for f, e in parts if f.degrees()[self.size] > 0]
+            moving = [(f, e) for f, e in factored(relation) if f.degrees()[self.size] > 0]
             if shape or len(moving) > 1 or moving[0][1] > 1:
                 values = [*xs, form, *self.lex.gens()[self.size :]]
                 at_form = [f.compose(*values, ctx=self.lex) for f, _ in moving]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import random
 import signal
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import PackageNotFoundError
+from itertools import combinations, islice
 from types import FrameType
 
 import pytest
 
 import equilibria as eq
 from equilibria.elimination.agreement import compare
-from equilibria.elimination.decomposition import covers
+from equilibria.elimination.decomposition import covers, decompose
 from equilibria.elimination.ideal import Deadline, Ideal
 from equilibria.elimination.reality import Real, try_real_part
-from equilibria.engines import ENGINES, Answer, Engine, Limits, choose
+from equilibria.engines import ENGINES, Answer, Limits, choose
+from equilibria.engines.base import Outcome
 from equilibria.errors import ConsistencyError, EngineMissing, LimitReached
 from equilibria.grammar import parse
 from equilibria.model import Model
@@ -120,9 +127,7 @@ def point(generator: random.Random, ring: Ring) -> list[Polynomial]:
 
 def line(generator: random.Random, ring: Ring) -> list[Polynomial]:
     *others, last = ring.variables()
-    return [
-        x - last * generator.randint(-3, 3) - rational(generator, -4, 4, 2) for x in others
-    ]
+    return [x - last * generator.randint(-3, 3) - rational(generator, -4, 4, 2) for x in others]
 
 
 def conic(generator: random.Random, ring: Ring) -> list[Polynomial]:
@@ -179,13 +184,23 @@ def representatives(model: Model) -> list[Point]:
         }
         if component.rank == 0 and component.dimension > 0:  # {W = 0, P free}: leave the others
             values |= {name: FREE_VALUE for name in values if name[0] == "P"}
-        found.append({name: v if isinstance(v, float) else Fraction(v) for name, v in values.items()})
+        found.append(
+            {name: v if isinstance(v, float) else Fraction(v) for name, v in values.items()}
+        )
     return found
 
 
-def mirrored(point: Point) -> Point:
-    """Return the same point after the rotation by -1."""
-    return {name: value if name[0] == "P" else -value for name, value in point.items()}
+def mirrored(model: Model, point: Point) -> Iterator[Point]:
+    """Yield the point and its mirror images: W -> -W, and each mode alone where they decouple."""
+    modes = range(1, model.d + 1)
+    groups = [(j,) for j in modes] if model.moments.is_diagonal else [tuple(modes)]
+    for size in range(len(groups) + 1):
+        for turned in combinations(groups, size):
+            columns = [str(j) for group in turned for j in group]
+            yield {
+                name: -value if name[0] != "P" and name.rsplit("_", 1)[1] in columns else value
+                for name, value in point.items()
+            }
 
 
 def check_strata(model: Model, ideals: Sequence[Ideal]) -> None:
@@ -194,7 +209,7 @@ def check_strata(model: Model, ideals: Sequence[Ideal]) -> None:
     for point in strata:
         holding = [ideal for ideal in ideals if on(ideal.basis, point)]
         assert len(holding) == 1, f"{point} lies on {len(holding)} components"
-    known = [*strata, *map(mirrored, strata)]
+    known = [image for point in strata for image in mirrored(model, point)]
     for ideal in ideals:
         real = try_real_part(ideal.within(Deadline(10)))
         assert real.real is not Real.UNKNOWN, real.how
@@ -208,40 +223,217 @@ def check_strata(model: Model, ideals: Sequence[Ideal]) -> None:
             ), near
 
 
-class Here:
-    """sympy's algorithm without a program of its own: forty starts would take a minute."""
+def run_here(
+    command: Sequence[str], text: str, limits: Limits, _environment: Mapping[str, str]
+) -> Outcome:
+    """Run an engine's worker in this process: starting a program for each system takes longer."""
 
-    name = "sympy"
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError
 
-    def version(self) -> str | None:
-        return ENGINES["sympy"].version()
+    output, stopped = io.StringIO(), None
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+    stdin, sys.stdin = sys.stdin, io.StringIO(text)
+    try:
+        with redirect_stdout(output):
+            importlib.import_module(command[-1]).main()
+    except TimeoutError:
+        stopped = f"the time limit of {limits.seconds:g} s"
+    finally:
+        sys.stdin = stdin
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return Outcome(output.getvalue(), 0, stopped)
 
-    def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
-        from sympy import QQ
-        from sympy.polys.orderings import grevlex
-        from sympy.polys.rings import PolyElement, PolyRing
 
-        from equilibria.engines.sympy_primes import minimal_primes
+def installed() -> list[str]:
+    """Return the engines that are here, the fastest first."""
+    return [name for name in ("flint", "singular", "sympy") if ENGINES[name].version()]
 
-        names = polynomials[0].ring.names
-        ring = PolyRing(names, QQ, grevlex)
-        ours = polynomials[0].ring
-        primes: list[tuple[Polynomial, ...]] = []
 
-        def emit(basis: list[PolyElement]) -> None:
-            primes.append(tuple(parse(str(f.as_expr()), ours) for f in basis))
+def check(case: Case, names: Sequence[str], limits: Limits) -> str:
+    """Compare the engines, the planted answer, our own arithmetic and the closed forms.
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            raise TimeoutError
+    Returns `decided`, or `undecided by limit`; disagreement raises.
+    """
+    try:
+        return "decided" if agreed(case, names, limits) else "undecided by limit"
+    except LimitReached:
+        return "undecided by limit"
+    except (AssertionError, ConsistencyError) as error:
+        error.add_note(f"{case.kind}: {', '.join(f.text() for f in case.system)}")
+        raise
 
-        given = [parse_into(ring, f) for f in polynomials]
-        before = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, limits.seconds)
-        try:
-            minimal_primes(given, emit)
-        except TimeoutError:
-            return Answer(self.name, self.version() or "?", tuple(primes), False, "time")
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        return Answer(self.name, self.version() or "?", tuple(primes), True)
+
+def agreed(case: Case, names: Sequence[str], limits: Limits) -> bool:
+    found = [ENGINES[name].minimal_primes(case.system, limits) for name in names]
+    complete = [answer for answer in found if answer.complete]
+    if case.planted is not None:
+        found.append(Answer("planted", "", case.planted, True))
+    for one, other in combinations(found, 2):
+        compare(one, other, case.system)
+    if len(complete) < 2:
+        return False
+    ring, deadline = case.system[0].ring, Deadline(10)
+    ideals = visible([Ideal(ring, prime, deadline) for prime in complete[0].primes])
+    assert covers(ideals, Ideal(ring, case.system, Deadline(5))) is not False
+    if case.model is not None:
+        check_strata(case.model, ideals)
+    return True
+
+
+def visible(ideals: Sequence[Ideal]) -> list[Ideal]:
+    """Leave out what lies inside another component."""
+    return [
+        p
+        for p in ideals
+        if not any(q is not p and all(p.contains(g) for g in q.basis) for q in ideals)
+    ]
+
+
+def run(number: int, seed: int, engines: Sequence[Sequence[str]], limits: Limits) -> Counter[str]:
+    """Check so many systems, taking the lists of engines in turn, and print a summary line."""
+    tally, kinds = Counter[str](), Counter[str]()
+    for index, case in enumerate(islice(cases(seed), number)):
+        result = check(case, engines[index % len(engines)], limits)
+        tally[result] += 1
+        kinds[f"{case.kind}: {result}"] += 1
+    used = ", ".join(sorted({name for names in engines for name in names}))
+    counts = ", ".join(f"{count} {result}" for result, count in sorted(tally.items()))
+    print(f"\n{number} systems tried through {used}: {counts}")
+    print("  " + "; ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
+    return tally
+
+
+def test_forty_systems_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [name for name in installed() if name != "sympy"]
+    if not others:
+        pytest.skip("needs python-flint or Singular beside sympy")
+    for name in ("sympy", "flint"):
+        monkeypatch.setattr(f"equilibria.engines.{name}_engine.run_program", run_here)
+    tally = run(40, seed=1, engines=[[others[0], "sympy"]], limits=Limits(seconds=5))
+    assert tally["decided"] >= 38
+
+
+@pytest.mark.slow
+def test_two_hundred_systems_agree_through_the_real_programs() -> None:
+    names = installed()
+    if len(names) < 2:
+        pytest.skip("needs python-flint or Singular beside sympy")
+    # sympy needs a second to start: where there are three engines it answers every fourth system.
+    tally = run(240, seed=2026, engines=[names, *[names[:2]] * 3], limits=Limits(seconds=20))
+    assert tally["decided"] >= 200
+
+
+# A comparison that can fail.
+
+CIRCLE, POINT = ["x**2 + y**2 - 1"], ["x - 2", "y"]
+
+
+def told(engine: str, *primes: Sequence[str], complete: bool = True) -> Answer:
+    ideals = tuple(tuple(parse(text, PLANE) for text in prime) for prime in primes)
+    return Answer(engine, "1", ideals, complete, "" if complete else "the time limit of 1 s")
+
+
+CIRCLE_AND_POINT = tuple(parse(f"(x**2 + y**2 - 1)*{factor}", PLANE) for factor in ("(x - 2)", "y"))
+
+
+def test_the_same_components_by_other_equations_and_redundant_ones_agree() -> None:
+    right = told("first", CIRCLE, POINT)
+    other = told("second", ["2*x - 4 + y", "3*y"], ["2 - 2*x**2 - 2*y**2"], ["x - 1", "y"])
+    compare(right, other, CIRCLE_AND_POINT)
+    compare(other, right, CIRCLE_AND_POINT)
+
+
+@pytest.mark.parametrize(
+    ("doctored", "complaint"),
+    [
+        ([CIRCLE], "lies in no component of"),
+        ([POINT], "lies in no component of"),
+        ([], "lies in no component of"),
+        ([CIRCLE, POINT, ["x - 3", "y"]], "does not vanish on doctored 1's"),
+        ([["x**2 + y**2 - 2"], POINT], "does not vanish on doctored 1's"),
+        ([CIRCLE, ["x - 2", "2*y - 1"]], "does not vanish on doctored 1's"),
+        ([["x**3 - 2*x**2 + x*y**2 - 2*y**2 - x + 2", "y*(x**2 + y**2 - 1)"]], "no component"),
+        ([[f.text() for f in CIRCLE_AND_POINT]], "no component"),  # true, but not prime
+    ],
+)
+def test_a_doctored_answer_is_refused_with_both_answers(
+    doctored: list[list[str]], complaint: str
+) -> None:
+    right, wrong = told("honest", CIRCLE, POINT), told("doctored", *doctored)
+    for pair in ((right, wrong), (wrong, right)):
+        with pytest.raises(ConsistencyError, match=complaint) as caught:
+            compare(*pair, CIRCLE_AND_POINT)
+        message = str(caught.value)
+        assert "honest 1 (complete):\n  x**2 + y**2 - 1\n  x - 2, y" in message
+        shown = [", ".join(parse(text, PLANE).text() for text in prime) for prime in doctored]
+        assert "\n  ".join(["doctored 1 (complete):", *(shown or ["no zeros"])]) in message
+
+
+def test_an_incomplete_answer_may_miss_components_but_not_invent_them() -> None:
+    part = told("stopped", POINT, complete=False)
+    compare(part, told("honest", CIRCLE, POINT), CIRCLE_AND_POINT)
+    with pytest.raises(ConsistencyError, match=r"stopped 1 \(incomplete: the time limit of 1 s\)"):
+        compare(part, told("second", CIRCLE), CIRCLE_AND_POINT)
+
+
+def test_a_comparison_without_time_decides_nothing() -> None:
+    right = told("first", CIRCLE, POINT)
+    with pytest.raises(LimitReached):
+        compare(right, right, CIRCLE_AND_POINT, time_limit=-1)
+
+
+# The flint engine itself.
+
+
+@needs_flint
+def test_flint_runs_as_a_program_and_its_answer_is_checked() -> None:
+    found = decompose(list(CIRCLE_AND_POINT), engine="flint")
+    assert found.complete
+    assert found.engine.startswith("flint 0.")
+    assert [[g.text() for g in c.generators] for c in found.components] == [["y", "x - 2"], CIRCLE]
+
+
+@needs_flint
+def test_flint_says_what_stopped_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    hard = procedure("stop-gradient").build(Model()).flow.values()  # 2 x 2, the gauge not fixed
+    answer = ENGINES["flint"].minimal_primes(list(hard), Limits(seconds=1))
+    assert (answer.complete, answer.note) == (False, "the time limit of 1 s")
+    monkeypatch.setattr("equilibria.engines.flint_engine.run_program", run_here)
+    monkeypatch.setattr("equilibria.engines.flint_primes.GROWTH", (1, 1, 8))
+    answer = ENGINES["flint"].minimal_primes(CIRCLE_AND_POINT, Limits())
+    assert not answer.complete
+    assert "4 branches not decomposed" in answer.note
+
+
+@needs_flint
+def test_flint_goes_on_behind_a_branch_that_it_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("equilibria.engines.flint_engine.run_program", run_here)
+    monkeypatch.setattr("equilibria.engines.flint_primes.GROWTH", (3, 6, 60))
+    system = [parse("x*(x**5 + 7*x*y**2 - y - 3)", PLANE), parse("x*(y**4 - 3*x**2 + 5)", PLANE)]
+    answer = ENGINES["flint"].minimal_primes(system, Limits())
+    assert not answer.complete
+    assert [[f.text() for f in prime] for prime in answer.primes] == [["x"]]
+
+
+@needs_flint
+def test_flint_tells_factors_apart_by_coefficients_beyond_64_bits() -> None:
+    factors = [f"x*y - {10**30}", f"x*y - {10**30 + 7}"]
+    system = [parse(f"({factors[0]})*({factors[1]})", PLANE)]
+    answer = ENGINES["flint"].minimal_primes(system, Limits(seconds=20))
+    compare(answer, told("planted", *([text] for text in factors)), system)
+    assert answer.complete
+
+
+def test_a_missing_flint_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("equilibria.engines.flint_engine.version", absent)
+    with pytest.raises(EngineMissing, match="flint") as caught:
+        choose("flint")
+    assert caught.value.hint == "pip install python-flint"
+    with pytest.raises(EngineMissing):
+        ENGINES["flint"].minimal_primes(CIRCLE_AND_POINT, Limits())

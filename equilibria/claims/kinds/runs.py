@@ -24,7 +24,8 @@ def experiment(context: Context, value: Any) -> Finding:
         names = ", ".join(sorted(context.experiments))
         raise FormatError(f"holds.experiment = {value!r:.60}: expected one of {names}")
     result = context.experiments[value]()
-    return Finding(result.holds, EMPIRICAL, result.measured, result.predicted)
+    hashed = f"run folder with SHA-256 {result.sha256}" if result.sha256 else ""
+    return Finding(result.holds, EMPIRICAL, result.measured, result.predicted, at=hashed)
 
 
 def run(context: Context, value: Any) -> Finding:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from empirical.networks.convolution import Convolution
 from empirical.networks.models import Encoder, Head, Symmetric, backbone, matrix_of, predictor
 from empirical.networks.settings import settings_from
 
@@ -75,3 +76,24 @@ def test_predictors_are_matrices_where_they_are_linear() -> None:
     assert torch.equal(of("none")(z), z)
     assert matrix_of(of("mlp")) is None
     assert all(not p.requires_grad for p in of("fixed").parameters())
+
+
+@pytest.mark.parametrize(("stride", "side"), [(1, 4), (2, 8), (2, 7), (1, 5)])
+def test_the_weight_gradient_by_taps_is_the_convolution_s(stride: int, side: int) -> None:
+    torch.manual_seed(0)
+    fast = Convolution(256, 8, stride)
+    slow = nn.Conv2d(256, 8, 3, stride, 1, bias=False)
+    slow.load_state_dict(fast.state_dict())
+    x = torch.randn(4, 256, side, side)
+    slopes = []
+    for layer in (fast, slow):
+        view = x.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = layer(view)
+        assert out.dtype == torch.bfloat16
+        out.backward(torch.ones_like(out).cumsum(1))
+        assert layer.weight.grad is not None
+        slopes.append((layer.weight.grad, view.grad))
+    assert fast._slow(x) is False  # outside autocast it is the plain convolution
+    for ours, theirs in zip(*slopes, strict=True):
+        assert float((ours - theirs).norm() / theirs.norm()) < 0.01

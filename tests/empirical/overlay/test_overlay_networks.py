@@ -1,0 +1,123 @@
+"""A network's head against the equilibria of its frozen features."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from empirical.overlay import overlay
+from empirical.overlay.frozen import followed, nearby
+from empirical.overlay.moment import Decay
+from empirical.runs import RunFolder
+from equilibria.errors import FormatError, ScopeError
+
+SIGMA = np.array([[1.4, 0.2, 0.0], [0.2, 1.1, 0.1], [0.0, 0.1, 0.9]])
+M = np.array([[1.0, 0.0, 0.1], [0.0, 0.7, 0.0], [0.1, 0.0, 0.2]])
+DECAY = Decay(0.05, 0.05, 1.0)
+CONFIG = {
+    "method": "simsiam", "predictor": "linear", "predictor-bn": False, "loss": "squared",
+    "head-bn": "none", "stop-gradient": True, "symmetric-loss": True, "optimizer": "sgd",
+    "weight-decay": 0.05, "predictor-lr": 1.0, "backbone": "linear", "predictor-update": "gradient",
+}  # fmt: skip
+
+
+def trained(place: Path, *, steps: int = 4000, moving: float = 0.0, **config: object) -> Path:
+    """Write the folder of a head trained by the map on moments that may grow over time."""
+    rng = np.random.default_rng(0)
+    W, P = 0.6 * rng.normal(size=(2, 3)), np.eye(2) * 0.5
+    path: dict[str, list] = {name: [] for name in ("step", "W", "P", "Sigma", "M")}
+    for step in range(steps + 1):
+        grow = 1 + moving * step / steps
+        if step % (steps // 20) == 0:
+            for name, value in zip(path, (step, W, P, grow * SIGMA, grow * M), strict=True):
+                path[name].append(value)
+        R = grow * (W @ M - P @ W @ SIGMA)
+        W, P = W + 0.1 * (P.T @ R - 0.05 * W), P + 0.1 * (R @ W.T - 0.05 * P)
+    run = RunFolder.create(place, {**CONFIG, **config})
+    run.save_trajectory(**{name: np.array(value) for name, value in path.items()})
+    return place
+
+
+def test_a_linear_head_on_frozen_features_ends_on_the_predicted_equilibrium(tmp_path: Path) -> None:
+    result = overlay([trained(tmp_path / "net")])
+    run = result.folders[0]
+    assert run.reasons == ()
+    assert run.agrees
+    assert result.decided
+    last = run.last
+    assert last.distance < 1e-6 < run.moments[0].distance
+    assert last.rank == last.reached == 2
+    np.testing.assert_allclose(last.p, last.p_rest, atol=1e-6)
+    data = json.loads((tmp_path / "net" / "overlay.json").read_text())
+    assert data["schema"] == "noncollapse/overlay/1"
+    assert data["agreement"] == 1.0
+    assert data["runs"][0]["stratum_reached"] == "rank2"
+    assert len((tmp_path / "net" / "overlay.png").read_bytes()) < 200_000
+    page = (tmp_path / "net" / "overlay.html").read_text()
+    assert "squared" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"moving": 3.0}, "the moments still move"),
+        ({"loss": "cosine"}, "the loss is cosine"),
+        ({"predictor": "mlp"}, "not linear"),
+        ({"head-bn": "output"}, "batch norm in the head"),
+        ({"steps": 100}, "still move"),
+    ],
+)
+def test_it_is_not_called_a_prediction_when(changes: dict, words: str, tmp_path: Path) -> None:
+    result = overlay([trained(tmp_path / "net", **changes)], write=False)
+    run = result.folders[0]
+    assert run.agrees is None
+    assert not result.decided
+    assert words in "; ".join(run.reasons)
+    assert any(line.startswith("not a prediction: ") for line in result.lines)
+
+
+def test_methods_without_a_theory_and_broken_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScopeError, match="simclr"):
+        overlay([trained(tmp_path / "simclr", steps=20, method="simclr")])
+    bare = RunFolder.create(tmp_path / "bare", CONFIG)
+    with pytest.raises(FormatError, match="has not written its trajectory"):
+        overlay([bare.path])
+    with pytest.raises(FormatError, match="not a configuration"):
+        place = trained(tmp_path / "none", steps=20)
+        text = (place / "config.toml").read_text().replace("weight-decay = 0.05\n", "")
+        (place / "config.toml").write_text(text)
+        overlay([place])
+    assert not (tmp_path / "none" / "overlay.json").exists()
+
+
+def test_newton_finds_an_equilibrium_and_gives_up_openly() -> None:
+    rng = np.random.default_rng(2)
+    W, P = followed(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), SIGMA, M, DECAY)
+    found = nearby(W, P, SIGMA, M, DECAY)
+    assert found is not None
+    W, P = found
+    R = W @ M - P @ W @ SIGMA
+    assert np.abs(P.T @ R - 0.05 * W).max() < 1e-8
+    assert np.abs(R @ W.T - 0.05 * P).max() < 1e-8
+    assert nearby(np.zeros((30, 40)), np.zeros((30, 30)), np.eye(40), np.eye(40), DECAY) is None
+
+
+@pytest.mark.slow
+def test_a_head_that_train_made_meets_the_prediction(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from empirical.networks.command import train_command
+
+    train_command(
+        method="simsiam", backbone="linear", predictor="linear", dataset="latent", loss="squared",
+        head="4", head_bn="none", predictor_bn="false", steps="3000", batch_size="256", lr="0.3",
+        momentum="0", weight_decay="0.02", schedule="constant", curl="false", log_every="100",
+        out=str(tmp_path / "net"),
+    )  # fmt: skip
+    run = overlay([tmp_path / "net"]).folders[0]
+    assert run.last.rank == run.last.reached == 3
+    assert run.last.gap < 0.1
+    assert run.last.distance < 0.25 * run.last.size
