@@ -31,7 +31,9 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "0.4",
-    "legend.frameon": False,
+    "legend.frameon": True,
+    "legend.framealpha": 0.8,
+    "legend.edgecolor": "none",
     "legend.fontsize": 8.0,
     "text.parse_math": False,
     "svg.hashsalt": "noncollapse",
@@ -213,6 +215,7 @@ def short(name: str, width: int = LABEL) -> str:
 
 
 def empty(axes: Axes, words: str) -> None:
+    axes.set_axis_off()
     axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, color=FAINT)
 
 

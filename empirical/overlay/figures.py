@@ -71,7 +71,7 @@ def few_colours(whole: IO[bytes], stream: IO[bytes]) -> None:
     whole.seek(0)
     with Image.open(whole) as image:
         cover = Image.Quantize.MAXCOVERAGE  # keeps a colour that only one line has
-        palette = image.convert("RGB").quantize(128, method=cover, dither=Image.Dither.NONE)
+        palette = image.convert("RGB").quantize(255, method=cover, dither=Image.Dither.NONE)
         palette.save(stream, format="PNG", optimize=True)
 
 

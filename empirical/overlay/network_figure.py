@@ -74,7 +74,7 @@ def _distance(axes: Axes, run: NetworkOverlay) -> None:
         return
     values = [max(m.distance or 0.0, 1e-16) / max(m.size, 1e-300) for m in known]
     axes.plot([m.step for m in known], values, "o-", color=VERMILION, markersize=3)
-    log_axis(axes, "y")
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("step")
     axes.set_ylabel("distance / size")
     axes.set_title("(W, P) to the equilibria of the frozen features")

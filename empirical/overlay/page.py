@@ -23,7 +23,7 @@ figcaption { color: #444; font-size: .9rem; padding: .3rem .5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { padding: .15rem .9rem .15rem 0; text-align: left; vertical-align: top; }
-th { font-weight: 600; border-bottom: 1px solid #999; }
+th { font-weight: 600; } thead th { border-bottom: 1px solid #999; }
 td.n, th.n { text-align: right; }
 pre { overflow-x: auto; font: 13px/1.45 ui-monospace, monospace; }
 summary { cursor: pointer; }

@@ -46,13 +46,18 @@ def draw(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
         figure = Figure(figsize=(7.4, 5.4), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        _regions(axes, diagram)
-        _boundaries(axes, diagram.boundaries)
-        _frame(axes, diagram)
+        draw_on(axes, diagram)
         _labels(axes, diagram)
         _legend(figure, axes, diagram)
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         figure.savefig(stream, format=form, dpi=160, metadata=metadata)
+
+
+def draw_on(axes: Any, diagram: PhaseDiagram) -> None:
+    """Draw regions, boundaries and frame on existing axes, for something to be laid over them."""
+    _regions(axes, diagram)
+    _boundaries(axes, diagram.boundaries)
+    _frame(axes, diagram)
 
 
 def _regions(axes: Any, diagram: PhaseDiagram) -> None:

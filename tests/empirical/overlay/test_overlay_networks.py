@@ -86,10 +86,10 @@ def test_methods_without_a_theory_and_broken_folders_are_refused(tmp_path: Path)
     bare = RunFolder.create(tmp_path / "bare", CONFIG)
     with pytest.raises(FormatError, match="has not written its trajectory"):
         overlay([bare.path])
+    place = trained(tmp_path / "none", steps=20)
+    text = (place / "config.toml").read_text().replace("weight-decay = 0.05\n", "")
+    (place / "config.toml").write_text(text)
     with pytest.raises(FormatError, match="not a configuration"):
-        place = trained(tmp_path / "none", steps=20)
-        text = (place / "config.toml").read_text().replace("weight-decay = 0.05\n", "")
-        (place / "config.toml").write_text(text)
         overlay([place])
     assert not (tmp_path / "none" / "overlay.json").exists()
 

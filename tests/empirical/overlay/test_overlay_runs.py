@@ -57,9 +57,9 @@ def test_every_run_rests_where_predicted_at_the_predicted_rate(ema: Path) -> Non
         assert run["distance_final"] < 1e-6 < run["distance_initial"]
         matched = run["contraction_matched"]
         assert np.log(run["contraction_measured"]) == pytest.approx(np.log(matched), rel=0.05)
-    assert set(data["runs"][0]) >= {"run", "stratum_reached", "predicted", "distance_initial",
-                                    "distance_final", "contraction_measured",
-                                    "contraction_predicted", "saddles", "status", "note", "noise"}  # fmt: skip
+    names = "run stratum_reached predicted distance_initial distance_final contraction_measured"
+    names += " contraction_predicted saddles status note noise"
+    assert set(names.split()) <= set(data["runs"][0])
 
 
 def test_the_text_has_the_table_and_says_what_was_written(ema: Path) -> None:
@@ -237,7 +237,6 @@ def test_the_page_opens_from_disk_in_a_browser_without_a_complaint(
     assert "CONSOLE" not in done.stderr
     assert done.stdout.count("<figure") == 6
     assert done.stdout.count("<path") > 50
-    assert "Phase" not in done.stderr
 
 
 def test_names_from_outside_are_escaped(ema: Path, tmp_path: Path) -> None:

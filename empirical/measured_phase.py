@@ -1,0 +1,182 @@
+"""A phase diagram with the runs on it: what is predicted stable, and where training ended.
+
+Every cell of a coarse grid over two rates gets some runs from random starts; all of them train in one
+batched program. A run agrees when it came to rest on a component that is predicted stable at its own
+rates. Diverged runs are held against the prediction too: they may happen where a component is stable
+(the start lies outside every basin), but where no component is stable nothing may come to rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from equilibria.model import Model
+from equilibria.phase.axes import Axis
+from equilibria.phase.diagram import PhaseDiagram
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RATES = {
+    "lr": "lr",
+    "weight-decay": "weight_decay",
+    "ema": "ema",
+    "predictor-lr": "predictor_lr",
+}
+DIVERGED, RUNNING = -1, -2
+MARKS = ("x", "o", "s", "^", "D", "P", "*")
+COLOURS = ("#000000", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9", "#F0E442")
+
+
+@dataclass(frozen=True)
+class MeasuredPhase:
+    """Runs on a grid: `ranks` (cells_y, cells_x, runs) holds the rank reached, -1 diverged, -2 running.
+
+    `agreement` is the share of settled runs that rest where the prediction says a run can.
+    """
+
+    diagram: PhaseDiagram
+    x: Axis
+    y: Axis
+    ranks: NDArray[np.int64]
+    agreement: float | None
+    settled: int
+    disagreeing: int
+    sha256: str | None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many runs reached each rank, diverged or were still running."""
+        values, numbers = np.unique(self.ranks, return_counts=True)
+        words = {DIVERGED: "diverged", RUNNING: "still running"}
+        return {
+            words.get(int(value), f"rank {int(value)}"): int(number)
+            for value, number in zip(values, numbers, strict=True)
+        }
+
+
+def measure_phase(
+    model: Model,
+    x: Axis,
+    y: Axis,
+    *,
+    fine: tuple[Axis, Axis] | None = None,
+    runs: int = 8,
+    steps: int = 200_000,
+    scale: float = 1.0,
+    seed: int = 0,
+    out: str | None = None,
+) -> MeasuredPhase:
+    """Train `runs` models at every point of the grid x times y and compare with `phase`.
+
+    `fine` are the axes of the predicted diagram (by default x and y themselves). Rates are those of
+    `RATES`; with `weight-decay` the predictor's decay follows. Raises `FormatError` for others.
+    """
+    from empirical.simulate import simulate
+    from equilibria.errors import FormatError
+    from equilibria.phase import phase_diagram
+
+    for axis in (x, y):
+        if axis.name not in RATES:
+            raise FormatError(f"axis {axis.name}: runs vary {', '.join(RATES)}")
+    points = [(u, v) for v in y.values for u in x.values for _ in range(runs)]
+    vary = {RATES[x.name]: [u for u, _ in points], RATES[y.name]: [v for _, v in points]}
+    result = simulate(
+        model,
+        runs=len(points),
+        steps=steps,
+        init="kaiming",
+        scale=scale,
+        seed=seed,
+        vary=vary,
+        out=out,
+    )
+    ranks = _ranks(result).reshape(len(y.values), len(x.values), runs)
+    across, up = fine or (x, y)
+    wrong = result.on_unstable + result.elsewhere
+    return MeasuredPhase(
+        diagram=phase_diagram(model, across, up),
+        x=x,
+        y=y,
+        ranks=ranks,
+        agreement=result.agreement,
+        settled=result.settled + result.elsewhere,
+        disagreeing=wrong,
+        sha256=result.sha256,
+    )
+
+
+def _ranks(result: Any) -> NDArray[np.int64]:
+    """Return the rank that each run reached, from the component's name."""
+    ranks = np.full(result.settings.runs, RUNNING, np.int64)
+    for run, (name, status) in enumerate(
+        zip(result.arrays["stratum"].tolist(), result.arrays["status"].tolist(), strict=True)
+    ):
+        if status == "diverged":
+            ranks[run] = DIVERGED
+        elif status == "settled" and name.startswith("rank"):
+            ranks[run] = int(name[4:].split(":")[0])
+    return ranks
+
+
+def draw_measured(measured: MeasuredPhase, stream: IO[bytes], form: str) -> None:
+    """Draw the predicted diagram with a mark for every run; the ranks are told by shape and colour."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from equilibria.phase.figure import draw_on
+
+    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 9.0}):
+        figure = Figure(figsize=(7.4, 5.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        draw_on(axes, measured.diagram)
+        _marks(axes, measured)
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, frameon=False, fontsize=8
+        )
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(stream, format=form, dpi=150, metadata=metadata)
+
+
+def _marks(axes: Any, measured: MeasuredPhase) -> None:
+    values = [[float(v) for v in axis.values] for axis in (measured.x, measured.y)]
+    logs = (measured.x.log, measured.y.log)
+    spread = [_spread(line, log) for line, log in zip(values, logs, strict=True)]
+    drawn: dict[int, list[tuple[float, float]]] = {}
+    count = measured.ranks.shape[2]
+    side = int(np.ceil(np.sqrt(count)))
+    for j, i, run in np.ndindex(measured.ranks.shape):
+        offset = ((run % side) - (side - 1) / 2, (run // side) - (side - 1) / 2)
+        place = tuple(
+            _moved(line[k], gap * off / (side + 1.8), log)
+            for line, k, gap, off, log in zip(values, (i, j), spread, offset, logs, strict=True)
+        )
+        drawn.setdefault(int(measured.ranks[j, i, run]), []).append((place[0], place[1]))
+    for rank in sorted(drawn):
+        label, mark, colour = _style(rank)
+        xs, ys = zip(*drawn[rank], strict=True)
+        axes.scatter(xs, ys, s=9, marker=mark, c=colour, linewidths=0.7, label=label, zorder=5)
+
+
+def _style(rank: int) -> tuple[str, str, str]:
+    if rank == DIVERGED:
+        return "run diverged", "+", "#D55E00"
+    if rank == RUNNING:
+        return "run not at rest", "|", "#777777"
+    word = "run collapsed" if rank == 0 else f"run reached rank {rank}"
+    return word, MARKS[rank % len(MARKS)], COLOURS[rank % len(COLOURS)]
+
+
+def _spread(line: Sequence[float], log: bool) -> float:
+    scaled = np.log(line) if log else np.asarray(line)
+    return float(np.min(np.diff(scaled))) if len(line) > 1 else 1.0
+
+
+def _moved(value: float, shift: float, log: bool) -> float:
+    return float(value * np.exp(shift)) if log else value + shift
