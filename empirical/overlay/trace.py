@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+ROUGH, CLOSE = 2, 1.2
 PASSES = 0.2
 """A saddle is visited when the run comes within this part of the size of the equilibria."""
 
@@ -53,7 +54,7 @@ def traces(prediction: Prediction, paths: Mapping[int, Path3]) -> dict[int, Trac
     if not runs:
         return {}
     together = _joined([paths[run] for run in runs])
-    each = np.stack([target.distances(together) for target in prediction.targets])
+    each = _distances(prediction, together)
     stable = np.array([t.verdict is Verdict.STABLE for t in prediction.targets])
     lengths = [len(paths[run].step) for run in runs]
     found = {}
@@ -61,6 +62,20 @@ def traces(prediction: Prediction, paths: Mapping[int, Path3]) -> dict[int, Trac
         nearest = part[stable].min(axis=0) if stable.any() else np.full(part.shape[1], np.inf)
         found[run] = Trace(paths[run], part, nearest, _saddles(prediction, paths[run], part))
     return found
+
+
+def _distances(prediction: Prediction, path: Path3) -> Array:
+    """Return the distance to each target: minimised to the end where a target is among the nearest.
+
+    Elsewhere a few steps of the minimisation do: an upper bound for what is far away.
+    """
+    targets = prediction.targets
+    each = np.stack([target.distances(path, iterations=ROUGH) for target in targets])
+    close = each <= CLOSE * each.min(axis=0)
+    for target, row, chosen in zip(targets, each, close, strict=True):
+        if chosen.any():
+            row[chosen] = target.distances(path.rows(chosen))
+    return each
 
 
 def _joined(paths: Sequence[Path3]) -> Path3:

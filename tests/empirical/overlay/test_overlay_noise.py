@@ -108,16 +108,20 @@ def test_the_constants_measured_for_eight_modes_are_predicted(
     assert noise.gram / np.sqrt(effective / batch) == pytest.approx(constant, rel=0.015)
 
 
-@pytest.mark.slow
-def test_simulate_shows_the_same_constant(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("runs", "every", "off"), [(8, 60, 0.05), pytest.param(32, 20, 0.03, marks=pytest.mark.slow)]
+)
+def test_simulate_shows_the_same_constant(
+    runs: int, every: int, off: float, tmp_path: Path
+) -> None:
     model = Model(moments=F3, embed_dim=8)
-    simulate(model, runs=32, steps=6000, batch_size=128, init="normal", scale=0.5, log_every=20,
+    simulate(model, runs=runs, steps=6000, batch_size=128, init="normal", scale=0.5, log_every=every,
              out=tmp_path / "run")  # fmt: skip
     found = overlay([tmp_path / "run"], write=False).folders[0].runs
     like = [r for r in found if r.stratum_reached == "rank4:1+,2+,3+,4+" and r.noise]
-    assert len(like) >= 20
+    assert len(like) >= runs / 2
     constant = float(np.median([r.noise.gram for r in like])) / np.sqrt(0.1 / 128)
-    assert constant == pytest.approx(2.45, rel=0.03)
+    assert constant == pytest.approx(2.45, rel=off)
 
 
 def test_what_is_not_predicted_says_why() -> None:
