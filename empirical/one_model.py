@@ -49,7 +49,7 @@ REST = 1e-9
 
 
 def one_mode_spheres(
-    *, runs: int = 2000, seed: int = 0, out: Path | None = None
+    *, runs: int = 10_000, seed: int = 0, out: Path | None = None
 ) -> ExperimentResult:
     """Ponce et al.'s trials with m = 1: starts end on the outer sphere or at 0, never between.
 

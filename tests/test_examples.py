@@ -29,5 +29,18 @@ def test_example(name: str) -> None:
     assert EXPECTED[name] in done.stdout
 
 
-def test_every_example_is_tested() -> None:
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(EXPECTED)
+def test_every_numbered_example_is_tested() -> None:
+    assert {path.name for path in (ROOT / "examples").glob("[0-9]*.py")} == set(EXPECTED)
+
+
+SCRIPTS = sorted(path.name for path in (ROOT / "examples").glob("[!0-9]*.py"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_explains_itself(name: str) -> None:
+    """The experiments of the papers take minutes; their functions are tested in tests/empirical."""
+    done = subprocess.run(
+        [sys.executable, f"examples/{name}", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--plot" in done.stdout

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from empirical.dual.contrast import Contrast
@@ -24,33 +25,39 @@ from empirical.dual.operator import (
 )
 
 LR = 0.1
+Rows = NDArray[np.int64]
+Loss = Callable[[Sequence[Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: the measured step over 2 lr, what each operator says, and how far they are apart.
+    """One layer: the measured step, what the operator says, and how far apart they are.
 
-    `step` and `said` have shape (D,); the other numbers are relative to the size of the step, but
-    `lowest` (smallest eigenvalue over the largest) and `variance` (trace of E_x V_aug over V_x).
+    `step` and `said` have shape (D,): the step over 2 lr, and OP_l vec(W_l). Distances to `step` are
+    relative to the size of the vector in question.
     """
 
     step: Tensor
     said: Tensor
     residue: float
+    """Distance of OP_l vec(W_l), relative to it."""
     exact: float
+    """Distance of operator plus residue."""
     unaveraged: float
+    """Distance of the wrong operator without the mean over augmentations."""
     unopposed: float
+    """Distance of the wrong operator without negatives."""
     lowest: float
+    """Smallest eigenvalue of OP_l over the largest."""
     variance: float
-    eigenvalues: Tensor
+    """Trace of E_x V_aug[K_l] over that of V_x[Kbar_l]."""
 
 
-def steps(weights: Sequence[Tensor], loss_of: object, *, lr: float = LR) -> tuple[Tensor, ...]:
+def steps(weights: Sequence[Tensor], loss_of: Loss, *, lr: float = LR) -> tuple[Tensor, ...]:
     """Return (new - old)/(2 lr) of every layer after one step of torch.optim.SGD on loss_of(weights).
 
     Half of the step over the step size: the operator speaks of one branch, and there are two.
     """
-    assert callable(loss_of)
     moved = [weight.clone().requires_grad_(True) for weight in weights]
     optimiser = torch.optim.SGD(moved, lr=lr)
     loss_of(moved).backward()
@@ -77,20 +84,19 @@ def layers(
                 step=step,
                 said=predicted @ w,
                 residue=apart(step, predicted @ w),
-                exact=apart(step, whole(k, attract, repel) @ w),
-                unaveraged=apart(step, without_augmentation_mean(k) @ w),
-                unopposed=apart(step, without_negatives(k, draws) @ w),
+                exact=apart(whole(k, attract, repel) @ w, step),
+                unaveraged=apart(without_augmentation_mean(k) @ w, step),
+                unopposed=apart(without_negatives(k, draws) @ w, step),
                 lowest=lowest_eigenvalue(predicted),
                 variance=float(rest / covariance(mean).trace()),
-                eigenvalues=torch.linalg.eigvalsh((predicted + predicted.T) / 2),
             )
         )
     return tuple(found)
 
 
-def apart(step: Tensor, said: Tensor) -> float:
-    """Return |step - said| over |step|."""
-    return float((step - said).norm() / step.norm())
+def apart(one: Tensor, other: Tensor) -> float:
+    """Return |one - other| over |other|."""
+    return float((one - other).norm() / other.norm())
 
 
 def minibatch_residue(
@@ -112,14 +118,14 @@ def minibatch_residue(
         rows = (sample + g.integers(a, size=batch), sample + g.integers(a, size=batch),
                 g.integers(n * a, size=batch))  # fmt: skip
 
-        def loss(w: Sequence[Tensor], rows: tuple[object, ...] = rows) -> Tensor:
+        def loss(w: Sequence[Tensor], rows: tuple[Rows, ...] = rows) -> Tensor:
             anchor, positive, negative = (outputs(w, points[r]) for r in rows)
             near = (anchor - positive).square().sum(dim=1) / 2
             far = (anchor - negative).square().sum(dim=1) / 2
             return (near - far).mean()
 
         for step, said in zip(steps(weights, loss), exact, strict=True):
-            total.append(float((step - said).norm() / said.norm()) ** 2)
+            total.append(apart(step, said) ** 2)
     return float(np.sqrt(np.mean(total)))
 
 

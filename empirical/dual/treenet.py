@@ -107,7 +107,9 @@ def train(
     trees: Sequence[Tree], levels: Sequence[Node], training: Training, *, start: int = 0
 ) -> tuple[Node, ...]:
     """Return the networks after `steps` steps of SGD, each step on samples not seen before."""
-    parameters = [p.clone().requires_grad_(True) for level in levels for p in (level.weight, level.bias)]
+    parameters = [
+        p.clone().requires_grad_(True) for level in levels for p in (level.weight, level.bias)
+    ]
     moved = tuple(Node(*parameters[i : i + 2]) for i in range(0, len(parameters), 2))
     optimiser = torch.optim.SGD(parameters, lr=training.lr)
     for step in range(start, start + training.steps):

@@ -1,0 +1,77 @@
+"""What an experiment leaves: the `ExperimentResult` of `empirical.experiments`, and result.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from empirical.experiments import ExperimentResult
+from empirical.runs import versions
+from equilibria.errors import FormatError
+from equilibria.files import write_text
+
+SOURCE = "Tian, Yu, Chen, Ganguli 2020"
+FILE = "result.json"
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.4",
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "text.parse_math": False,
+}
+BLUE, VERMILION, GREEN, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9"
+
+
+def finish(
+    name: str,
+    *,
+    statement: str,
+    predicted: str,
+    measured: str,
+    holds: bool,
+    runs: int,
+    seed: int,
+    numbers: Mapping[str, Any],
+    out: Path | None,
+) -> ExperimentResult:
+    """Return the result with the SHA-256 of its result.json; with `out`, write that to out/name."""
+    told = {
+        "experiment": name,
+        "statement": statement,
+        "source": SOURCE,
+        "predicted": predicted,
+        "measured": measured,
+        "holds": holds,
+        "runs": runs,
+        "seed": seed,
+        "numbers": numbers,
+        "versions": versions(),
+    }
+    text = json.dumps(told, indent=2, ensure_ascii=False, default=float) + "\n"
+    if out is not None:
+        place = Path(out) / name
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FormatError(
+                f"--out {place}: cannot make that directory ({error.strerror}); choose another"
+            ) from error
+        write_text(place / FILE, text, "--out")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return ExperimentResult(
+        name, statement, SOURCE, predicted, measured, holds, runs, sha256=digest
+    )
+
+
+def rounded(value: float) -> float:
+    """Return the number with six significant digits, for result.json."""
+    return float(f"{value:.6g}")
