@@ -419,6 +419,22 @@ def test_flint_goes_on_behind_a_branch_that_it_gave_up(monkeypatch: pytest.Monke
 
 
 @needs_flint
+def test_flint_never_calls_an_answer_complete_after_giving_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("equilibria.engines.flint_engine.run_program", run_here)
+    standings = Counter[bool]()
+    for case in islice((c for c in cases(5) if c.planted), 12):
+        right = Answer("planted", "", case.planted or (), True)
+        for size in range(4, 40, 3):
+            monkeypatch.setattr("equilibria.engines.flint_primes.GROWTH", (size, size, 12 * size))
+            answer = ENGINES["flint"].minimal_primes(case.system, Limits())
+            compare(answer, right, case.system)
+            standings[answer.complete] += 1
+    assert min(standings[True], standings[False]) > 20
+
+
+@needs_flint
 def test_flint_tells_factors_apart_by_coefficients_beyond_64_bits() -> None:
     factors = [f"x*y - {10**30}", f"x*y - {10**30 + 7}"]
     system = [parse(f"({factors[0]})*({factors[1]})", PLANE)]
