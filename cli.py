@@ -205,6 +205,7 @@ def _add_moments(commands: Any) -> None:
     )
     command.add_argument("--out", metavar="F.npz", required=True, help="where to write the moments")
     for name, letter, text in (
+        ("--pairs", "F.npz", "also write two views of every image, for `simulate --data`"),
         ("--size", "PIXELS", "resize to PIXELS x PIXELS first"),
         ("--components", "K", "project onto the leading K principal components"),
         ("--views", "V", "augmented views of an image (16)"),
@@ -378,6 +379,8 @@ def _add_overlay(commands: Any) -> None:
         OVERLAY_EXAMPLES,
     )
     command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
+    command.add_argument("--max-runs", metavar="N", help="runs judged in a folder, at most (256)")
+    command.add_argument("--no-html", action="store_true", help="write no HTML page")
     command.add_argument("--json", metavar="F", help="write all of them; `-` for stdout alone")
 
 
@@ -530,6 +533,7 @@ def moments_command(options: argparse.Namespace) -> int:
         center=not options.no_center,
         normalize=options.normalize,
         seed=options.seed,
+        pairs=options.pairs,
     )
     return DONE
 
@@ -630,7 +634,8 @@ def overlay_command(options: argparse.Namespace) -> int:
     """Handle `overlay`."""
     from empirical.overlay.command import overlay_command as overlay
 
-    return _finish(overlay(options.runs), options)
+    answer = overlay(options.runs, max_runs=options.max_runs, no_html=options.no_html)
+    return _finish(answer, options)
 
 
 def _finish(answer: Any, options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ runs at most. Steps are spaced evenly on a logarithmic scale unless `log_every` 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,21 @@ TRACKED_BYTES = 32 * 2**20
 FINAL_BYTES = 8 * 2**30
 
 
+def _log_steps() -> tuple[int, ...]:
+    steps = [1]
+    while steps[-1] < 10**9:
+        steps.append(max(steps[-1] + 1, int(np.ceil(steps[-1] * 10 ** (1 / PER_DECADE)))))
+    return tuple(steps)
+
+
+LOG_STEPS = _log_steps()
+
+
 def next_log(step: int, every: int | None) -> int:
-    """Return the next step to record after `step`."""
+    """Return the first step to record after `step`: a fixed sequence, wherever a loop has paused."""
     if every is not None:
         return (step // every + 1) * every
-    return max(step + 1, int(np.ceil(step * 10 ** (1 / PER_DECADE))))
+    return LOG_STEPS[bisect_right(LOG_STEPS, step)]
 
 
 class Record:

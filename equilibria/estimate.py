@@ -200,7 +200,7 @@ def estimate_moments(
         source=source,
     )
     augmentation.check_fits(settings.height, settings.width, settings.channels)
-    plan = _plan(images, settings, augmentation, batch)
+    plan = make_plan(images, settings, augmentation, batch)
     sums, mean, basis, explained = _collect(plan, progress)
     return _summarise(sums, mean, basis, explained, settings)
 
@@ -256,7 +256,7 @@ def _settings(
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """An estimate that is about to be made: which images, in which groups, how many at a time."""
 
     images: Images
@@ -267,23 +267,23 @@ class _Plan:
     reference: Array  # (pixels,), near the mean when centring: sums of squares then stay accurate
 
 
-def _plan(
+def make_plan(
     images: Images, settings: Settings, augmentation: Augmentation, batch: int | None
-) -> _Plan:
+) -> Plan:
     if batch is None:
         batch = max(1, READ_BYTES // (8 * math.prod(images.shape[1:])))
     # A random deal makes groups alike however the file is ordered, by class for instance.
     deal = np.random.Generator(np.random.PCG64(np.random.SeedSequence(settings.seed)))
     order = deal.permutation(settings.images).astype(np.int64)
     groups = [np.sort(part) for part in np.array_split(order, settings.groups)]
-    plan = _Plan(images, settings, augmentation, groups, batch, np.zeros(settings.pixels))
+    plan = Plan(images, settings, augmentation, groups, batch, np.zeros(settings.pixels))
     if not settings.center:
         return plan
     pilot = _prepare(plan, groups[0][:BLOCK])
     return replace(plan, reference=pilot.reshape(len(pilot), -1).mean(axis=0))
 
 
-def _prepare(plan: _Plan, numbers: NDArray[np.int64]) -> Array:
+def _prepare(plan: Plan, numbers: NDArray[np.int64]) -> Array:
     """Return these images resized and as float64, shape (m, height, width, channels)."""
     settings = plan.settings
     parts = []
@@ -340,7 +340,7 @@ class _Sums:
         )
 
 
-def _collect(plan: _Plan, progress: Progress | None) -> tuple[_Sums, Array, Array | None, float]:
+def _collect(plan: Plan, progress: Progress | None) -> tuple[_Sums, Array, Array | None, float]:
     """Return the groups' sums (projected if asked), E[x], the basis, and the variance it keeps."""
     settings = plan.settings
     components = settings.components
@@ -374,7 +374,7 @@ def _counter(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 
 def _accumulate(
-    plan: _Plan, tick: Callable[[int], None], *, pooled: bool = False, basis: Array | None = None
+    plan: Plan, tick: Callable[[int], None], *, pooled: bool = False, basis: Array | None = None
 ) -> _Sums:
     """Go through all images once; `pooled` keeps one group, `basis` projects every view."""
     settings = plan.settings
@@ -382,10 +382,10 @@ def _accumulate(
     slots = 1 if pooled else settings.groups
     count, mean = np.zeros(slots), np.zeros((slots, size))
     outer, mean_outer = np.zeros((slots, size, size)), np.zeros((slots, size, size))
-    for group, part, numbers in _blocks(plan):
+    for group, part, numbers in blocks(plan):
         slot = 0 if pooled else group
         view_mean = np.zeros((len(numbers), size))
-        for views in _draw(plan, (group, part), numbers):
+        for views in draw_views(plan, (group, part), numbers):
             x = views if basis is None else views @ basis
             view_mean += x.sum(axis=0) / settings.views
             flat = x.reshape(-1, size)
@@ -398,13 +398,13 @@ def _accumulate(
     return _Sums(settings.views, count, outer, mean_outer, mean)
 
 
-def _blocks(plan: _Plan) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+def blocks(plan: Plan) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
     for group, numbers in enumerate(plan.groups):
         for part, first in enumerate(range(0, len(numbers), BLOCK)):
             yield group, part, numbers[first : first + BLOCK]
 
 
-def _draw(plan: _Plan, key: tuple[int, int], numbers: NDArray[np.int64]) -> Iterator[Array]:
+def draw_views(plan: Plan, key: tuple[int, int], numbers: NDArray[np.int64]) -> Iterator[Array]:
     """Yield all views of a block of m images, as arrays of shape (some views, m, pixels)."""
     settings = plan.settings
     images = _prepare(plan, numbers)

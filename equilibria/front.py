@@ -154,8 +154,12 @@ def measure_moments(
     center: bool,
     normalize: str | None,
     seed: str | None,
+    pairs: str | None = None,
 ) -> None:
-    """Measure the moments of images under an augmentation, write them, and print what they are."""
+    """Measure the moments of images under an augmentation, write them, and print what they are.
+
+    `pairs` is where to write two views of every image, for training on them.
+    """
     from typing import get_args
 
     from equilibria.estimate import Normalize, estimate_moments, load_images, save_moments
@@ -165,11 +169,14 @@ def measure_moments(
         raise FormatError(f"--normalize {how}: expected one of {', '.join(get_args(Normalize))}")
     if not out.endswith(".npz"):
         raise FormatError(f"--out {out}: expected a file name ending in .npz")
+    if pairs is not None and not pairs.endswith(".npz"):
+        raise FormatError(f"--pairs {pairs}: expected a file name ending in .npz")
     from equilibria.augment import parse_augment
 
     augmentation = parse_augment(augment or "none")
+    loaded = load_images(images)
     estimate = estimate_moments(
-        load_images(images),
+        loaded,
         size=None if size is None else whole(size, "--size", 1),
         gray=gray,
         augmentation=augmentation,
@@ -182,9 +189,15 @@ def measure_moments(
         progress=_progress if sys.stderr.isatty() else None,
     )
     save_moments(out, estimate)
+    if pairs is not None:
+        from equilibria.pairs import save_pairs, view_pairs
+
+        save_pairs(pairs, *view_pairs(loaded, estimate))
     from equilibria.render.moments import moments_lines
 
     print("\n".join(moments_lines(estimate, out)))
+    if pairs is not None:
+        print(f"wrote {pairs}, two views of every image; next: simulate --data {pairs}")
 
 
 def _progress(done: int, total: int) -> None:

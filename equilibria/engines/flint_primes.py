@@ -41,9 +41,8 @@ def minimal_primes(generators: Basis, emit: Callable[[Basis], None]) -> int:
     """
     pending, seen, found, given_up = [generators], set[tuple[str, ...]](), list[Basis](), 0
     while pending:
-        current = pending.pop(0)
         try:
-            basis = reduced(current)
+            basis = reduced(pending.pop(0))
             key = tuple(map(str, basis))
             if key in seen or is_everything(basis) or any(inside(basis, p) for p in found):
                 continue
@@ -58,9 +57,7 @@ def minimal_primes(generators: Basis, emit: Callable[[Basis], None]) -> int:
                 found.append(prime)
                 emit(prime)
         except GrownTooLarge:
-            parts = split(current)  # smaller systems, perhaps with smaller bases
-            pending.extend(parts)
-            given_up += not parts
+            given_up += 1
     return given_up
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -411,3 +412,13 @@ def test_what_is_wrong_is_named(
 def test_predicted_verdicts_come_with_the_endings() -> None:
     result = simulate(Model(), runs=8)
     assert all(outcome.verdict is Verdict.STABLE for outcome in result.outcomes)
+
+
+def test_snapshots_go_on_late_in_a_run(tmp_path: Path) -> None:
+    """Settling is looked at every 64 steps; that must not disturb the steps that are recorded."""
+    folder = tmp_path / "run"
+    simulate(Model(procedure="ema"), runs=4, steps=6000, out=folder)
+    steps = RunFolder.open(folder).trajectory()["step"].tolist()
+    late = [step for step in steps if step >= 1000]
+    assert len(late) >= 20
+    assert max(b / a for a, b in pairwise(late)) < 1.1

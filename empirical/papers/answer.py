@@ -1,0 +1,64 @@
+"""What an experiment on a paper finds: the result in words, its numbers, and lines to draw."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from empirical.experiments import ExperimentResult
+from empirical.runs import versions
+from equilibria.files import write_text
+
+TIAN = "Tian, Chen, Ganguli 2021"
+PONCE = "Ponce, Terver, Hebert, Arbel 2025"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result and the `numbers` (plain or NumPy) that it rests on, from which figures are drawn."""
+
+    result: ExperimentResult
+    numbers: Mapping[str, Any]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return everything as one JSON object."""
+        told = self.result
+        return {
+            "experiment": told.name,
+            "statement": told.statement,
+            "source": told.source,
+            "predicted": told.predicted,
+            "measured": told.measured,
+            "holds": told.holds,
+            "runs": told.runs,
+            "numbers": plain(self.numbers),
+            "versions": versions(),
+        }
+
+    def finished(self, out: Path | None) -> ExperimentResult:
+        """Return the result with the SHA-256 of its JSON; with `out`, write out/<name>.json."""
+        text = json.dumps(self.data, indent=1, ensure_ascii=False) + "\n"
+        if out is not None:
+            Path(out).mkdir(parents=True, exist_ok=True)
+            write_text(Path(out) / f"{self.result.name}.json", text, "--out")
+        return replace(self.result, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def plain(value: Any) -> Any:
+    """Return plain JSON values, floats to six digits, so that they read and compare well."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return value
