@@ -8,7 +8,7 @@ beside the measured correlations is the most that any function of the leaves bel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class Plan:
     trees: int = 2
     depth: int = 5
     low: float = 0.8
-    training: Training = Training(steps=500)
+    training: Training = field(default_factory=lambda: Training(steps=500))
     variants: tuple[str, ...] = ("nce", CONTROL)
     held_out: int = 4096
     seed: int = 0

@@ -60,7 +60,7 @@ def steps(weights: Sequence[Tensor], loss_of: Loss, *, lr: float = LR) -> tuple[
     """
     moved = [weight.clone().requires_grad_(True) for weight in weights]
     optimiser = torch.optim.SGD(moved, lr=lr)
-    loss_of(moved).backward()
+    torch.autograd.backward(loss_of(moved))
     optimiser.step()
     return tuple(
         vec(new.detach() - old) / (2 * lr) for new, old in zip(moved, weights, strict=True)

@@ -12,6 +12,7 @@ columns. Source: Tian, Yu, Chen, Ganguli 2020, section 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ def relu_network(widths: Sequence[int], *, seed: int = 0) -> tuple[Tensor, ...]:
     g = np.random.default_rng([seed, len(widths)])
     return tuple(
         torch.tensor(g.normal(0.0, np.sqrt(2.0 / inputs), (outputs, inputs)))
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+        for inputs, outputs in pairwise(widths)
     )
 
 

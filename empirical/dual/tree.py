@@ -124,4 +124,5 @@ def best_correlation(units: Array, latent: Bits) -> Array:
     z = latent - latent.mean(axis=0)
     scale = np.sqrt((x**2).sum(axis=0) * (z**2).sum(axis=0)[:, None])
     shared = np.abs(np.einsum("bnh,bn->nh", x, z))
-    return np.where(scale > 0, shared / np.where(scale > 0, scale, 1.0), 0.0).max(axis=1)
+    each = np.where(scale > 0, shared / np.where(scale > 0, scale, 1.0), 0.0)
+    return np.asarray(each.max(axis=1))

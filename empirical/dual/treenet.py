@@ -78,11 +78,10 @@ def hidden(levels: Sequence[Node], leaves: Tensor) -> tuple[Tensor, ...]:
     below = leaves.transpose(1, 2)[..., None]  # (R, leaves, B, 1)
     found = []
     for level in levels:
-        r, nodes, inputs, _ = level.weight.shape
-        _, _, b, units = below.shape
-        grouped = torch.relu(below).view(r, nodes, inputs // units, b, units)
-        joined = grouped.transpose(2, 3).reshape(r, nodes, b, inputs)
-        below = joined @ level.weight + level.bias
+        r, nodes, inputs, hid = level.weight.shape
+        _, many, b, units = below.shape
+        parts = torch.relu(below) @ level.weight.reshape(r, many, units, hid)  # one for each child
+        below = parts.view(r, nodes, inputs // units, b, hid).sum(dim=2) + level.bias
         found.append(below)
     return tuple(found)
 
@@ -90,7 +89,8 @@ def hidden(levels: Sequence[Node], leaves: Tensor) -> tuple[Tensor, ...]:
 def outputs(levels: Sequence[Node], leaves: Tensor) -> Tensor:
     """Return the outputs of shape (R, B, hid), of length 1 (but for EPS)."""
     top = hidden(levels, leaves)[-1][:, 0]
-    return top / (top.norm(dim=2, keepdim=True) + EPS)
+    length: Tensor = torch.linalg.vector_norm(top, dim=2, keepdim=True)
+    return top / (length + EPS)
 
 
 def losses(views: Sequence[Tensor], training: Training) -> Tensor:
@@ -115,8 +115,8 @@ def train(
     for step in range(start, start + training.steps):
         views = _batch(trees, training, step)
         optimiser.zero_grad()
-        joint = outputs(moved, torch.cat(views, dim=1)).split(training.batch, dim=1)
-        losses(joint, training).sum().backward()
+        joint = torch.chunk(outputs(moved, torch.cat(views, dim=1)), 3, dim=1)
+        torch.autograd.backward(losses(joint, training).sum())
         optimiser.step()
     return tuple(Node(level.weight.detach(), level.bias.detach()) for level in moved)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-ETA, STEPS = 0.05, (0.2, 0.1, 0.05)
+ETA, STEPS = 0.05, (0.1, 0.05, 0.025)
 EXACT = 1e-8
 RANDOM = Moments.dense(
     np.array([[1.5, 0.3, 0.1], [0.3, 1.2, 0.2], [0.1, 0.2, 0.9]]),
@@ -133,13 +133,15 @@ def _linear_result(numbers: dict[str, Any], runs: int) -> ExperimentResult:
 
 # --- networks -------------------------------------------------------------------------------------
 
-HEADS = {
+MOMENTUM = {"head_bn": "hidden", "momentum": "0.9"}
+HEADS: dict[str, dict[str, object]] = {
     "squared loss": {"loss": "squared", "head_bn": "hidden"},
-    "cosine loss": {"loss": "cosine", "head_bn": "hidden"},
-    "cosine loss, momentum 0.9": {"loss": "cosine", "head_bn": "hidden", "momentum": "0.9",
-                                  "lr": "0.005"},
-    "batch norm between W and P": {"loss": "cosine", "head_bn": "output"},
-}  # fmt: skip
+    "cosine loss": {"head_bn": "hidden"},
+    "momentum 0.9": {**MOMENTUM, "lr": "0.005"},
+    "momentum 0.9, half the step": {**MOMENTUM, "lr": "0.0025", "epochs": 2},
+    "batch norm between W and P": {"head_bn": "output"},
+}
+"""What differs from the common settings; `epochs` is a factor."""
 NEAR = 0.1
 
 
@@ -147,12 +149,14 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     """In a network with a linear predictor the last layers keep theorem 1, unless norm is between."""
     from empirical.papers.networks_run import digits, trained
 
-    fixed = {**digits(full=full, epochs=epochs or 60), "predictor": "linear", "seed": seed,
+    size: dict[str, Any] = digits(full=full, epochs=epochs or 40)
+    fixed = {**size, "predictor": "linear", "seed": seed,
              "schedule": "constant", "predictor_schedule": "constant", "momentum": "0",
              "lr": "0.05", "weight_decay": "0.05", "predictor_lr": "2"}  # fmt: skip
     numbers: dict[str, dict[str, Any]] = {}
     for name, changed in HEADS.items():
-        run = trained(**{**fixed, **changed})
+        factor: Any = changed.get("epochs", 1)
+        run = trained(**{**fixed, **changed, "epochs": size["epochs"] * factor})
         s, arrays = run.settings, run.arrays
         B = unbalance(arrays["W"], arrays["P"], s.predictor_lr)
         time = arrays["step"] * s.lr / (1 - s.momentum)
@@ -164,7 +168,7 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
 
 def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
     off = {name: float(value["off"].max()) for name, value in numbers.items()}
-    *kept, broken = off.values()
+    squared, cosine, heavy, half, broken = off.values()
     last = next(iter(numbers.values()))
     words = [f"{name} {value:.3f}" for name, value in off.items()]
     return ExperimentResult(
@@ -172,9 +176,10 @@ def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
         statement="W W^T - P^T P / alpha decays as exp(-2 eta t), here for a network's last layers",
         source=f"{TIAN}, theorem 1, stated for linear networks",
         predicted=f"for the last linear map and the predictor, any loss: decay to "
-        f"{last['predicted'][-1]:.3f} of the start up to order h (T2.1; counted as kept within "
-        f"{NEAR}); not with batch norm between the two",
+        f"{last['predicted'][-1]:.2f} of the start up to order h (T2.1; counted as kept within "
+        f"{NEAR}, with momentum when the deviation halves with the step); not with batch norm "
+        "between the two",
         measured="largest |B(t) - exp(-2 eta t) B(0)| / |B(0)|: " + ", ".join(words),
-        holds=bool(max(kept) < NEAR < broken),
+        holds=bool(max(squared, cosine) < NEAR < broken and 1.5 < heavy / half < 2.5),
         runs=len(off),
     )
