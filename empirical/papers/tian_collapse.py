@@ -85,7 +85,7 @@ def _linear_result(numbers: dict[str, Any], runs: int) -> ExperimentResult:
         statement="without stop-gradient, and without a predictor, the encoder collapses",
         source=f"{TIAN}, theorem 2",
         predicted="without stop-gradient |W| <= exp(-(eta + r) t) |W(0)| (T1.1, T1.2); with P = I "
-        "W_k = W_0 (I - h (Sigma - M + eta))^k: collapse from every start; with both from some only",
+        "W_k = W_0 (I - h (Sigma - M + eta))^k: collapse from every start; with both it is not the only end",
         measured=f"collapsed of {runs} each: {words}; no predictor: relative distance to the formula "
         f"{exact:.1e}; no stop-gradient: |W| at most {over:.3f} of its bound",
         holds=bool(

@@ -44,7 +44,7 @@ class Trial:
     loss: float
     """Mean over the last tenth of the steps."""
     wobble: float
-    """Root mean square of the change of the loss between tenths-of-an-epoch steps, second half."""
+    """Root mean square of the change of the loss from step to step, second half."""
     auc: float
     """CEV-AUC of the backbone's features of the training images, rows as they are."""
     excess: float
@@ -54,7 +54,7 @@ class Trial:
 
 def base(full: bool = False, data_root: str = "", **given: Any) -> Settings:
     """Return the settings that all trials share: digits, or ResNet-50 on a folder of images."""
-    chosen: dict[str, Any] = {"curl": False, "epochs": 40, "device": "cpu"}
+    chosen: dict[str, Any] = {"curl": False, "epochs": 40, "device": "cpu", "log_every": 1 << 30}
     if full:
         if not data_root:
             raise AnalysisError("--full: needs --data-root DIR with train/ and val/ of ImageNet")

@@ -1,0 +1,92 @@
+"""Figures of the SimSiam experiments: rows of an ablation as dots, one a seed, beside the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from empirical.papers.answer import Answer
+from empirical.papers.script import COLOURS
+
+Row = tuple[str, str, Mapping[str, Any]]
+"""Ablation, variant, numbers."""
+
+
+def table(answers: Sequence[Answer]) -> list[str]:
+    """Return the one table: the paper's number beside ours."""
+    lines = [
+        f"{'':<30}{'paper':>7} | {'std':>5} {'rank':>5} {'kNN':>6} {'probe':>6} {'loss':>7}   verdicts"
+    ]
+    for group, name, row in rows_of(answers):
+        if group:
+            lines.append(group)
+        paper = "-" if row["paper"] is None else f"{row['paper']:.1f}"
+        verdicts = ", ".join(sorted({run["verdict"] for run in row["runs"]}))
+        lines.append(
+            f"  {name:<28}{paper:>7} | {row['std']:>5.2f} {row['rank']:>5.1f} "
+            f"{100 * row['knn']:>6.1f} {100 * row['probe']:>6.1f} {row['loss']:>7.3f}   {verdicts}"
+        )
+    for answer in answers:
+        lines += [
+            f"{answer.result.name}: {d['says']}: "
+            f"{ {True: 'seen', False: 'NOT SEEN', None: 'not decided'}[d['seen']] } ({d['numbers']})"
+            for d in answer.numbers["directions"]
+        ]
+    return lines
+
+
+def rows_of(answers: Sequence[Answer]) -> list[Row]:
+    """Return all rows; the ablation's name stands on its first."""
+    rows = []
+    for answer in answers:
+        group = answer.result.name.removeprefix("simsiam-")
+        for name, row in answer.numbers["rows"].items():
+            rows.append((group, name, row))
+            group = ""
+    return rows
+
+
+PANELS = (
+    ("paper", "paper: probe, ImageNet (%)", 1.0, (0.0, 75.0)),
+    ("probe", "here: probe, digits (%)", 100.0, None),
+    ("std", "here: std of z/|z|, 1 healthy", 1.0, (0.0, 1.1)),
+    ("rank", "here: effective rank, of 32", 1.0, (0.0, 32.0)),
+)
+
+
+def draw(figure: Any, answers: Sequence[Answer]) -> None:
+    """Draw the paper's column and three of ours, a row a variant."""
+    rows = rows_of(answers)
+    places, y = [], 0.0
+    for group, _, _ in rows:
+        y += 0.9 if group and places else 0.0
+        places.append(y)
+        y += 1.0
+    axes = figure.subplots(1, len(PANELS), sharey=True)
+    for k, (axis, (key, label, scale, limits)) in enumerate(zip(axes, PANELS, strict=True)):
+        for place, (_, _, row) in zip(places, rows, strict=True):
+            _points(axis, key, scale, place, row, COLOURS[0 if k else 1])
+        axis.set_xlabel(label)
+        axis.grid(axis="x", color="0.9")
+        axis.set_axisbelow(True)
+        if limits:
+            axis.set_xlim(*limits)
+    axes[0].set_yticks(places, [name for _, name, _ in rows])
+    axes[0].set_ylim(places[-1] + 0.8, -1.2)
+    for place, (group, _, _) in zip(places, rows, strict=True):
+        if group:
+            axes[0].text(0, place - 0.75, group, weight="bold", fontsize=8, va="center")
+
+
+def _points(
+    axis: Any, key: str, scale: float, place: float, row: Mapping[str, Any], colour: str
+) -> None:
+    if key == "paper":
+        if row["paper"] is None:
+            axis.text(2, place, "no number", color="0.5", fontsize=7, va="center")
+        else:
+            axis.plot([row["paper"]], [place], "D", color=colour, markersize=5)
+        return
+    each = [scale * run[key] for run in row["runs"]]
+    axis.plot(each, [place] * len(each), "o", color=colour, alpha=0.35, markersize=4, mew=0)
+    axis.plot([scale * row[key]], [place], "|", color="black", markersize=10, mew=1.6)

@@ -1,0 +1,134 @@
+"""The ablations of SimSiam as data: settings, the paper's accuracy, and the directions to look for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from empirical.papers.alternation import Every, Memory, PredictionNorm, TwoPairs
+from empirical.papers.trials import Change
+
+SOURCE = "Chen and He 2021"
+BASE = "as published"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: what is set differently, and the paper's linear probe on ImageNet in percent."""
+
+    name: str
+    paper: float | None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    change: Change | None = None
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Rows that belong together; `pairs` names (lower, higher) accuracies of the paper."""
+
+    name: str
+    statement: str
+    predicted: str
+    variants: tuple[Variant, ...]
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+PLAIN = Variant(BASE, 68.1)
+NO_PREDICTOR = {"predictor": "none"}
+SAME = "the same equilibria"
+
+ABLATIONS: dict[str, Ablation] = {
+    "stop-gradient": Ablation(
+        "stop-gradient",
+        "without stop-gradient the loss goes to -1 and the outputs' std to 0",
+        "",  # of `equilibria`, see `chen_he_2021.predicted`
+        (PLAIN, Variant("no stop-gradient", 0.1, {"stop_gradient": False})),
+        (("no stop-gradient", BASE),),
+    ),
+    "predictor": Ablation(
+        "predictor",
+        "without a predictor the outputs collapse; with a fixed random one the loss stays high; a "
+        "constant rate for the predictor is at least as good as a cosine",
+        "without a predictor dW = W(M - Sigma) - eta W, and M < Sigma: W goes to 0; of a fixed random "
+        "matrix or of schedules the linear model says nothing that a bounded loss could show",
+        (
+            PLAIN,
+            Variant("no predictor", 0.1, NO_PREDICTOR),
+            Variant("fixed random predictor", 1.5, {"predictor": "fixed"}),
+            Variant("cosine rate for predictor", 67.7, {"predictor_schedule": "cosine"}),
+        ),
+        (("no predictor", BASE), ("fixed random predictor", BASE)),
+    ),
+    "batch-norm": Ablation(
+        "batch-norm",
+        "without batch norm in the heads learning is poor but does not collapse; batch norm in hidden "
+        "layers is nearly enough; on the predictor's output training is unstable",
+        "none: the linear model has no batch norm",
+        (
+            PLAIN,
+            Variant("no batch norm in heads", 34.6, {"head_bn": "none", "predictor_bn": False}),
+            Variant("in hidden layers only", 67.4, {"head_bn": "hidden"}),
+            Variant("on predictor's output too", None, {}, PredictionNorm()),
+        ),
+        (("no batch norm in heads", "in hidden layers only"), ("no batch norm in heads", BASE)),
+    ),
+    "batch-size": Ablation(
+        "batch-size",
+        "with a rate proportional to the batch, sizes over a factor of 16 and more lie within 2 points",
+        f"{SAME} for every batch; noise proportional to lr/B, which the rate's scaling keeps",
+        (
+            Variant("batch 32", None, {"batch_size": 32, "lr": 0.05 / 8}),
+            Variant("batch 64", 66.1, {"batch_size": 64, "lr": 0.05 / 4}),
+            Variant("batch 128", 67.3, {"batch_size": 128, "lr": 0.05 / 2}),
+            PLAIN,
+            Variant("batch 512", 68.1, {"batch_size": 512, "lr": 0.1}),
+        ),
+    ),
+    "similarity": Ablation(
+        "similarity",
+        "softmax cross-entropy in place of the cosine learns without collapse, less well",
+        "the linear model has the squared loss, which it predicts not to collapse; of the others it says "
+        "nothing",
+        (
+            PLAIN,
+            Variant("cross-entropy", 63.2, {"loss": "cross-entropy"}),
+            Variant("squared", None, {"loss": "squared", "lr": 0.01}),
+        ),
+        (("cross-entropy", BASE),),
+    ),
+    "symmetrisation": Ablation(
+        "symmetrisation",
+        "the asymmetric loss learns without collapse, less well; two pairs an image make up for most",
+        f"{SAME}: both orders of the views have the same mean gradient; only the noise differs",
+        (
+            PLAIN,
+            Variant("asymmetric", 64.8, {"symmetric_loss": False}),
+            Variant("asymmetric, two pairs", 67.3, {"symmetric_loss": False}, TwoPairs()),
+        ),
+        (("asymmetric", BASE), ("asymmetric", "asymmetric, two pairs")),
+    ),
+    "alternation": Ablation(
+        "alternation",
+        "targets that are held for 10, 100 steps or an epoch learn as well as those of every step",
+        "",
+        (
+            PLAIN,
+            Variant("an epoch (5 steps)", 67.0, {}, Every(5)),
+            Variant("10 steps", 68.7, {}, Every(10)),
+            Variant("100 steps", 68.9, {}, Every(100)),
+        ),
+    ),
+    "memory": Ablation(
+        "memory",
+        "without a predictor a moving average of each image's outputs (momentum 0.8) learns (55.0) "
+        "where nothing in its place collapses (0.1), though less well than the predictor (68.1)",
+        "collapse in both: the average's mean is W E[x|image], so dW = W(M - Sigma) - eta W as without it",
+        (
+            PLAIN,
+            Variant("no predictor", 0.1, NO_PREDICTOR),
+            Variant("moving average, m = 0.8", 55.0, NO_PREDICTOR, Memory(0.8)),
+        ),
+        (("no predictor", "moving average, m = 0.8"), ("moving average, m = 0.8", BASE)),
+    ),
+}
