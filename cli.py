@@ -616,8 +616,8 @@ def simulate_command(options: argparse.Namespace) -> int:
     """Handle `simulate`."""
     from empirical.commands import simulate_command as simulate
 
-    names = ("runs", "steps", "init", "scale", "batch_size", "data", "seed", "device", "dtype")
-    names += ("log_every", "out", "name", "resume")
+    names = ["runs", "steps", "init", "scale", "batch_size", "data", "seed", "device", "dtype"]
+    names += ["log_every", "out", "name", "resume"]
     answer = simulate(model_options(options), **{name: getattr(options, name) for name in names})
     return _finish(answer, options)
 
