@@ -59,7 +59,7 @@ class ImageSource:
     def pair(self, step: int, total: int, share: slice) -> tuple[Tensor, Tensor]:
         """Return this process's share of the two views of a step."""
         images = self.images["train"][self._indices(step, total)[share]]
-        first, second = (self._view(images, step, k, total, share) for k in (1, 2))
+        first, second = (self.view_images(images, step, k, total, share) for k in (1, 2))
         return first, second
 
     def _indices(self, step: int, total: int) -> Tensor:
@@ -70,7 +70,9 @@ class ImageSource:
             self._epoch, self._order = epoch, order(self.seed, epoch, self.count).to(device)
         return self._order[place * total : (place + 1) * total]
 
-    def _view(self, images: Tensor, step: int | str, k: int, total: int, share: slice) -> Tensor:
+    def view_images(
+        self, images: Tensor, step: int | str, k: int, total: int, share: slice
+    ) -> Tensor:
         dice = Dice(generator(images.device, self.seed, "view", step, k), total, share, self.dtype)
         return self._normal(self.view(images, dice))
 
@@ -81,17 +83,19 @@ class ImageSource:
         """Return fixed test images as they are, and two fixed views of them."""
         images = self.images["test"][:count]
         everything = slice(None)
-        first, second = (self._view(images, "probe", k, len(images), everything) for k in (1, 2))
-        return self._still(images), first, second
+        first, second = (
+            self.view_images(images, "probe", k, len(images), everything) for k in (1, 2)
+        )
+        return self.still(images), first, second
 
     def labelled(self, part: str, limit: int = 0) -> tuple[Tensor, Tensor]:
         """Return normalised images and labels, the first `limit` of those that have a label."""
         known = (self.labels[part] >= 0).nonzero()[:, 0]
         known = known[:limit] if limit else known
-        chunks = [self._still(self.images[part][index]) for index in torch.split(known, CHUNK)]
+        chunks = [self.still(self.images[part][index]) for index in torch.split(known, CHUNK)]
         return torch.cat(chunks), self.labels[part][known]
 
-    def _still(self, images: Tensor) -> Tensor:
+    def still(self, images: Tensor) -> Tensor:
         x = plain(images, self.dtype)
         if x.shape[-1] != self.side:
             x = torch.nn.functional.interpolate(

@@ -119,6 +119,15 @@ class PredictionNorm:
         put(setup, learner)
 
 
+@dataclass(frozen=True)
+class OneStep:
+    """Stop after one step: what an untrained network scores."""
+
+    def __call__(self, setup: Setup) -> None:
+        """Shorten the run."""
+        setup.steps = 1
+
+
 @dataclass
 class _TwoPairs(OrderedSource):
     def pair(self, step: int, total: int, share: slice) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ PONCE = "Ponce, Terver, Hebert, Arbel 2025"
 
 @dataclass(frozen=True)
 class Answer:
-    """A result and the `numbers` (plain or NumPy) that it rests on, from which figures are drawn."""
+    """A result, the `numbers` (plain or NumPy) that it rests on, and what figures need beside them."""
 
     result: ExperimentResult
     numbers: Mapping[str, Any]
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def rows_of(answers: Sequence[Answer]) -> list[Row]:
 
 
 PANELS = (
-    ("paper", "paper: probe, ImageNet (%)", 1.0, (0.0, 75.0)),
+    ("paper", "paper: probe, ImageNet (%)", 1.0, (-4.0, 75.0)),
     ("probe", "here: probe, digits (%)", 100.0, None),
     ("std", "here: std of z/|z|, 1 healthy", 1.0, (0.0, 1.1)),
     ("rank", "here: effective rank, of 32", 1.0, (0.0, 32.0)),
@@ -75,7 +75,7 @@ def draw(figure: Any, answers: Sequence[Answer]) -> None:
     axes[0].set_ylim(places[-1] + 0.8, -1.2)
     for place, (group, _, _) in zip(places, rows, strict=True):
         if group:
-            axes[0].text(0, place - 0.75, group, weight="bold", fontsize=8, va="center")
+            axes[0].text(-2, place - 0.75, group, weight="bold", fontsize=8, va="center")
 
 
 def _points(

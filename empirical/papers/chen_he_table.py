@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from empirical.papers.alternation import Every, Memory, PredictionNorm, TwoPairs
+from empirical.papers.alternation import Every, Memory, OneStep, PredictionNorm, TwoPairs
 from empirical.papers.trials import Change
 
 SOURCE = "Chen and He 2021"
@@ -43,7 +43,11 @@ ABLATIONS: dict[str, Ablation] = {
         "stop-gradient",
         "without stop-gradient the loss goes to -1 and the outputs' std to 0",
         "",  # of `equilibria`, see `chen_he_2021.predicted`
-        (PLAIN, Variant("no stop-gradient", 0.1, {"stop_gradient": False})),
+        (
+            PLAIN,
+            Variant("no stop-gradient", 0.1, {"stop_gradient": False}),
+            Variant("after one step", None, {}, OneStep()),
+        ),
         (("no stop-gradient", BASE),),
     ),
     "predictor": Ablation(

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def starts(model: Model, runs: int, seed: int, scale: float = 1.0) -> tuple[Array, Array]:
     """Return W (runs, n, d) and P (runs, n, n), kaiming times `scale`."""
-    found = starting_weights(
-        "kaiming", model.n, model.d, runs=range(runs), seed=seed, scale=scale
-    )
+    found = starting_weights("kaiming", model.n, model.d, runs=range(runs), seed=seed, scale=scale)
     return found["W"], found["P"]
 
 
@@ -47,8 +45,8 @@ def follow(
     step: BatchedMap, W: Array, P: Array, at: Iterable[int], T: Array | None = None
 ) -> dict[str, Array]:
     """Return the weights at the steps `at` (ascending), each of shape (K, runs, ...)."""
-    start = (torch.tensor(part) for part in (W, P))
-    state = step.start(*start, None if T is None else torch.tensor(T))
+    target = None if T is None else torch.tensor(T)
+    state = step.start(torch.tensor(W), torch.tensor(P), target)
     seen: list[dict[str, Array]] = []
     now = 0
     for stop in at:

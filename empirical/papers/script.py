@@ -15,7 +15,7 @@ from empirical.papers.answer import Answer
 from equilibria.errors import AnalysisError
 from equilibria.files import atomic, write_text
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -53,6 +53,10 @@ def run_script(
     words.add_argument("--plot", metavar="F.png", help="write the figure")
     words.add_argument("--out", metavar="F.json", help="write the numbers")
     options = words.parse_args(arguments)
+    import torch
+
+    if not options.full:
+        torch.set_num_threads(1)  # the matrices are small: a second thread only waits
     try:
         answers = [_told(measure, options.seed, options.full) for measure in measures]
         if options.plot:
@@ -88,7 +92,7 @@ def _plot(path: str, draw: Draw, answers: Sequence[Answer], size: tuple[float, f
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context({**STYLE}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure, answers)

@@ -96,7 +96,7 @@ def symmetrised(*, seed: int, runs: int, n: int = 4, time: float = 20.0) -> dict
         K = a * P @ P - tau * P + alpha * a / 2 * F + 1.5 * eta * eye
         dP = -alpha * a / 2 * both(P, F) + alpha * tau * F - eta * P
         dF = -a * both(P @ P, F) + tau * both(P, F) - 2 * eta * F
-        return dP, dF, np.linalg.eigvalsh(K)[:, 0]
+        return dP, dF, np.asarray(np.linalg.eigvalsh(K)[:, 0], np.float64)
 
     first = norm(F @ P - P @ F)
     gone, ratio, lowest, seen = np.zeros(runs), [], np.inf, []
@@ -105,14 +105,18 @@ def symmetrised(*, seed: int, runs: int, n: int = 4, time: float = 20.0) -> dict
         k2 = slope(P + h / 2 * k1[0], F + h / 2 * k1[1])
         k3 = slope(P + h / 2 * k2[0], F + h / 2 * k2[1])
         k4 = slope(P + h * k3[0], F + h * k3[1])
-        weighted = [h / 6 * (w + 2 * x + 2 * y + z) for w, x, y, z in zip(k1, k2, k3, k4, strict=True)]
+        weighted = [
+            h / 6 * (w + 2 * x + 2 * y + z) for w, x, y, z in zip(k1, k2, k3, k4, strict=True)
+        ]
         P, F, gone = P + weighted[0], F + weighted[1], gone + weighted[2]
         lowest = min(lowest, float(k1[2].min()))
         if number % 200 == 199:
             left = norm(F @ P - P @ F) / first
             kept = left > 1e-9  # below, rounding
             ratio.append(float(np.max(np.where(kept, left * np.exp(2 * gone), 0.0))))
-            seen.append((h * (number + 1), float(np.median(left)), float(np.median(np.exp(-2 * gone)))))
+            seen.append(
+                (h * (number + 1), float(np.median(left)), float(np.median(np.exp(-2 * gone))))
+            )
     return {"largest ratio to the bound": max(ratio), "smallest lambda_min(K)": lowest,
             "time, measured, bound (medians)": seen}  # fmt: skip
 

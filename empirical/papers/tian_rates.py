@@ -21,7 +21,6 @@ from empirical.measured_phase import MeasuredPhase, measure_phase
 from empirical.papers.answer import TIAN, Answer
 from equilibria.model import Model
 from equilibria.phase.axes import parse_axis
-from equilibria.phase.diagram import PhaseDiagram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,13 +49,14 @@ def measured(
     nx, ny = cells if all(cells) else ((23, 13) if full else (12, 5))
     each = runs or (64 if full else 16)
     numbers: dict[str, Any] = {}
+    diagrams: dict[str, Any] = {}
     for name, (model, across, up) in GRIDS.items():
         x, y = parse_axis(across.format(nx), "--axes"), parse_axis(up.format(ny), "--axes")
         fine = parse_axis(across.format(100), "--axes"), parse_axis(up.format(40), "--axes")
         found = measure_phase(model, x, y, fine=fine, runs=each, scale=SCALE, seed=seed)
-        numbers[name] = _grid(found)
+        numbers[name], diagrams[name] = _grid(found), found.diagram
         numbers[name]["thresholds"] = thresholds(model)
-    return Answer(_result(numbers), numbers)
+    return Answer(_result(numbers), numbers, diagrams)
 
 
 def thresholds(model: Model) -> list[float]:
@@ -67,7 +67,7 @@ def thresholds(model: Model) -> list[float]:
 
 def _grid(found: MeasuredPhase) -> dict[str, Any]:
     ranks = np.where(found.ranks >= 0, found.ranks, np.nan).astype(float)
-    beyond = {
+    return {
         "x": [float(v) for v in found.x.values],
         "y": [float(v) for v in found.y.values],
         "names": (found.x.name, found.y.name),
@@ -79,17 +79,6 @@ def _grid(found: MeasuredPhase) -> dict[str, Any]:
         "runs": found.ranks.size,
         "counts": found.counts,
     }
-    return {**beyond, "diagram": Drawn(found.diagram)}
-
-
-class Drawn:
-    """A diagram among numbers: drawn, and left out of JSON."""
-
-    def __init__(self, diagram: PhaseDiagram) -> None:
-        self.diagram = diagram
-
-    def tolist(self) -> None:
-        """Return nothing to write."""
 
 
 def _result(numbers: dict[str, Any]) -> ExperimentResult:
@@ -98,10 +87,7 @@ def _result(numbers: dict[str, Any]) -> ExperimentResult:
     by_decay = first["modes"].mean(axis=0)
     by_ema = second["modes"].mean(axis=1)
     top = max(first["thresholds"])
-    past = [
-        float(np.max(grid["modes"][:, np.array(grid["x"]) > top]))
-        for grid in numbers.values()
-    ]
+    past = [float(np.max(grid["modes"][:, np.array(grid["x"]) > top])) for grid in numbers.values()]
     agreement = min(grid["agreement"] for grid in numbers.values())
     runs = sum(grid["runs"] for grid in numbers.values())
     holds = bool(
@@ -120,8 +106,9 @@ def _result(numbers: dict[str, Any]) -> ExperimentResult:
         predicted="mode j only below eta = m^2/(4 s): "
         + ", ".join(f"{value:.4f}" for value in first["thresholds"])
         + ", for every predictor rate and EMA (T0.1, T6.3, T7.5); runs rest on stable sets (T8.1)",
-        measured=f"{100 * agreement:.1f} % of the settled among {runs} runs rest where predicted; most modes learned beyond the "
-        f"last threshold {max(past):g}; mean modes by predictor rate {rise}; by EMA momentum {ema}; "
+        measured=f"{100 * agreement:.1f} % of the settled among {runs} runs rest where predicted; most "
+        f"modes learned beyond the last threshold {max(past):g}; mean modes by predictor rate {rise}; "
+        f"by EMA momentum {ema}; "
         f"from smallest to largest decay {by_decay[0]:.2f} to {by_decay[-1]:.2f}",
         holds=holds,
         runs=runs,
