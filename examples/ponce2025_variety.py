@@ -32,15 +32,15 @@ def draw(figure, answers):
     left.set(xscale="log", yticks=range(len(numbers)), yticklabels=list(numbers))
     left.set(title="relative residual of the equation, distance to the orbit")
     left.invert_yaxis()
-    left.legend(loc="lower left", bbox_to_anchor=(0.3, -0.3), ncols=3)
+    left.legend(loc="lower left", bbox_to_anchor=(0.3, -0.27), ncols=3)
     for colour, mark, (name, found) in zip(COLOURS, "osv^Dxp", numbers.items(), strict=False):
         if name.endswith("stop-gradient"):
             right.scatter(*found["diagonal"].T, s=40, marker=mark, facecolors="none",
                           edgecolors=colour,
                           label=name.removesuffix(", stop-gradient"))  # fmt: skip
     right.set(title="S reached by 100 runs each", xlabel="S₁₁", ylabel="S₂₂")
-    right.legend(loc="lower center", bbox_to_anchor=(0.4, -0.42), ncols=2)
+    right.legend(loc="lower center", bbox_to_anchor=(0.4, -0.36), ncols=2)
 
 
 if __name__ == "__main__":
-    sys.exit(run_script(__doc__, (ponce_variety.measured,), draw, size=(9.6, 4.0)))
+    sys.exit(run_script(__doc__, (ponce_variety.measured,), draw, size=(9.6, 4.4)))

@@ -9,7 +9,10 @@ draw of anchor, positive and negatives: nothing is sampled, so a prediction can 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.dual import covariance
 from empirical.dual.contrast import WORDS

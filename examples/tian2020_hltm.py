@@ -10,8 +10,11 @@ below the node can tell.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.dual import hltm
 from empirical.dual.hltm_figure import draw

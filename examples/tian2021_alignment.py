@@ -37,10 +37,11 @@ def draw(figure, answers):
         axes.set(title=title, ylim=(-0.55, 1.55))
         if many:
             axes.set_xscale("symlog", linthresh=1)
+            axes.set_xlim(0, None)
         axes.axhline(1, color="#999999", lw=0.6, zorder=0)
         axes.axhline(0, color="#999999", lw=0.6, zorder=0)
         axes.set_xlabel("step")
-    figure.axes[0].legend(loc="center left")
+    figure.axes[3].legend(loc="center right", bbox_to_anchor=(1, 0.47))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def draw(figure, answers):
     """Linear models: the distance from exp(-2 eta t) B(0). Networks: |B| beside exp(-2 eta t)."""
     linear, network = (answer.numbers for answer in answers)
     left, right = figure.subplots(1, 2)
-    curves = {f"flow, {name.replace('ema', 'EMA')}": value for name, value in linear["flow"].items()}
+    curves = {
+        f"flow, {name.replace('ema', 'EMA')}": value for name, value in linear["flow"].items()
+    }
     curves |= {f"map, EMA, {name}": value for name, value in linear["map"].items()}
     for colour, (name, value) in zip(COLOURS, curves.items(), strict=False):
         dash = "-" if "flow" in name else "--"

@@ -24,9 +24,15 @@ def draw(figure, answers):
     for colour, (name, size) in zip(COLOURS, linear["|W| (median)"].items(), strict=False):
         left.plot(linear["step"], size, color=colour, label=name)
     start = linear["|W| (median)"]["no stop-gradient"][0]
-    left.plot(linear["step"], start * linear["bound"], "k:", label="bound exp(-(η + r)t)")
+    left.plot(
+        linear["step"],
+        start * linear["bound"],
+        "k:",
+        label="no stop-gradient: bound exp(-(η + r)t)",
+    )
     left.set(title="linear models, median run", xlabel="step", yscale="log", ylim=(1e-8, 10))
     left.set_xscale("symlog", linthresh=10)
+    left.set_xlim(0, None)
     left.set_ylabel("|W|")
     left.legend(loc="lower left")
     right.axvspan(0, 0.35, color="#eeeeee", zorder=0)

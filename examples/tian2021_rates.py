@@ -29,7 +29,7 @@ def draw(figure, answers):
         axes.scatter(x, y, s=4 + 46 * modes, c=modes, cmap="cividis", vmin=0, vmax=2,
                      edgecolors="black", linewidths=0.5, zorder=5, clip_on=False)  # fmt: skip
         for j, value in enumerate(grid["thresholds"], 1):
-            axes.text(value, 1.015, f"mode {j}: m²/4s", fontsize=7.5, ha="center",
+            axes.text(value, 1.02, f"mode {j}: m²/4s", fontsize=7.5, ha="center",
                       transform=axes.get_xaxis_transform())  # fmt: skip
         axes.set_title("")
     bar = figure.colorbar(figure.axes[-1].collections[-1], ax=figure.axes, shrink=0.8)

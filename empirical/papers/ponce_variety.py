@@ -48,7 +48,7 @@ def measured(
             for kind, ema in (("stop-gradient", None), ("ema", "9/10")):
                 model = Model(procedure=kind, ema=ema, moments=moments, embed_dim=EMBED,
                               weight_decay="1/50", lr="1/5")  # fmt: skip
-                numbers[f"m = {m}, data {index + 1}, {kind}"] = ended(model, runs, seed)
+                numbers[f"m = {m}, data {index + 1}, {'EMA' if ema else kind}"] = ended(model, runs, seed)
     return Answer(_result(numbers, runs), numbers)
 
 

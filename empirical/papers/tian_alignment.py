@@ -195,7 +195,8 @@ def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
         "with a larger weight decay",
         source=f"{TIAN}, figure 2 and effect 7 (STL-10, ResNet-18, eta t about 10)",
         predicted="the linear theory: alignment 1, asymmetry 0 in the end, on the time scale 1/eta "
-        "(T11.2); with eta t = 4 above 0.98 and below a quarter of the start, with 0.1 nothing yet",
+        "(T11.2); with eta t = 4 above 0.98 and below a quarter of the start; after eta t = 0.1 "
+        "nothing is promised",
         measured="; ".join(words),
         holds=bool(moved and there and fast["alignment"][-1] > slow["alignment"][-1]),
         runs=len(numbers),

@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+ACROSS, AROUND = "weight-decay=0.01:0.23:{}", "weight-decay=0.004:0.24:{}"
 GRIDS: dict[str, tuple[Model, str, str]] = {
     "decay and predictor rate": (
         Model(procedure="ema", ema="9/10", lr="1/10"),
-        "weight-decay=0.02:0.24:{}",
         "predictor-lr=0.125:8:{}:log",
+        "predictor-lr=0.1:10:{}:log",
     ),
     "decay and EMA": (
         Model(procedure="ema", lr="1/10"),
-        "weight-decay=0.02:0.24:{}",
+        "ema=0:0.95:{}",
         "ema=0:0.99:{}",
     ),
 }
-SCALE = 1.0
+"""The model, the axis of the runs beside weight decay, and that of the predicted diagram."""
 
 
 def measured(
@@ -50,10 +51,10 @@ def measured(
     each = runs or (64 if full else 16)
     numbers: dict[str, Any] = {}
     diagrams: dict[str, Any] = {}
-    for name, (model, across, up) in GRIDS.items():
-        x, y = parse_axis(across.format(nx), "--axes"), parse_axis(up.format(ny), "--axes")
-        fine = parse_axis(across.format(100), "--axes"), parse_axis(up.format(40), "--axes")
-        found = measure_phase(model, x, y, fine=fine, runs=each, scale=SCALE, seed=seed)
+    for name, (model, up, around) in GRIDS.items():
+        x, y = parse_axis(ACROSS.format(nx), "--axes"), parse_axis(up.format(ny), "--axes")
+        fine = parse_axis(AROUND.format(100), "--axes"), parse_axis(around.format(40), "--axes")
+        found = measure_phase(model, x, y, fine=fine, runs=each, seed=seed)
         numbers[name], diagrams[name] = _grid(found), found.diagram
         numbers[name]["thresholds"] = thresholds(model)
     return Answer(_result(numbers), numbers, diagrams)

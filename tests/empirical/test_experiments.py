@@ -86,7 +86,7 @@ def test_a_name_that_is_none_is_answered_with_the_list() -> None:
 
 def test_the_example_prints_what_was_predicted_and_measured() -> None:
     root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "examples/empirical/run_claims_linear.py", "--runs", "20"]
+    command = [sys.executable, "examples/linear_claims.py", "--runs", "20"]
     done = subprocess.run(
         [*command, "joint-collapses"], cwd=root, capture_output=True, text=True, check=True
     )

@@ -105,7 +105,7 @@ def test_rates_on_a_small_grid() -> None:
     answer = tian_rates.measured(cells=(4, 2), runs=8)
     assert answer.result.holds, answer.result.measured
     grid = answer.numbers["decay and predictor rate"]
-    assert grid["modes"][:, -1].max() == 0  # eta = 0.24 is beyond both thresholds
+    assert grid["modes"][:, -1].max() == 0  # eta = 0.23 is beyond both thresholds
     assert grid["modes"][:, 0].min() > 0
     assert "0.2000, 0.1406" in answer.result.predicted
 
@@ -166,7 +166,7 @@ def test_networks_depart_from_the_linear_statement_about_collapse() -> None:
     assert answer.result.holds is False
     assert "depart" in answer.result.measured
     mlp = answer.numbers["output norm, MLP predictor: no stop-gradient"]
-    assert mlp["std"][-1] < 0.35
+    assert mlp["std"][-1] < 0.5 < answer.numbers["output norm, MLP predictor: both"]["std"][-1]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Try every claim that needs linear runs, and print what was predicted and what was measured.
 
-    python examples/empirical/run_claims_linear.py [--runs 1000] [--out runs/claims] [NAME ...]
+    python examples/linear_claims.py [--runs 1000] [--out runs/claims] [NAME ...]
 
 Minutes on one core. With --out the run folders stay, and their hashes are those printed.
 """
@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.experiments import EXPERIMENTS, experiment
 
