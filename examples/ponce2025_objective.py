@@ -17,7 +17,7 @@ from empirical.papers import ponce_networks, ponce_objective
 from empirical.papers.script import COLOURS, run_script
 
 TITLES = ("linear, synthetic moments", "linear, moments of CIFAR-10",
-          "network on digits, squared loss", "network on digits, cosine loss")  # fmt: skip
+          "network, squared loss", "network, cosine loss")  # fmt: skip
 LABELS = {
     "joint": "joint minimisation",
     "stop-gradient": "stop-gradient",

@@ -24,14 +24,14 @@ def draw(figure, answers):
     """Three measures over steps: linear runs (all of them, thin), then the networks."""
     linear, network = (answer.numbers for answer in answers)
     panels = [(f"linear model, {name}", linear["steps"], c) for name, c in linear["curves"].items()]
-    panels += [(f"network on digits, {n.replace('decay', 'weight decay')}", c["step"], c)
+    panels += [(f"network, {n.replace('decay', 'weight decay')}", c["step"], c)
                for n, c in network.items()]  # fmt: skip
     for axes, (title, step, curves) in zip(figure.subplots(2, 2).flat, panels, strict=True):
         for name, (dash, colour) in LINES.items():
             values = curves[name]
             many = values.ndim > 1
             if many:
-                axes.plot(step, values, color=COLOURS[colour], lw=0.4, alpha=0.25)
+                axes.plot(step, values[:, :10], color=COLOURS[colour], lw=0.4, alpha=0.3)
                 values = np.nanmedian(values, axis=1)
             axes.plot(step, values, dash, color=COLOURS[colour], lw=1.8, label=name)
         axes.set(title=title, ylim=(-0.55, 1.55))

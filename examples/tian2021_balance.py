@@ -35,7 +35,7 @@ def draw(figure, answers):
     right.plot(first["time"], first["predicted"], "k:", lw=2.4, label="exp(-2ηt)")
     for colour, (name, one) in zip(COLOURS, network.items(), strict=False):
         right.plot(one["time"], one["ratio"], color=colour, lw=1.2, label=name)
-    right.set(title="last layers of a network on digits", xlabel="time (steps × h/(1 - ν))")
+    right.set(title="last layers of a network", xlabel="time (steps × h/(1 - ν))")
     right.set(yscale="log", ylabel="|B(t)| / |B(0)|,   B = WWᵀ - PᵀP/α")
     for axes in (left, right):
         axes.legend()

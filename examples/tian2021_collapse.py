@@ -45,7 +45,7 @@ def draw(figure, answers):
     for mark, text in (("o", "no norm at the output"), ("s", "batch norm at the output"),
                        ("^", "batch norm, MLP predictor")):  # fmt: skip
         right.scatter([], [], color="#777777", marker=mark, label=text)
-    right.set(title="networks on digits, at the end", xlabel="std · √d", xlim=(0, 1.08))
+    right.set(title="networks, at the end", xlabel="std · √d", xlim=(0, 1.08))
     right.set(ylabel="effective rank of 32", ylim=(0, 25))
     right.legend(loc="lower left", bbox_to_anchor=(0.33, 0.72))
 

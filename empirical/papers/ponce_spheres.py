@@ -67,7 +67,7 @@ def _result(told: ExperimentResult, numbers: dict[str, Any]) -> ExperimentResult
         source=f"{PONCE}, section 4, m = 1; proposition 4.10",
         predicted="radii (|tau| -+ sqrt(tau^2 - 4 rho lambda)) / (2 rho), the inner one and nothing "
         "else a saddle (T8.1); published shares: EMA 0.928 outer and 0.072 zero, stop-gradient 0.820 "
-        "and 0.180, from starts that are not published",
+        "and 0.180, from starts that are not published; here only trials with tau^2 > 4 rho lambda",
         measured=f"{told.measured}; final |a| at most {off:.1e} of the outer radius from its sphere",
         holds=bool(told.holds and off < NEAR),
     )

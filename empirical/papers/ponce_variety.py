@@ -37,18 +37,25 @@ EMBED = 4
 
 
 def measured(
-    *, seed: int = 0, full: bool = False, runs: int = 0, sizes: tuple[int, ...] = ()
+    *,
+    seed: int = 0,
+    full: bool = False,
+    runs: int = 0,
+    sizes: tuple[int, ...] = (2, 3),
+    data: int = 0,
 ) -> Answer:
     """Every run ends on the predicted variety, and few S are reached."""
     runs = runs or (2000 if full else 100)
     numbers: dict[str, dict[str, Any]] = {}
-    for m in sizes or (2, 3):
-        for index in range(3 if full else 2):
+    for m in sizes:
+        for index in range(data or (3 if full else 2)):
             moments = random_moments(m, seed + index)
             for kind, ema in (("stop-gradient", None), ("ema", "9/10")):
                 model = Model(procedure=kind, ema=ema, moments=moments, embed_dim=EMBED,
                               weight_decay="1/50", lr="1/5")  # fmt: skip
-                numbers[f"m = {m}, data {index + 1}, {'EMA' if ema else kind}"] = ended(model, runs, seed)
+                numbers[f"m = {m}, data {index + 1}, {'EMA' if ema else kind}"] = ended(
+                    model, runs, seed
+                )
     return Answer(_result(numbers, runs), numbers)
 
 

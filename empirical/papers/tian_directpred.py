@@ -82,7 +82,8 @@ def _result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
         source=f"{TIAN}, tables 6 and 8",
         predicted="the same equilibria and stable sets with a set predictor as with a trained one "
         "(T13.2), so no difference in the end; a floor eps keeps modes from staying dead (T13.3)",
-        measured=f"probe / kNN / effective rank (means over seeds where there are several): {rows}. DirectPred (eps 0.1) minus trained, "
+        measured="probe / kNN / effective rank (means over seeds where there are several): "
+        f"{rows}. DirectPred (eps 0.1) minus trained, "
         f"{len(numbers['eps 0.1']['probe'])} seeds: probe {probe:+.3f} +- {width:.3f}, kNN "
         f"{knn:+.3f} +- {knn_width:.3f} (95 %). With one seed eps, rho and freq move the "
         f"probe by {np.ptp(single):.3f} in all, the seeds of one setting by {between:.3f}",

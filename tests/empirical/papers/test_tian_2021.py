@@ -173,3 +173,14 @@ def test_networks_depart_from_the_linear_statement_about_collapse() -> None:
 def test_directpred_trains_in_every_variant() -> None:
     answer = tian_directpred.measured(epochs=10, seeds=2)
     assert all(row["std"][0] > 0.8 for row in answer.numbers.values())
+
+
+def test_the_full_size_is_a_valid_setting_and_asks_for_its_data(
+    tmp_path: Path, monkeypatch
+) -> None:
+    from empirical.papers import networks_run
+    from equilibria.errors import FormatError
+
+    monkeypatch.setattr(networks_run, "DATA", tmp_path)
+    with pytest.raises(FormatError, match="no cifar10 data there"):
+        networks_run.trained(**networks_run.digits(full=True, epochs=1), predictor="linear")
