@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from equilibria.claims.claim import Claim, Outcome
 
-EXPERIMENTS = "empirical.experiments:EXPERIMENTS"
+EXPERIMENTS = "empirical.registry:ALL"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
