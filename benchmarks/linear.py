@@ -166,7 +166,8 @@ def map_table(sizes: list[int], seconds: float, *, cuda: bool) -> None:
             print(f"| {runs} runs at once, {name} | " + " | ".join(cells) + " |", flush=True)
             full = full or ours
         cells = [f"{v / u:,.0f}x" for u, v in zip(usual, full, strict=True)]
-        print(f"| batched on moments over (a) on batches, {str(dtype)[6:]} | " + " | ".join(cells) + " |")
+        name = str(dtype)[6:]
+        print(f"| batched on moments over (a) on batches, {name} | " + " | ".join(cells) + " |")
     print("| wanted | " + " | ".join(f"{TARGETS[n]:,}x" for n in sizes) + " |")
     if cuda:
         for runs in (1000, 100_000):

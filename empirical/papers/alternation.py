@@ -52,7 +52,11 @@ class Remembering(Learner):
     seen: Tensor
 
     def __init__(
-        self, settings: Settings, shape: tuple[int, int, int], source: OrderedSource, momentum: float
+        self,
+        settings: Settings,
+        shape: tuple[int, int, int],
+        source: OrderedSource,
+        momentum: float,
     ) -> None:
         super().__init__(settings, shape)
         self.source, self.momentum = source, momentum
@@ -133,7 +137,7 @@ class _TwoPairs(OrderedSource):
     def pair(self, step: int, total: int, share: slice) -> tuple[Tensor, Tensor]:
         """Return two pairs an image: 2B views against 2B."""
         images = self.images["train"][self._indices(step, total)[share]]
-        a, b, c, d = (self._view(images, step, k, total, share) for k in (1, 2, 3, 4))
+        a, b, c, d = (self.view_images(images, step, k, total, share) for k in (1, 2, 3, 4))
         return torch.cat([a, c]), torch.cat([b, d])
 
 

@@ -48,7 +48,13 @@ class Direction:
 
 
 def ablation(
-    name: str, *, seed: int = 0, full: bool = False, runs: int = SEEDS, data_root: str = "", **small: Any
+    name: str,
+    *,
+    seed: int = 0,
+    full: bool = False,
+    runs: int = SEEDS,
+    data_root: str = "",
+    **small: Any,
 ) -> Answer:
     """Train the rows of an ablation and compare them; `small` shortens the training for tests."""
     asked = ABLATIONS[name]
@@ -132,9 +138,7 @@ def _collapses(name: str, found: Found) -> Direction:
     std, rank = mean(found[name], "std"), mean(found[name], "rank")
     loss = mean(found[name], "loss")
     seen = all(trial.std < COLLAPSED for trial in found[name])
-    return Direction(
-        f"{name} collapses", seen, f"std {std:.2f}, rank {rank:.1f}, loss {loss:.2f}"
-    )
+    return Direction(f"{name} collapses", seen, f"std {std:.2f}, rank {rank:.1f}, loss {loss:.2f}")
 
 
 def _lives(name: str, found: Found) -> Direction:

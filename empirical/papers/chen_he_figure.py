@@ -57,7 +57,8 @@ PANELS = (
 def draw(figure: Any, answers: Sequence[Answer]) -> None:
     """Draw the paper's column and three of ours, a row a variant."""
     rows = rows_of(answers)
-    places, y = [], 0.0
+    places: list[float] = []
+    y = 0.0
     for group, _, _ in rows:
         y += 0.9 if group and places else 0.0
         places.append(y)

@@ -92,8 +92,8 @@ ABLATIONS: dict[str, Ablation] = {
     "similarity": Ablation(
         "similarity",
         "softmax cross-entropy in place of the cosine learns without collapse, less well",
-        "the linear model has the squared loss, which it predicts not to collapse; of the others it says "
-        "nothing",
+        "the linear model has the squared loss, which it predicts not to collapse; of the others it "
+        "says nothing",
         (
             PLAIN,
             Variant("cross-entropy", 63.2, {"loss": "cross-entropy"}),
@@ -127,7 +127,8 @@ ABLATIONS: dict[str, Ablation] = {
         "memory",
         "without a predictor a moving average of each image's outputs (momentum 0.8) learns (55.0) "
         "where nothing in its place collapses (0.1), though less well than the predictor (68.1)",
-        "collapse in both: the average's mean is W E[x|image], so dW = W(M - Sigma) - eta W as without it",
+        "collapse in both: the average's mean is W E[x|image], so dW = W(M - Sigma) - eta W as "
+        "without it",
         (
             PLAIN,
             Variant("no predictor", 0.1, NO_PREDICTOR),

@@ -49,7 +49,7 @@ def predicted_rank(width: int, decay: str, modes: int = FACTORS) -> int:
     moments = eq.Moments.commuting(signal=signal)
     model = eq.Model(moments=moments, embed_dim=width, weight_decay=decay)
     components = eq.analyze(model).components
-    return max(c.rank for c in components if c.map.verdict.value == "stable")
+    return max(c.rank or 0 for c in components if c.map.verdict.value == "stable")
 
 
 def measured_rank(width: int, decay: str, seed: int, steps: int) -> int:
@@ -70,7 +70,7 @@ def rank(
     widths: tuple[int, ...] = WIDTHS, decays: tuple[str, ...] = DECAYS,
 ) -> Answer:  # fmt: skip
     """Train every width with every decay and compare ranks."""
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "width": n,
             "decay": eta,
@@ -84,8 +84,8 @@ def rank(
     over, equal = sum(g > p for p, g in runs), sum(g == p for p, g in runs)
     result = ExperimentResult(
         name="li2022-linear-rank",
-        statement="in the linear model partial collapse is a matter of width and decay, and no run keeps "
-        "more modes than the largest stable rank",
+        statement="in the linear model partial collapse is a matter of width and decay, and no run "
+        "keeps more modes than the largest stable rank",
         source="T6.3, T8.3",
         predicted="rank at most min(width, modes with m^2 >= 4 eta s): "
         + ", ".join(f"{c['width']} at {c['decay']}: {c['predicted']}" for c in cells),

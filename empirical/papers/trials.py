@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def trials(settings: Settings, seeds: Sequence[int], change: Change | None = Non
     return [trial(replace(settings, seed=seed), change) for seed in seeds]
 
 
-@lru_cache(maxsize=None)
+@cache
 def trial(settings: Settings, change: Change | None = None) -> Trial:
     """Train a network with a part exchanged; raises `LimitReached` when it diverges."""
     return measured(trained(settings, change))
