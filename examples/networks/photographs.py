@@ -49,7 +49,11 @@ def main(data: str, epochs: str = "42") -> None:
             print(f"--- {name}", *result.lines[:-1], f"{result.data['seconds']:.0f} s", sep="\n")
             metrics = RunFolder.open(folder).metrics()
             for axis, (key, _) in zip(axes, panels, strict=True):
-                axis.plot([m["step"] for m in metrics], [m[key] for m in metrics], label=name)
+                (line,) = axis.plot([m["step"] for m in metrics], [m[key] for m in metrics])
+                line.set_label(name)
+                if key == "knn":  # online it has a part of the images; at the end all of them
+                    end, last = metrics[-1]["step"], result.data["knn"]
+                    axis.plot([end], [last], "o", color=line.get_color())
     for axis, (key, title) in zip(axes, panels, strict=True):
         if key == "knn":
             axis.axhline(result.data["initial"]["knn_pixels"], color="grey", ls=":", label="pixels")
