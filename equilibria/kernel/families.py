@@ -2,7 +2,8 @@
 
 Decay: (P, W, T) -> (Q P Q^T, Q W X, Q T X) with Q in O(n) and X a rotation that commutes with Sigma
 and M. Without any decay, on R = 0: (g (P + A) g^-1, g W X, g T X) with g in GL(n), A W = 0 and X
-commuting with M Sigma^-1; without decay of the predictor alone, P + A where W = 0. The tangent
+commuting with M Sigma^-1; without decay of the predictor alone, P + A where W = 0. The contrastive
+equilibria are turned in W Sigma^1/2 (`_whitened`). The tangent
 vectors of these actions span a space whose dimension, the rank of a Gram matrix, is the answer.
 """
 
@@ -70,6 +71,8 @@ def _commuting(model: Model, free: bool) -> list[Square]:
     if not model.diagonal:
         return []
     modes = [(model.sigma[j][j], model.m[j][j]) for j in range(model.d)]
+    if model.procedure == "contrastive":
+        return _whitened(modes, model.eta)
     found = []
     for unit in _units(model.d, skew=not free):
         pairs = [(i, j) for i in range(model.d) for j in range(model.d) if unit[i][j]]
@@ -79,6 +82,22 @@ def _commuting(model: Model, free: bool) -> list[Square]:
             same = all(modes[i] == modes[j] for i, j in pairs)
         if same:
             found.append(unit)
+    return found
+
+
+def _whitened(modes: list[tuple[Fraction, Fraction]], eta: Fraction) -> list[Square]:
+    """Return sqrt(s_i s_j) S^1/2 K S^-1/2, K turning modes with equal (m - eta) / s.
+
+    With V = W S^1/2 the equilibria are (V L - V V^T V) S = 0, L = S^-1/2 (M - eta) S^-1/2: rotations
+    of V that commute with L keep them.
+    """
+    found = []
+    for i, (s, m) in enumerate(modes):
+        for j, (t, k) in enumerate(modes[:i]):
+            if (m - eta) * t == (k - eta) * s:
+                unit = [[Fraction(0)] * len(modes) for _ in modes]
+                unit[i][j], unit[j][i] = s, -t
+                found.append(unit)
     return found
 
 

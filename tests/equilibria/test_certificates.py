@@ -67,6 +67,18 @@ def test_certificates_of_random_models_hold(model: eq.Model) -> None:
     assert found.holds, found.line
 
 
+@pytest.mark.parametrize("embed_dim", [1, 2, 3])
+def test_contrastive_modes_of_one_correlation_are_one_family(embed_dim: int) -> None:
+    """(m - eta) / s agrees for both modes, so rows turn between them although s and m differ."""
+    moments = eq.Moments.commuting(signal=["1/3", "2/3", "1/2"], total=["1/3", "2/3", "2"])
+    model = eq.Model(
+        procedure="contrastive", moments=moments, embed_dim=embed_dim, weight_decay="0"
+    )
+    assert eq.analyze(model).components[0].dimension >= 1
+    found = verify(json.loads(json.dumps(certificate(model))))
+    assert found.holds, found.line
+
+
 @pytest.mark.slow
 @settings(max_examples=400)
 @given(model=models(most=3))
