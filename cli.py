@@ -624,6 +624,9 @@ def simulate_command(options: argparse.Namespace) -> int:
 
 def train_command(options: argparse.Namespace) -> int:
     """Handle `train`."""
+    from empirical.commands import need_torch
+
+    need_torch("train")
     from empirical.networks.command import train_command as train
     from empirical.networks.options import OPTIONS
 

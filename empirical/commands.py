@@ -48,7 +48,7 @@ def simulate_command(
     given = {"runs": runs, "steps": steps, "init": init, "scale": scale, "batch-size": batch_size,
              "data": data, "seed": seed, "device": device, "dtype": dtype, "out": out, "name": name,
              "log-every": log_every}  # fmt: skip
-    _need_torch()
+    need_torch("simulate")
     from empirical import simulate as simulation
 
     if resume is not None:
@@ -76,13 +76,16 @@ def simulate_command(
     )
 
 
-def _need_torch() -> None:
+def need_torch(command: str) -> None:
+    """Raise `FormatError` that says how to get PyTorch, where it is not installed."""
     from importlib.util import find_spec
 
-    if find_spec("torch") is None:
-        raise FormatError(
-            "simulate: needs PyTorch, which is not installed; pip install 'noncollapse[empirical]'"
-        )
+    for package in ("torch", "safetensors"):
+        if find_spec(package) is None:
+            raise FormatError(
+                f"{command}: needs {package}, which is not installed; "
+                "pip install 'noncollapse[empirical]'"
+            )
 
 
 def _refuse_beside_resume(options: ModelOptions, given: dict[str, str | None]) -> None:

@@ -122,3 +122,19 @@ def test_train_on_digits_says_what_became_of_the_run(
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["schema"] == "noncollapse/run/1"
     assert summary["dataset"] == "digits"
+
+
+@pytest.mark.parametrize("command", ["simulate", "train"])
+def test_without_pytorch_the_fix_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "torch" else found(name, *a)
+    )
+    code, _, err = run(capsys, command)
+    assert code == 2
+    assert f"{command}: needs torch" in err
+    assert "pip install" in err
