@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.experiments import ExperimentResult
+from empirical.phase_questions import QUESTIONS, Question
 from equilibria.model import Model
 from equilibria.phase.axes import Axis
 from equilibria.phase.diagram import PhaseDiagram
@@ -137,11 +140,28 @@ def draw_measured(measured: MeasuredPhase, stream: IO[bytes], form: str) -> None
         axes = figure.add_subplot()
         draw_on(axes, measured.diagram)
         _marks(axes, measured)
+        regions = region_patches(measured.diagram)
         axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, frameon=False, fontsize=8
-        )
+            handles=[*axes.get_legend_handles_labels()[0], *regions],
+            loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, frameon=False, fontsize=8,
+        )  # fmt: skip
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         figure.savefig(stream, format=form, dpi=150, metadata=metadata)
+
+
+def region_patches(diagram: PhaseDiagram) -> list[Any]:
+    """Return legend handles that name the regions' colours."""
+    from matplotlib.patches import Patch
+
+    from equilibria.phase.figure import colour_of
+
+    named: dict[str, str] = {}
+    for region in diagram.regions:
+        masks = region.map.masks or ()
+        top = max((mask.bit_count() for mask in masks), default=0)
+        word = f"rank {top} stable" if top else "only collapse" if masks else "nothing stable"
+        named[word] = colour_of(region, diagram)
+    return [Patch(color=named[word], label=f"predicted: {word}") for word in sorted(named)]
 
 
 def _marks(axes: Any, measured: MeasuredPhase) -> None:
@@ -180,3 +200,42 @@ def _spread(line: Sequence[float], log: bool) -> float:
 
 def _moved(value: float, shift: float, log: bool) -> float:
     return float(value * np.exp(shift)) if log else value + shift
+
+
+def _experiment(name: str, seed: int, full: bool, out: Path | None) -> ExperimentResult:
+    from empirical.papers.answer import Answer
+
+    measured = measure_question(QUESTIONS[name], seed=seed, full=full)
+    right = measured.settled - measured.disagreeing
+    told = ", ".join(f"{count} {word}" for word, count in measured.counts.items())
+    result = ExperimentResult(
+        name=f"phase-runs-{name}",
+        statement="batched linear training comes to rest on components that `phase` predicts stable",
+        source="T6.3, T7, T9",
+        predicted="every run at rest lies on a component that the map leaves stable at its rates",
+        measured=f"{right} of {measured.settled} settled runs do ({told})",
+        holds=bool(measured.settled) and not measured.disagreeing,
+        runs=measured.ranks.size,
+    )
+    return Answer(result, {"counts": measured.counts, "agreement": measured.agreement}).finished(
+        out
+    )
+
+
+def measure_question(question: Question, *, seed: int = 0, full: bool = False) -> MeasuredPhase:
+    """Measure one of `QUESTIONS`: 9 x 7 points of 9 runs, or 21 x 17 of 16."""
+    size, runs = ((21, 17), 16) if full else ((9, 7), 9)
+    model = Model(procedure="ema", **question.fixed)
+    return measure_phase(model, *question.grid(*size), fine=question.drawn, runs=runs, seed=seed)
+
+
+def decay_lr(*, seed: int = 0, full: bool = False, out: Path | None = None) -> ExperimentResult:
+    """Return the result over weight decay and learning rate."""
+    return _experiment("decay-lr", seed, full, out)
+
+
+def ema_predictor(
+    *, seed: int = 0, full: bool = False, out: Path | None = None
+) -> ExperimentResult:
+    """Return the result over EMA momentum and predictor rate."""
+    return _experiment("ema-predictor", seed, full, out)

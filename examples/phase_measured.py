@@ -17,23 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import equilibria as eq
-from empirical.measured_phase import draw_measured, measure_phase
+from empirical.measured_phase import draw_measured, measure_question
+from empirical.phase_questions import QUESTIONS
 from equilibria.files import atomic, write_text
-from equilibria.phase.axes import parse_axis
-
-QUESTIONS = {
-    "decay-lr": (
-        eq.Model(procedure="ema", ema="9/10"),
-        ("weight-decay=0.01:0.26:{}", "lr=0.1:6:{}:log"),
-        ("weight-decay=0.005:0.27:90", "lr=0.08:8:90:log"),
-    ),
-    "ema-predictor": (
-        eq.Model(procedure="ema", weight_decay="1/10"),
-        ("ema=0:0.96:{}", "predictor-lr=0.1:8:{}:log"),
-        ("ema=0:0.98:60", "predictor-lr=0.08:10:60:log"),
-    ),
-}
 
 
 def main() -> None:
@@ -44,14 +30,10 @@ def main() -> None:
     words.add_argument("--plot", metavar="F", help="write the figure, .png or .svg")
     words.add_argument("--out", metavar="F.json", help="write the numbers")
     options = words.parse_args()
-    model, coarse, fine = QUESTIONS[options.axes]
-    sizes, runs = ((21, 17), 16) if options.full else ((9, 7), 9)
-    x, y = (parse_axis(text.format(n), "--axes") for text, n in zip(coarse, sizes, strict=True))
-    shown = tuple(parse_axis(text, "--axes") for text in fine)
-    measured = measure_phase(model, x, y, fine=shown, runs=runs, seed=options.seed)
+    measured = measure_question(QUESTIONS[options.axes], seed=options.seed, full=options.full)
     right = measured.settled - measured.disagreeing
     share = 0.0 if measured.agreement is None else 100 * measured.agreement
-    print(f"{x.name} x {y.name}: {measured.ranks.size} runs")
+    print(f"{measured.x.name} x {measured.y.name}: {measured.ranks.size} runs")
     print("  " + ", ".join(f"{count} {word}" for word, count in measured.counts.items()))
     print(
         f"  agreement {share:.1f} %: {right} of {measured.settled} settled runs rest where predicted"

@@ -124,6 +124,21 @@ class PredictionNorm:
 
 
 @dataclass(frozen=True)
+class AffineNorm:
+    """Batch norm at the projector's output with its scale and shift trained, which can go to 0.
+
+    Without them (as in the code that was released) every output keeps unit variance over a batch, so
+    that an output can lose dimensions but not its std.
+    """
+
+    def __call__(self, setup: Setup) -> None:
+        """Put it in place of the norm without scale."""
+        learner, n = setup.learner, setup.settings.embed_dim
+        learner.online.head.norm = nn.BatchNorm1d(n).to(setup.device, setup.machine.dtype)
+        put(setup, learner)
+
+
+@dataclass(frozen=True)
 class OneStep:
     """Stop after one step: what an untrained network scores."""
 

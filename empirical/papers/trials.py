@@ -17,9 +17,11 @@ import numpy as np
 import torch
 
 from empirical.networks.diagnose import cev_auc
+from empirical.networks.dice import generator
 from empirical.networks.evaluate import features_of
 from empirical.networks.learner import Learner
 from empirical.networks.loop import Run
+from empirical.networks.models import Encoder
 from empirical.networks.optimiser import optimiser_of
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import Setup, machine_of, threads_for
@@ -149,6 +151,31 @@ def put(setup: Setup, learner: Learner) -> None:
     learner.to(memory_format=torch.channels_last)
     setup.learner = setup.module = learner
     setup.optimiser = optimiser_of(learner, setup.settings)
+
+
+@dataclass(frozen=True)
+class Orthonormal:
+    """Starts from orthonormal rows of W and P = 1, each times a scale: no mode is near collapse.
+
+    From small random weights collapse of a mode is stable too, and is where some of them end.
+    """
+
+    encoder: float = 1.0
+    predictor: float = 1.0
+
+    @torch.no_grad()
+    def __call__(self, setup: Setup) -> None:
+        """Set the encoder's last map, the linear predictor and the target."""
+        learner = setup.learner
+        last = learner.online.head.last.weight
+        draws = generator("cpu", setup.settings.seed, "orthonormal")
+        frame = torch.linalg.qr(torch.randn(*last.shape, generator=draws).double().T)[0].T
+        last.copy_(self.encoder * frame)
+        weight = learner.predictor.weight
+        assert isinstance(weight, torch.Tensor)
+        weight.copy_(self.predictor * torch.eye(len(weight)))
+        if isinstance(learner.target, Encoder):
+            learner.target.head.last.weight.copy_(last)
 
 
 def mean(found: Sequence[Trial], name: str) -> float:

@@ -63,7 +63,7 @@ def draw_on(axes: Any, diagram: PhaseDiagram) -> None:
 def _regions(axes: Any, diagram: PhaseDiagram) -> None:
     from matplotlib.colors import ListedColormap
 
-    colours = [_colour(region, diagram) for region in diagram.regions]
+    colours = [colour_of(region, diagram) for region in diagram.regions]
     x = edges([to_float(v) for v in diagram.x.values], log=diagram.x.log)
     y = edges([to_float(v) for v in diagram.y.values], log=diagram.y.log)
     axes.pcolormesh(
@@ -87,7 +87,7 @@ def edges(values: Sequence[float], *, log: bool) -> Array:
     return np.exp(edges) if log else np.asarray(edges)
 
 
-def _colour(region: Region, diagram: PhaseDiagram) -> str:
+def colour_of(region: Region, diagram: PhaseDiagram) -> str:
     if region.map.masks == ():
         return NOTHING
     if region.collapse_only:
