@@ -23,7 +23,7 @@ from empirical.networks.settings import Settings
 from empirical.networks.setup import Setup
 from empirical.networks.source import ImageSource
 from empirical.papers.orders import OrderedSource
-from empirical.papers.trials import put
+from empirical.papers.trials import Change, put
 from empirical.target import follow, target_of
 
 
@@ -136,6 +136,19 @@ class AffineNorm:
         learner, n = setup.learner, setup.settings.embed_dim
         learner.online.head.norm = nn.BatchNorm1d(n).to(setup.device, setup.machine.dtype)
         put(setup, learner)
+
+
+@dataclass(frozen=True)
+class Both:
+    """One change and then another."""
+
+    first: Change
+    second: Change
+
+    def __call__(self, setup: Setup) -> None:
+        """Make both."""
+        self.first(setup)
+        self.second(setup)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Each ablation is trained with several seeds; a direction of the paper counts as seen when the paired
 difference of the linear probe has its sign with the whole 95 % interval, as not seen when it has the
 other sign, and as not decided between. Digits are easy: accuracies lie near 95 %, so that collapse
-shows in std and rank, hardly in accuracy. Start with `ablation`.
+shows in std and rank, hardly in accuracy. Batch norm at the projector's output without a trained scale
+(as in the code that was released) keeps the std from going to 0; with one it can. Start with `ablation`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def ablation(
     seeds = range(seed, seed + (1 if full else runs))
     found: Found = {}
     for variant in asked.variants:
-        given = dict(variant.given)
+        given = {**({} if full else asked.training), **variant.given}
         if full and "batch_size" in given:
             given["lr"] = 0.05 * given["batch_size"] / 256
         found[variant.name] = trials(
@@ -98,12 +99,16 @@ def own(name: str, found: Found) -> list[Direction]:
     """Return what an ablation says beside accuracies."""
     match name:
         case "stop-gradient":
-            return [_collapses("no stop-gradient", found), _lives(BASE, found)]
+            return [
+                _collapses("no stop-gradient, affine", found), _lives("affine", found),
+                _loses("no stop-gradient", found), _lives(BASE, found),
+            ]  # fmt: skip
         case "predictor":
             gap = difference(found["fixed random predictor"], found[BASE], "loss")
             high = Direction("fixed random: loss stays above", gap.sign > 0, gap.words(1, ""))
             return [
-                _collapses("no predictor", found), high, _lives("fixed random predictor", found),
+                _collapses("no predictor, affine", found), _loses("no predictor", found),
+                high, _lives("fixed random predictor", found),
                 _no_worse(BASE, "cosine rate for predictor", found),
             ]  # fmt: skip
         case "batch-norm":
@@ -130,7 +135,8 @@ def own(name: str, found: Found) -> list[Direction]:
             more = {1: True, 0: None, -1: False}[gap.sign]
             return [
                 Direction("the average keeps more rank", more, gap.words(1, "dimensions")),
-                _collapses("no predictor", found), _lives("moving average, m = 0.8", found),
+                _collapses("no predictor, affine", found),
+                _lives("m = 0.8, affine", found), _lives("moving average, m = 0.8", found),
             ]  # fmt: skip
 
 
@@ -139,6 +145,13 @@ def _collapses(name: str, found: Found) -> Direction:
     loss = mean(found[name], "loss")
     seen = all(trial.std < COLLAPSED for trial in found[name])
     return Direction(f"{name} collapses", seen, f"std {std:.2f}, rank {rank:.1f}, loss {loss:.2f}")
+
+
+def _loses(name: str, found: Found) -> Direction:
+    """Without a trained scale batch norm keeps the std up, and dimensions are what collapses."""
+    gap = difference(found[name], found[BASE], "rank")
+    seen = {-1: True, 0: None, 1: False}[gap.sign]
+    return Direction(f"{name} loses dimensions", seen, f"rank {gap.words(1, '')}")
 
 
 def _lives(name: str, found: Found) -> Direction:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from empirical.papers.alternation import Every, Memory, OneStep, PredictionNorm, TwoPairs
+from empirical.papers.alternation import (
+    AffineNorm,
+    Both,
+    Every,
+    Memory,
+    OneStep,
+    PredictionNorm,
+    TwoPairs,
+)
 from empirical.papers.trials import Change
 
 SOURCE = "Chen and He 2021"
@@ -25,15 +33,20 @@ class Variant:
 
 @dataclass(frozen=True)
 class Ablation:
-    """Rows that belong together; `pairs` names (lower, higher) accuracies of the paper."""
+    """Rows that belong together; `pairs` names (lower, higher) accuracies of the paper.
+
+    `training` is how long and how fast at the small size: collapse takes a thousand steps.
+    """
 
     name: str
     statement: str
     predicted: str
     variants: tuple[Variant, ...]
     pairs: tuple[tuple[str, str], ...] = ()
+    training: Mapping[str, Any] = field(default_factory=lambda: {"epochs": 40})
 
 
+LONG = {"epochs": 240, "lr": 0.2}
 PLAIN = Variant(BASE, 68.1)
 NO_PREDICTOR = {"predictor": "none"}
 SAME = "the same equilibria"
@@ -46,9 +59,12 @@ ABLATIONS: dict[str, Ablation] = {
         (
             PLAIN,
             Variant("no stop-gradient", 0.1, {"stop_gradient": False}),
+            Variant("no stop-gradient, affine", 0.1, {"stop_gradient": False}, AffineNorm()),
+            Variant("affine", None, {}, AffineNorm()),
             Variant("after one step", None, {}, OneStep()),
         ),
-        (("no stop-gradient", BASE),),
+        (("no stop-gradient, affine", "affine"),),
+        LONG,
     ),
     "predictor": Ablation(
         "predictor",
@@ -59,10 +75,12 @@ ABLATIONS: dict[str, Ablation] = {
         (
             PLAIN,
             Variant("no predictor", 0.1, NO_PREDICTOR),
+            Variant("no predictor, affine", 0.1, NO_PREDICTOR, AffineNorm()),
             Variant("fixed random predictor", 1.5, {"predictor": "fixed"}),
             Variant("cosine rate for predictor", 67.7, {"predictor_schedule": "cosine"}),
         ),
         (("no predictor", BASE), ("fixed random predictor", BASE)),
+        LONG,
     ),
     "batch-norm": Ablation(
         "batch-norm",
@@ -76,6 +94,7 @@ ABLATIONS: dict[str, Ablation] = {
             Variant("on predictor's output too", None, {}, PredictionNorm()),
         ),
         (("no batch norm in heads", "in hidden layers only"), ("no batch norm in heads", BASE)),
+        {"epochs": 160},
     ),
     "batch-size": Ablation(
         "batch-size",
@@ -133,7 +152,10 @@ ABLATIONS: dict[str, Ablation] = {
             PLAIN,
             Variant("no predictor", 0.1, NO_PREDICTOR),
             Variant("moving average, m = 0.8", 55.0, NO_PREDICTOR, Memory(0.8)),
+            Variant("no predictor, affine", 0.1, NO_PREDICTOR, AffineNorm()),
+            Variant("m = 0.8, affine", 55.0, NO_PREDICTOR, Both(Memory(0.8), AffineNorm())),
         ),
         (("no predictor", "moving average, m = 0.8"), ("moving average, m = 0.8", BASE)),
+        LONG,
     ),
 }

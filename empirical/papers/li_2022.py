@@ -1,8 +1,9 @@
-"""Li, Efros, Pathak 2022: partial collapse of SimSiam, on digits.
+"""Li, Efros, Pathak 2022: partial collapse of SimSiam, on 5,000 photographs of CIFAR-10.
 
 The metric is CEV-AUC of the backbone's features of the training images (centred, rows as they are),
 put on a scale from 0, a flat spectrum, to 1, rank one, so that widths compare. A part of the data is
 repeated until an epoch has its usual steps, and all features are measured on all training images.
+Small networks on digits show none of this: their data are too few and too plain.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments import IMAGES, ExperimentResult
 from empirical.networks.settings import Settings
 from empirical.papers.answer import Answer
 from empirical.papers.orders import Order
@@ -25,6 +26,7 @@ from empirical.papers.trials import (
     agreed,
     base,
     difference,
+    mean,
     means,
     numbers_of,
     trials,
@@ -38,48 +40,91 @@ ORDERS = ("multi-epoch", "single-pass", "cumulative", "hybrid")
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes of the experiments; the first and last of a tuple are compared."""
+    """Sizes of the experiments: every width on all data, and one width on shares of the data."""
 
-    widths: tuple[float, ...] = (0.25, 0.7, 2.0)
-    shares: tuple[float, ...] = (0.05, 0.2, 1.0)
-    narrow: float = 0.25
-    """Width of the network whose data order is varied: small for its data."""
-    chunks: int = 10
-    seeds: tuple[int, ...] = (0, 1, 2)
-    settings: Settings | None = None
+    settings: Settings
+    widths: tuple[float, ...] = (0.25, 0.5, 1.0)
+    shares: tuple[float, ...] = (0.02, 0.2, 1.0)
+    middle: float = 0.5
+    """The width whose data are varied; much narrower ones differ too much between seeds."""
+    chunks: int = 5
+    seeds: tuple[int, ...] = (0, 1, 2, 3)
 
     def trained(self, width: float, order: Order) -> list[Trial]:
         """Train a width in a data order."""
-        assert self.settings is not None
         return trials(replace(self.settings, width=width), self.seeds, order)
 
     @property
-    def epochs(self) -> int:
-        """Passes of the training."""
-        return 0 if self.settings is None else self.settings.epochs
+    def cells(self) -> list[tuple[float, float]]:
+        """Return (width, share): every width on all data, and the narrow one on every share."""
+        return [(width, 1.0) for width in self.widths] + [
+            (self.middle, share) for share in self.shares if share < 1
+        ]
 
 
-def plan(seed: int, full: bool, data_root: str = "", **small: Any) -> Plan:
-    """Return the sizes: an MLP on digits, or the paper's ResNet-18 in several widths."""
+def plan(seed: int, full: bool, data_root: str = "") -> Plan | None:
+    """Return the sizes: ResNet-8 on photographs, or the paper's ResNet-18; None without images."""
     if full:
         settings = base(True, data_root, backbone="resnet18", batch_size=256, lr=0.05)
-        return Plan(
-            (0.25, 0.5, 1.0), (0.01, 0.1, 1.0), 1.0, chunks=100, seeds=(seed,), settings=settings
-        )
-    given: dict[str, Any] = {"batch_size": 128, "lr": 0.025, "epochs": 20, **small}
-    return Plan(seeds=tuple(range(seed, seed + 3)), settings=base(**given))
+        shares = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+        return Plan(settings, (0.25, 0.5, 1.0), shares, 1.0, chunks=100, seeds=(seed,))
+    if not IMAGES.is_file():
+        return None
+    return Plan(photographs(), seeds=tuple(range(seed, seed + 4)))
+
+
+def photographs(**given: Any) -> Settings:
+    """Return the settings of a ResNet-8 on CIFAR-10's small part at half its side."""
+    return base(
+        **{
+            "dataset": str(IMAGES), "backbone": "resnet8", "image_size": 16, "head": (128, 64),
+            "batch_size": 128, "lr": 0.05, "epochs": 10, **given,
+        }
+    )  # fmt: skip
 
 
 def grid(sizes: Plan) -> dict[tuple[float, float], list[Trial]]:
-    """Train every width on every share of the data."""
+    """Train every cell."""
     return {
-        (width, share): sizes.trained(width, Order("last", sizes.epochs, share=share))
-        for width in sizes.widths
-        for share in sizes.shares
+        (width, share): sizes.trained(width, Order("last", sizes.settings.epochs, share=share))
+        for width, share in sizes.cells
     }
 
 
-def _seen(gap: Difference, sign: int) -> bool | None:
+def _untried(name: str, statement: str, predicted: str) -> Answer:
+    reason = f"not tried: no {IMAGES.name} in ../shared/data/cifar10"
+    return Answer(ExperimentResult(name, statement, SOURCE, predicted, reason, None, 0), {})
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of a straight line through runs, with its interval (Student's t)."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1 where the interval leaves out 0, else 0."""
+        return (self.low > 0) - (self.high < 0)
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> Slope:
+    """Return the least-squares slope of y over x; an endless interval with fewer than three runs."""
+    from scipy.stats import linregress, t
+
+    if len(x) < 3:
+        return Slope(float(np.polyfit(x, y, 1)[0]), -np.inf, np.inf)
+    line = linregress(x, y)
+    half = float(t.ppf((1 + CHANCE) / 2, len(x) - 2) * line.stderr)
+    return Slope(float(line.slope), float(line.slope) - half, float(line.slope) + half)
+
+
+def _seen(gap: Difference | Slope, sign: int) -> bool | None:
     return None if gap.sign == 0 else gap.sign == sign
 
 
@@ -87,30 +132,45 @@ def _cells(found: dict[tuple[float, float], list[Trial]]) -> list[dict[str, Any]
     return [{"width": w, "share": s, **means(runs)} for (w, s), runs in found.items()]
 
 
+WIDTH = (
+    "features collapse more in smaller networks and on larger data sets",
+    "nothing about data-set size at given moments; on width the opposite: rank is min(width, modes that "
+    "decay leaves), so a narrow network fills all its dimensions",
+)
+
+
 def width(
     *, seed: int = 0, full: bool = False, data_root: str = "", sizes: Plan | None = None
 ) -> Answer:
     """Smaller networks and larger data sets collapse more."""
     sizes = sizes or plan(seed, full, data_root)
+    if sizes is None:
+        return _untried("li2022-width", *WIDTH)
     found = grid(sizes)
-    narrow, wide = sizes.widths[0], sizes.widths[-1]
-    little, much = sizes.shares[0], sizes.shares[-1]
-    by_width = difference(found[narrow, much], found[wide, much], "excess")
-    by_data = difference(found[narrow, much], found[narrow, little], "excess")
-    parts = (_seen(by_width, 1), _seen(by_data, 1))
+    by_width = _trend([(np.log2(w), runs) for (w, share), runs in found.items() if share == 1])
+    by_data = _trend([(np.log10(s), runs) for (w, s), runs in found.items() if w == sizes.middle])
+    parts = (_seen(by_width, -1), _seen(by_data, 1))
     result = ExperimentResult(
         name="li2022-width",
-        statement="features collapse more in smaller networks and on larger data sets",
+        statement=WIDTH[0],
         source=SOURCE,
-        predicted="nothing about data-set size at given moments; on width the opposite: rank is "
-        "min(width, modes that decay leaves), so a narrow network fills all its dimensions",
-        measured=f"metric, width {narrow:g} minus {wide:g}, all data: {by_width.words(1, '')}, "
-        f"{word(parts[0])}; all data minus {100 * little:g} %, width {narrow:g}: "
-        f"{by_data.words(1, '')}, {word(parts[1])}",
+        predicted=WIDTH[1],
+        measured=f"metric a doubling of width, all data: {by_width}, {word(parts[0])}; a tenfold of "
+        f"data, width {sizes.middle:g}: {by_data}, {word(parts[1])}. "
+        + "; ".join(
+            f"width {w:g}, {100 * s:g} % of the data: {mean(runs, 'excess'):.3f}"
+            for (w, s), runs in found.items()
+        ),
         holds=agreed(parts),
         runs=len(found) * len(sizes.seeds),
     )
-    return Answer(result, {"cells": _cells(found)})
+    slopes = {"a doubling of width": vars(by_width), "a tenfold of data": vars(by_data)}
+    return Answer(result, {"cells": _cells(found), "slopes": slopes})
+
+
+def _trend(cells: Sequence[tuple[float, list[Trial]]]) -> Slope:
+    pairs = [(float(x), run.excess) for x, runs in cells for run in runs]
+    return slope([x for x, _ in pairs], [y for _, y in pairs])
 
 
 @dataclass(frozen=True)
@@ -146,15 +206,27 @@ def _pearson(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
     return float(x @ y) / size if size else float("nan")
 
 
+PROBE = (
+    "runs with more collapse have a lower linear probe (negative correlation)",
+    "nothing: the linear model knows no labels",
+)
+
+
 def probe(
     *, seed: int = 0, full: bool = False, data_root: str = "", sizes: Plan | None = None
 ) -> Answer:
     """The metric forecasts the accuracy of a linear probe."""
     sizes = sizes or plan(seed, full, data_root)
+    if sizes is None:
+        return _untried("li2022-probe", *PROBE)
     found = grid(sizes)
-    runs = [run for cell in found.values() for run in cell]
-    at_full = [run for (_, s), cell in found.items() for run in cell if s == sizes.shares[-1]]
-    told = {"all runs": runs, "all data only": at_full}
+    told = {
+        "all runs": [run for cell in found.values() for run in cell],
+        "all data, widths": [r for (_, s), cell in found.items() for r in cell if s == 1],
+        "one width, shares": [
+            r for (w, _), cell in found.items() for r in cell if w == sizes.middle
+        ],
+    }
     measured = {
         name: correlations([r.excess for r in some], [r.probe for r in some], seed)
         for name, some in told.items()
@@ -162,18 +234,25 @@ def probe(
     spearman = measured["all runs"][1]
     result = ExperimentResult(
         name="li2022-probe",
-        statement="runs with more collapse have a lower linear probe (negative correlation)",
+        statement=PROBE[0],
         source=SOURCE,
-        predicted="nothing: the linear model knows no labels",
+        predicted=PROBE[1],
         measured="; ".join(
             f"{name} ({len(told[name])}): {', '.join(map(str, each))}"
             for name, each in measured.items()
         ),
         holds=True if spearman.high < 0 else False if spearman.low > 0 else None,
-        runs=len(runs),
+        runs=len(told["all runs"]),
     )
     numbers = {name: [vars(one) for one in each] for name, each in measured.items()}
     return Answer(result, {"cells": _cells(found), "correlations": numbers})
+
+
+CONTINUAL = (
+    "single-pass training collapses less than multi-epoch training; hybrid training has the better "
+    "linear probe",
+    "no difference: every chunk has the moments of the whole, up to its sampling error",
+)
 
 
 def continual(
@@ -181,8 +260,10 @@ def continual(
 ) -> Answer:
     """Single-pass training prevents collapse, and hybrid training gains accuracy."""
     sizes = sizes or plan(seed, full, data_root)
+    if sizes is None:
+        return _untried("li2022-continual", *CONTINUAL)
     found = {
-        kind: sizes.trained(sizes.narrow, Order(kind, sizes.epochs, sizes.chunks))
+        kind: sizes.trained(sizes.middle, Order(kind, sizes.settings.epochs, sizes.chunks))
         for kind in ORDERS
     }
     fewer = difference(found["single-pass"], found["multi-epoch"], "excess")
@@ -191,11 +272,10 @@ def continual(
     rows = {kind: means(runs) for kind, runs in found.items()}
     result = ExperimentResult(
         name="li2022-continual",
-        statement="single-pass training collapses less than multi-epoch training; hybrid training has "
-        "the better linear probe",
+        statement=CONTINUAL[0],
         source=SOURCE,
-        predicted="no difference: every chunk has the moments of the whole, up to its sampling error",
-        measured=f"metric, single-pass minus multi-epoch: {fewer.words(1, '')}, {word(parts[0])}; "
+        predicted=CONTINUAL[1],
+        measured=f"metric, single-pass minus multi-epoch: {fewer.words(1, '', 3)}, {word(parts[0])}; "
         f"probe, hybrid minus multi-epoch: {gain.words()}, {word(parts[1])}. "
         + "; ".join(f"{k}: metric {r['excess']:.3f}, {numbers_of(r)}" for k, r in rows.items()),
         holds=agreed(parts),

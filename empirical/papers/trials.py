@@ -202,10 +202,10 @@ class Difference:
         """+1 or -1 where the interval leaves out 0, else 0."""
         return (self.low > 0) - (self.high < 0)
 
-    def words(self, scale: float = 100.0, unit: str = "points") -> str:
+    def words(self, scale: float = 100.0, unit: str = "points", digits: int = 1) -> str:
         """Return it in words."""
-        m, low, high = (scale * x for x in (self.mean, self.low, self.high))
-        return f"{m:+.1f} {unit} ({low:+.1f} to {high:+.1f})"
+        m, low, high = (f"{scale * x:+.{digits}f}" for x in (self.mean, self.low, self.high))
+        return f"{m} {unit} ({low} to {high})" if unit else f"{m} ({low} to {high})"
 
 
 def difference(these: Sequence[Trial], those: Sequence[Trial], name: str) -> Difference:
