@@ -4,6 +4,7 @@ from __future__ import annotations
 
 NAMES: dict[str, tuple[str, str]] = {
     "simsiam-stop-gradient": ("chen_he_2021", "stop_gradient"),
+    "simsiam-no-predictor": ("chen_he_2021", "no_predictor"),
     "simsiam-predictor": ("chen_he_2021", "predictor"),
     "simsiam-batch-norm": ("chen_he_2021", "batch_norm"),
     "simsiam-batch-size": ("chen_he_2021", "batch_size"),

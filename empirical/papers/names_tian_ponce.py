@@ -15,6 +15,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "ponce2025-objective-linear": ("ponce_2025", "objective_linear"),
     "ponce2025-objective-cifar": ("ponce_2025", "objective_cifar"),
     "ponce2025-objective-network": ("ponce_2025", "objective_network"),
+    "ponce2025-objective-resnet": ("ponce_2025", "objective_resnet"),
     "ponce2025-objective-cosine": ("ponce_2025", "objective_cosine"),
     "ponce2025-variety": ("ponce_2025", "variety"),
 }

@@ -135,3 +135,18 @@ def test_networks_with_the_cosine_loss_depart_from_the_statement() -> None:
     answer = ponce_networks.cosine(epochs=40)
     assert answer.result.holds is False
     assert "lowers E all the way" in answer.result.measured
+
+
+def test_without_images_the_resnet_is_not_tried(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ponce_networks, "IMAGES", tmp_path / "none.npz")
+    result = ponce_networks.resnet().result
+    assert result.holds is None
+    assert "not tried: no none.npz" in result.measured
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_resnet_raises_the_objective(cifar_small: Path) -> None:
+    answer = ponce_networks.resnet(epochs=6)
+    assert answer.result.name == "ponce2025-objective-resnet"
+    assert answer.numbers["joint"]["std"] < answer.numbers["stop-gradient"]["std"]
