@@ -55,10 +55,12 @@ def scatter(axes, cells, told):
         label = f"width {cell['width']:g}, {100 * cell['share']:g} % of the data"
         axes.plot(*points.T, "os^Dv"[k % 5], color=COLOURS[k % len(COLOURS)], ms=5, label=label)
     if told:
+        axes.legend(fontsize=7)
         rho = told["correlations"]["all runs"][1]
         axes.set_title(f"Spearman {rho['value']:+.2f} ({rho['low']:+.2f} to {rho['high']:+.2f})")
+    else:
+        axes.text(0.5, 0.5, "not tried: no images", ha="center", transform=axes.transAxes)
     axes.set(xlabel="collapse", ylabel="linear probe (%)")
-    axes.legend(fontsize=7)
 
 
 def ranks(axes, cells):

@@ -87,3 +87,26 @@ def test_linear_networks_follow_the_diagram_and_others_do_not() -> None:
     told = phase_networks.mlp(points=4).result
     assert told.holds is False
     assert "agreement" in told.measured
+
+
+def test_a_mark_for_every_network_and_a_ring_where_one_disagrees() -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    path = Path(__file__).resolve().parents[2] / "examples" / "phase_networks.py"
+    found = spec_from_file_location("phase_networks_example", path)
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    question = QUESTIONS["decay-lr"]
+    x, y = question.grid(2, 2)
+    diagram = phase_diagram(network_model(**question.fixed), x, y)
+    runs = (NetworkRun(0, 0, "rank 2", 2, True), NetworkRun(1, 0, "rank 1", 1, False))
+    axes = Figure().subplots()
+    module.panel(axes, question, NetworkPhase("linear", diagram, runs))
+    assert "1 of 2 agree" in axes.get_title(loc="left") + axes.get_title()
+    places = [mark.get_offsets()[0] for mark in axes.collections if len(mark.get_offsets()) == 1]
+    assert [float(place[0]) for place in places][-3:] == [float(x.values[k]) for k in (0, 1, 1)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,3 +154,35 @@ def test_a_network_that_keeps_more_modes_is_reported(monkeypatch) -> None:
     answer = li_2022_rank.rank(widths=(4,), decays=("4/25",))
     assert answer.result.holds is False
     assert "1 above" in answer.result.measured
+
+
+def script(name: str) -> Any:
+    path = Path(__file__).resolve().parents[3] / "examples" / f"{name}.py"
+    found = spec_from_file_location(name, path)
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("tried", [True, False])
+def test_the_figures_are_drawn_with_images_and_without(monkeypatch, tmp_path, tried: bool) -> None:
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(li_2022, "DRAWS", 50)
+    monkeypatch.setattr(li_2022_rank, "measured_rank", lambda *_: 2)
+    monkeypatch.setattr(li_2022, "IMAGES", tmp_path / "none.npz")
+    monkeypatch.setattr(
+        Plan, "trained", lambda self, width, how: [made(0.5 + 0.1 * width, 0.4), made(0.6, 0.3)]
+    )
+    sizes = Plan(base(), seeds=(0, 1)) if tried else None
+    answers = [li_2022.width(sizes=sizes), li_2022.probe(sizes=sizes)]
+    answers.append(li_2022_rank.rank(widths=(2,), decays=("2/25",)))
+    figure = Figure()
+    script("li2022_width").draw(figure, answers)
+    assert len(figure.axes) == 4
+    assert len(figure.axes[0].lines) == (4 if tried else 1)
+    figure = Figure()
+    script("li2022_continual").draw(figure, [li_2022.continual(sizes=sizes)])
+    assert len(figure.axes[0].lines) == (10 if tried else 0)
