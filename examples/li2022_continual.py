@@ -3,7 +3,7 @@
     python examples/li2022_continual.py [--seed N] [--plot F.png] [--out F.json]
     python examples/li2022_continual.py --full --data-root DIR     ResNet-18 on ImageNet, a GPU
 
-ResNet-8 of half width on 5,000 photographs of CIFAR-10, four seeds each, ten minutes on one core.
+ResNet-8 of half width on 5,000 photographs of CIFAR-10, six seeds each, twenty minutes on one core.
 """
 
 from __future__ import annotations

@@ -172,5 +172,6 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         (("no predictor", "moving average, m = 0.8"), ("moving average, m = 0.8", BASE)),
         LONG,
+        seeds=8,
     ),
 }

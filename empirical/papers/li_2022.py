@@ -62,7 +62,7 @@ class Plan:
         ]
 
 
-def plan(seed: int, full: bool, data_root: str = "") -> Plan | None:
+def plan(seed: int, full: bool, data_root: str = "", *, seeds: int = 4) -> Plan | None:
     """Return the sizes: ResNet-8 on photographs, or the paper's ResNet-18; None without images."""
     if full:
         settings = base(True, data_root, backbone="resnet18", batch_size=256, lr=0.05)
@@ -70,7 +70,7 @@ def plan(seed: int, full: bool, data_root: str = "") -> Plan | None:
         return Plan(settings, (0.25, 0.5, 1.0), shares, 1.0, chunks=100, seeds=(seed,))
     if not IMAGES.is_file():
         return None
-    return Plan(photographs(), seeds=tuple(range(seed, seed + 4)))
+    return Plan(photographs(), seeds=tuple(range(seed, seed + seeds)))
 
 
 def photographs(**given: Any) -> Settings:
@@ -259,7 +259,7 @@ def continual(
     *, seed: int = 0, full: bool = False, data_root: str = "", sizes: Plan | None = None
 ) -> Answer:
     """Single-pass training prevents collapse, and hybrid training gains accuracy."""
-    sizes = sizes or plan(seed, full, data_root)
+    sizes = sizes or plan(seed, full, data_root, seeds=6)
     if sizes is None:
         return _untried("li2022-continual", *CONTINUAL)
     found = {
