@@ -15,7 +15,7 @@ PROVED, CERTIFIED, NUMERIC, EMPIRICAL = "proved", "certified", "numeric", "empir
 REFUTED, UNDECIDED, NOT_RUN = "refuted", "undecided", "not run"
 GRADES = (PROVED, CERTIFIED, NUMERIC, EMPIRICAL)  # strongest first
 HOLDS = "holds"  # any grade will do
-EXPECTATIONS = (HOLDS, *GRADES, REFUTED)
+EXPECTATIONS = (HOLDS, *GRADES, REFUTED, UNDECIDED)  # undecided: for training experiments only
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,10 @@ class Outcome:
     @property
     def expected(self) -> bool:
         """Whether the claim came out as its author says, and its control was turned over."""
-        if self.control is False or self.verdict in (UNDECIDED, NOT_RUN):
+        if self.control is False or self.verdict == NOT_RUN:
             return False
+        if self.verdict == UNDECIDED:
+            return self.claim.expect == UNDECIDED and self._left_open
         if self.claim.expect == HOLDS:
             return self.verdict in GRADES
         return self.verdict == self.claim.expect
@@ -98,6 +100,12 @@ class Outcome:
         if self.expected:
             return "as expected"
         return UNDECIDED if self._open else "fails"
+
+    @property
+    def _left_open(self) -> bool:
+        """Whether runs were made and leave the claim open, as against checks that were stopped."""
+        unclear = [finding for finding in self.findings if finding.answer is None]
+        return bool(unclear) and all(finding.how == EMPIRICAL for finding in unclear)
 
     @property
     def _open(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from equilibria.claims.claim import EXPECTATIONS, HOLDS, Claim
+from equilibria.claims.claim import EXPECTATIONS, HOLDS, UNDECIDED, Claim
 from equilibria.claims.kinds import KINDS
 from equilibria.claims.models import MODEL_KEYS, SAMPLE_KEYS
 from equilibria.errors import FormatError
@@ -103,6 +103,11 @@ def _claim(path: Path, line: int, table: Mapping[str, Any]) -> Claim:
     expect = table.get("expect", HOLDS)
     if expect not in EXPECTATIONS:
         raise FormatError(f"{where}: expect = {expect!r:.40}; one of {', '.join(EXPECTATIONS)}")
+    if expect == UNDECIDED and "experiment" not in _holds(where, table):
+        raise FormatError(
+            f"{where}: expect = 'undecided' is for training experiments, whose seeds may leave a "
+            "statement open; give what a check should decide"
+        )
     return Claim(
         id=name,
         says=_sentence(where, table, "says"),

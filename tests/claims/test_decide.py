@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 from equilibria.claims import Claim, decide, read_claims, run_claims
 from equilibria.claims.text import check_json, exit_code, explanation, junit, markdown
-from equilibria.errors import FormatError
+from equilibria.errors import FormatError, LimitReached
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -189,3 +190,35 @@ def test_pytest_collects_claims_files(tmp_path: Path) -> None:
     )
     assert "1 failed, 1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
     assert "claims.toml::good" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("holds", "runs", "status"),
+    [(None, 4, "as expected"), (None, 0, "undecided"), (True, 4, "fails"), (False, 4, "fails")],
+)
+def test_seeds_may_be_expected_to_leave_a_statement_open(
+    holds: bool | None, runs: int, status: str
+) -> None:
+    result = SimpleNamespace(
+        holds=holds, runs=runs, measured="measured", predicted="predicted", sha256="0" * 64
+    )
+    open_claim = claim(holds={"experiment": "x"}, expect="undecided")
+    outcome = decide(open_claim, experiments={"x": lambda: result})
+    assert outcome.status == status
+    assert decide(open_claim).status == "not run"
+
+
+def test_an_experiment_that_is_stopped_is_not_what_was_expected() -> None:
+    def stopped() -> None:
+        raise LimitReached("out of time")
+
+    open_claim = claim(holds={"experiment": "x"}, expect="undecided")
+    assert decide(open_claim, experiments={"x": stopped}).status == "undecided"
+
+
+def test_only_training_experiments_may_be_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    text = '[[claim]]\nid = "a"\nsays = "x."\nexpect = "undecided"\nholds.collapse-stable = true\n'
+    path.write_text(text)
+    with pytest.raises(FormatError, match="'undecided' is for training experiments"):
+        read_claims([path])

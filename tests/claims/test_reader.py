@@ -45,7 +45,7 @@ BAD = {
     "typo in model": (GOOD.replace("lr =", "lrr ="), "did you mean 'lr'?"),
     "expectation": (GOOD + 'expect = "true"', "one of holds"),
     "empty control": (GOOD + "control = {}", "control is empty"),
-    "undecided is no expectation": (GOOD + 'expect = "undecided"', "one of holds"),
+    "undecided is no expectation": (GOOD + 'expect = "undecided"', "is for training experiments"),
     "over is no list": (GOOD + "over = {lr = 1}", "must be a list"),
     "twice": (GOOD + GOOD, "is taken by"),
     "deep": (GOOD + "control = {M = " + "[" * 40 + "]" * 40 + "}", "deep"),

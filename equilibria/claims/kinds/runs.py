@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from equilibria.claims.claim import EMPIRICAL, Finding
+from equilibria.claims.claim import EMPIRICAL, NUMERIC, Finding
 from equilibria.claims.kinds.base import Context, number_of, table_of
 from equilibria.errors import FormatError
 from equilibria.rationals import to_float
@@ -24,6 +24,8 @@ def experiment(context: Context, value: Any) -> Finding:
         names = ", ".join(sorted(context.experiments))
         raise FormatError(f"holds.experiment = {value!r:.60}: expected one of {names}")
     result = context.experiments[value]()
+    if result.holds is None and not result.runs:
+        return Finding(None, NUMERIC, result.measured, result.predicted, because="nothing was run")
     hashed = f"run folder with SHA-256 {result.sha256}" if result.sha256 else ""
     return Finding(result.holds, EMPIRICAL, result.measured, result.predicted, at=hashed)
 
