@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from empirical.experiments import ExperimentResult
+from empirical.papers.answer import Answer
 from empirical.phase_questions import QUESTIONS, Question
 from equilibria.model import Model
 from equilibria.phase.axes import Axis
@@ -126,27 +127,17 @@ def _ranks(result: Any) -> NDArray[np.int64]:
     return ranks
 
 
-def draw_measured(measured: MeasuredPhase, stream: IO[bytes], form: str) -> None:
+def draw_measured(figure: Any, measured: MeasuredPhase) -> None:
     """Draw the predicted diagram with a mark for every run; the ranks are told by shape and colour."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from equilibria.phase.figure import draw_on
 
-    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 9.0}):
-        figure = Figure(figsize=(7.4, 5.6), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        draw_on(axes, measured.diagram)
-        _marks(axes, measured)
-        regions = region_patches(measured.diagram)
-        axes.legend(
-            handles=[*axes.get_legend_handles_labels()[0], *regions],
-            loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, frameon=False, fontsize=8,
-        )  # fmt: skip
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(stream, format=form, dpi=150, metadata=metadata)
+    axes = figure.add_subplot()
+    draw_on(axes, measured.diagram)
+    _marks(axes, measured)
+    axes.legend(
+        handles=[*axes.get_legend_handles_labels()[0], *region_patches(measured.diagram)],
+        loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, frameon=False, fontsize=8,
+    )  # fmt: skip
 
 
 def region_patches(diagram: PhaseDiagram) -> list[Any]:
@@ -202,24 +193,24 @@ def _moved(value: float, shift: float, log: bool) -> float:
     return float(value * np.exp(shift)) if log else value + shift
 
 
-def _experiment(name: str, seed: int, full: bool, out: Path | None) -> ExperimentResult:
-    from empirical.papers.answer import Answer
-
+def answer(name: str, *, seed: int = 0, full: bool = False) -> Answer:
+    """Measure one of `QUESTIONS` and say what was found."""
     measured = measure_question(QUESTIONS[name], seed=seed, full=full)
     right = measured.settled - measured.disagreeing
+    share = 0.0 if measured.agreement is None else 100 * measured.agreement
     told = ", ".join(f"{count} {word}" for word, count in measured.counts.items())
     result = ExperimentResult(
         name=f"phase-runs-{name}",
         statement="batched linear training comes to rest on components that `phase` predicts stable",
         source="T6.3, T7, T9",
         predicted="every run at rest lies on a component that the map leaves stable at its rates",
-        measured=f"{right} of {measured.settled} settled runs do ({told})",
+        measured=f"agreement {share:.1f} %: {right} of {measured.settled} settled runs rest where "
+        f"predicted ({told})",
         holds=bool(measured.settled) and not measured.disagreeing,
         runs=measured.ranks.size,
     )
-    return Answer(result, {"counts": measured.counts, "agreement": measured.agreement}).finished(
-        out
-    )
+    numbers = {"counts": measured.counts, "agreement": measured.agreement}
+    return Answer(result, numbers, drawn={"measured": measured})
 
 
 def measure_question(question: Question, *, seed: int = 0, full: bool = False) -> MeasuredPhase:
@@ -231,11 +222,11 @@ def measure_question(question: Question, *, seed: int = 0, full: bool = False) -
 
 def decay_lr(*, seed: int = 0, full: bool = False, out: Path | None = None) -> ExperimentResult:
     """Return the result over weight decay and learning rate."""
-    return _experiment("decay-lr", seed, full, out)
+    return answer("decay-lr", seed=seed, full=full).finished(out)
 
 
 def ema_predictor(
     *, seed: int = 0, full: bool = False, out: Path | None = None
 ) -> ExperimentResult:
     """Return the result over EMA momentum and predictor rate."""
-    return _experiment("ema-predictor", seed, full, out)
+    return answer("ema-predictor", seed=seed, full=full).finished(out)

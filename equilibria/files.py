@@ -18,12 +18,7 @@ def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[I
 
     Raises `FormatError` naming `option` when the place cannot be written to.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
-    if target.is_dir():
-        raise FormatError(f"{option} {path}: is a directory, expected a file name")
-    if target.exists() and not target.is_file():
-        # A rename would put a file in the place of the device.
-        raise FormatError(f"{option} {path}: exists and is not a file")
+    target = _target(path, option)
     try:
         descriptor, name = tempfile.mkstemp(
             dir=target.parent or ".", prefix=f".{target.name[:80]}."
@@ -42,6 +37,25 @@ def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[I
     finally:
         if os.path.exists(name):
             os.unlink(name)
+
+
+def check_place(path: str | Path, option: str) -> None:
+    """Raise the error of `atomic` now, before hours of work whose result could not be written."""
+    target = _target(path, option)
+    if not target.parent.is_dir():
+        raise FormatError(f"{option} {path}: cannot write there (no directory {target.parent})")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise FormatError(f"{option} {path}: cannot write there (Permission denied)")
+
+
+def _target(path: str | Path, option: str) -> Path:
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if target.is_dir():
+        raise FormatError(f"{option} {path}: is a directory, expected a file name")
+    if target.exists() and not target.is_file():
+        # A rename would put a file in the place of the device.
+        raise FormatError(f"{option} {path}: exists and is not a file")
+    return target
 
 
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"}

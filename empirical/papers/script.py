@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from empirical.papers.answer import Answer
-from equilibria.errors import AnalysisError
-from equilibria.files import atomic, write_text
+from equilibria.errors import AnalysisError, FormatError
+from equilibria.files import atomic, check_place, write_text
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -26,7 +26,10 @@ STYLE: Any = {
     "legend.fontsize": 8.0,
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+FORMS = (".png", ".svg", ".pdf")
 WORDS = {True: "yes", False: "no", None: "undecided, or not tried"}
+
+_UNDATED: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 Measure = Callable[..., Answer]
 Draw = Callable[[Any, Sequence[Answer]], None]
@@ -58,6 +61,7 @@ def run_script(
     if not options.full:
         torch.set_num_threads(1)  # the matrices are small: a second thread only waits
     try:
+        check_places(options.plot, options.out)
         answers = [_told(measure, options.seed, options.full) for measure in measures]
         if options.plot:
             _plot(options.plot, draw, answers, size)
@@ -68,6 +72,16 @@ def run_script(
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def check_places(plot: str | None, out: str | None) -> None:
+    """Raise `FormatError` before the work where its figure or numbers could not be written."""
+    if plot:
+        check_place(plot, "--plot")
+        if Path(plot).suffix not in FORMS:
+            raise FormatError(f"--plot {plot}: expected a name that ends in {', '.join(FORMS)}")
+    if out:
+        check_place(out, "--out")
 
 
 def _told(measure: Measure, seed: int, full: bool) -> Answer:
@@ -97,6 +111,6 @@ def _plot(path: str, draw: Draw, answers: Sequence[Answer], size: tuple[float, f
         FigureCanvasAgg(figure)
         draw(figure, answers)
         with atomic(path, "--plot", binary=True) as stream:
-            form = Path(path).suffix[1:] or "png"
-            metadata = {"Date": None} if form == "svg" else {"Software": None}
+            form = Path(path).suffix[1:]
+            metadata = {"Software": None} if form == "png" else _UNDATED[form]
             figure.savefig(stream, format=form, dpi=110, metadata=metadata)

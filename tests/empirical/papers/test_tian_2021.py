@@ -140,6 +140,29 @@ def test_a_script_prints_draws_and_writes(tmp_path: Path, capsys) -> None:
     assert data["experiment"] == "tian2021-collapse-linear"
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "wish"),
+    [
+        ("--plot", "missing/a.png", "no directory"),
+        ("--plot", "a.xyz", "expected a name that ends in .png, .svg, .pdf"),
+        ("--plot", ".", "is a directory"),
+        ("--out", "missing/a.json", "no directory"),
+    ],
+)
+def test_a_place_that_cannot_be_written_stops_the_work_before_it_starts(
+    option: str, name: str, wish: str, tmp_path: Path, capsys
+) -> None:
+    def measure(**_: object) -> Answer:
+        raise AssertionError("measured")
+
+    arguments = [option, str(tmp_path / name)]
+    assert run_script("words", [measure], lambda *_: None, arguments=arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {option}")
+    assert wish in error
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_same_seed_gives_the_same_hash(tmp_path: Path) -> None:
     first, again = (tian_collapse.linear(runs=4, seed=3).finished(None) for _ in range(2))
     kept = tian_collapse.linear(runs=4, seed=3).finished(tmp_path)
