@@ -2,8 +2,7 @@
 
 Every cell of a coarse grid over two rates gets some runs from random starts; all of them train in one
 batched program. A run agrees when it came to rest on a component that is predicted stable at its own
-rates. Diverged runs are held against the prediction too: they may happen where a component is stable
-(the start lies outside every basin), but where no component is stable nothing may come to rest.
+rates. Diverged runs are counted and say nothing: the start may lie outside every basin.
 """
 
 from __future__ import annotations

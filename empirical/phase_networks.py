@@ -40,9 +40,9 @@ SIDE, FACTORS, WIDTH = 2, 2, 2
 TIME, FEWEST = 150, 400
 """A network trains for `TIME` / lr steps, and at least `FEWEST`."""
 ALIVE = 0.05
-"""A mode that lives has |w| > 1/2 here; the batches' noise keeps a dead one below 0.02."""
+"""A mode that lives has |w| of 0.2 and more here; the batches' noise keeps a dead one below 0.02."""
 START = 0.55
-"""The size of W and P at the start; where modes live they end at 0.4 to 0.8."""
+"""The size of W and P at the start, for alpha = 1; where modes live they end at 0.4 to 0.8."""
 LATE, MOVED = 20, 0.2
 """At rest: over the last `LATE` steps no step changed W by more than this share of itself."""
 BACKBONES = ("linear", "mlp")
@@ -86,6 +86,11 @@ class NetworkPhase:
     def agreeing(self) -> int:
         """Return how many of those agree."""
         return sum(run.agrees is True for run in self.runs)
+
+    @property
+    def resting(self) -> int:
+        """Return how many agree by resting at the predicted rank, not by finding no rest."""
+        return sum(run.agrees is True and run.rank is not None for run in self.runs)
 
     @property
     def agreement(self) -> float | None:
@@ -213,8 +218,7 @@ def network_data(found: NetworkPhase) -> dict[str, Any]:
 
 
 STATEMENTS = {
-    "linear": "linear networks trained by mini-batches keep the modes that the phase diagram of the "
-    "polynomial map says",
+    "linear": "linear networks trained by mini-batches end as the phase diagram of the map says",
     "mlp": "networks with two hidden layers and batch norm follow the phase diagram of the linear model",
 }
 
@@ -231,7 +235,7 @@ def networks(backbone: str, *, seed: int = 0, full: bool = False, points: int = 
     )
     share = right / decided if decided else 0.0
     words = [
-        f"{question}: {one.agreeing} of {one.decided} agree ("
+        f"{question}: {one.agreeing} of {one.decided} agree, {one.resting} of them at rest ("
         + ", ".join(f"{count} {outcome}" for outcome, count in one.counts.items())
         + ")"
         for question, one in found.items()
@@ -240,8 +244,8 @@ def networks(backbone: str, *, seed: int = 0, full: bool = False, points: int = 
         name=f"phase-networks-{backbone}",
         statement=STATEMENTS[backbone],
         source="phase diagrams over (weight decay, learning rate) and (EMA, predictor rate); T6.3, T7",
-        predicted="rank 2 below weight decay 9/64, rank 1 below 1/5, collapse above or where the "
-        "learning rate is too large",
+        predicted="rank 2 below weight decay 9/64, rank 1 below 1/5, above collapse; past the flip "
+        "no rest but collapse",
         measured=f"agreement {share:.0%}: {right} of {decided} networks. " + "; ".join(words),
         holds=share >= ENOUGH,
         runs=sum(len(one.runs) for one in found.values()),

@@ -42,7 +42,11 @@ def draw(figure, answers):
     ring = Line2D([], [], ls="", marker="o", mfc="none", mec="#c1121f", ms=11, label="disagrees")
     regions = [
         Patch(color=colour, label=f"predicted: {word}")
-        for colour, word in (("#8db9da", "rank 2"), ("#b7d3e8", "rank 1"), ("#ececec", "collapse"))
+        for colour, word in (
+            ("#8db9da", "rank 2"),
+            ("#b7d3e8", "rank 1"),
+            ("#ececec", "only collapse"),
+        )
     ]
     figure.legend(handles=[*marks, ring, *regions], loc="outside lower center", ncols=5)
 

@@ -87,13 +87,14 @@ class Remembering(Learner):
 
 @dataclass(frozen=True)
 class Every:
-    """Refresh the targets every k steps."""
+    """Refresh the targets every k steps; with k = 0 once an epoch."""
 
     k: int
 
     def __call__(self, setup: Setup) -> None:
         """Put the learner in place."""
-        learner = Alternating(setup.settings, setup.source.shape, self.k)
+        epoch = max(1, setup.source.count // setup.settings.batch_size)
+        learner = Alternating(setup.settings, setup.source.shape, self.k or epoch)
         put(setup, learner)
         learner.begin()
 

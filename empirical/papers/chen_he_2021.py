@@ -17,7 +17,7 @@ from typing import Any
 from empirical.experiments import ExperimentResult
 from empirical.papers.alternation import one_mode
 from empirical.papers.answer import Answer
-from empirical.papers.chen_he_table import ABLATIONS, BASE, SOURCE, Ablation
+from empirical.papers.chen_he_table import ABLATIONS, BASE, FIRST, SOURCE, Ablation
 from empirical.papers.trials import (
     Trial,
     agreed,
@@ -34,6 +34,8 @@ SPREAD = 0.02
 """The paper's batch sizes 64 to 2048 span two points."""
 COLLAPSED = 0.35
 """Below this share of a sphere's std an output counts as collapsed, as in the verdict of `train`."""
+LOWEST = -0.99
+"""A collapsed network's loss is below this; the least possible is -1."""
 
 Found = dict[str, list[Trial]]
 
@@ -58,7 +60,7 @@ def ablation(
 ) -> Answer:
     """Train the rows of an ablation and compare them; `small` shortens the training for tests."""
     asked = ABLATIONS[name]
-    seeds = range(seed, seed + (1 if full else runs or asked.seeds))
+    seeds = range(seed, seed + (runs or (3 if full else asked.seeds)))
     found: Found = {}
     for variant in asked.variants:
         given = {**({} if full else asked.training), **variant.given}
@@ -94,6 +96,13 @@ def directions(asked: Ablation, found: Found) -> list[Direction]:
     return made
 
 
+def _learns(name: str, found: Found) -> Direction:
+    """The probe is above that of features after one step, which are good already on digits."""
+    gap = difference(found[name], found[FIRST], "probe")
+    seen = {1: True, 0: None, -1: False}[gap.sign]
+    return Direction(f"{name} learns", seen, f"probe {gap.words()} over one step")
+
+
 def own(name: str, found: Found) -> list[Direction]:
     """Return what an ablation says beside accuracies."""
     match name:
@@ -119,11 +128,13 @@ def own(name: str, found: Found) -> list[Direction]:
             told = f"loss moves {wobble.words(1000, 'thousandths')} more a step"
             return [_lives(bare, found), Direction(f"{shaken}: unstable", unstable, told)]
         case "batch-size":
-            scores = [mean(one, "probe") for one in found.values()]
+            sizes = [key for key in found if key != FIRST]
+            scores = [mean(found[key], "probe") for key in sizes]
             span = max(scores) - min(scores)
             return [
                 Direction("all within 2 points", span <= SPREAD, f"span {100 * span:.1f} points"),
-                *(_lives(key, found) for key in found),
+                *(_lives(key, found) for key in sizes),
+                *(_learns(key, found) for key in sizes),
             ]
         case "similarity":
             return [_lives("cross-entropy", found)]
@@ -144,7 +155,7 @@ def own(name: str, found: Found) -> list[Direction]:
 def _collapses(name: str, found: Found) -> Direction:
     std, rank = mean(found[name], "std"), mean(found[name], "rank")
     loss = mean(found[name], "loss")
-    seen = all(trial.std < COLLAPSED for trial in found[name])
+    seen = all(trial.std < COLLAPSED and trial.loss < LOWEST for trial in found[name])
     return Direction(f"{name} collapses", seen, f"std {std:.2f}, rank {rank:.1f}, loss {loss:.2f}")
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from empirical.experiments import IMAGES, ExperimentResult
 from empirical.networks.settings import Settings
+from empirical.papers.alternation import OneStep
 from empirical.papers.answer import Answer
 from empirical.papers.orders import Order
 from empirical.papers.trials import (
@@ -50,13 +51,17 @@ class Plan:
     chunks: int = 5
     seeds: tuple[int, ...] = (0, 1, 2, 3)
 
+    def untrained(self, width: float) -> list[Trial]:
+        """Return a width after one step: what its metric is before training."""
+        return trials(replace(self.settings, width=width), self.seeds, OneStep())
+
     def trained(self, width: float, order: Order) -> list[Trial]:
         """Train a width in a data order."""
         return trials(replace(self.settings, width=width), self.seeds, order)
 
     @property
     def cells(self) -> list[tuple[float, float]]:
-        """Return (width, share): every width on all data, and the narrow one on every share."""
+        """Return (width, share): every width on all data, and the middle one on every share."""
         return [(width, 1.0) for width in self.widths] + [
             (self.middle, share) for share in self.shares if share < 1
         ]
@@ -67,7 +72,9 @@ def plan(seed: int, full: bool, data_root: str = "", *, seeds: int = 4) -> Plan 
     if full:
         settings = base(True, data_root, backbone="resnet18", batch_size=256, lr=0.05)
         shares = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
-        return Plan(settings, (0.25, 0.5, 1.0), shares, 1.0, chunks=100, seeds=(seed,))
+        return Plan(
+            settings, (0.25, 0.5, 1.0), shares, 1.0, chunks=100, seeds=(seed, seed + 1, seed + 2)
+        )
     if not IMAGES.is_file():
         return None
     return Plan(photographs(), seeds=tuple(range(seed, seed + seeds)))
@@ -147,29 +154,39 @@ def width(
     if sizes is None:
         return _untried("li2022-width", *WIDTH)
     found = grid(sizes)
-    by_width = _trend([(np.log2(w), runs) for (w, share), runs in found.items() if share == 1])
-    by_data = _trend([(np.log10(s), runs) for (w, s), runs in found.items() if w == sizes.middle])
+    first = {width: sizes.untrained(width) for width in sizes.widths}
+    gains = {(w, s): _gains(runs, first[w]) for (w, s), runs in found.items()}
+    by_width = _trend([(np.log2(w), each) for (w, share), each in gains.items() if share == 1])
+    by_data = _trend([(np.log10(s), each) for (w, s), each in gains.items() if w == sizes.middle])
     parts = (_seen(by_width, -1), _seen(by_data, 1))
     result = ExperimentResult(
         name="li2022-width",
         statement=WIDTH[0],
         source=SOURCE,
         predicted=WIDTH[1],
-        measured=f"metric a doubling of width, all data: {by_width}, {word(parts[0])}; a tenfold of "
+        measured="metric gained in training, "
+        f"a doubling of width, all data: {by_width}, {word(parts[0])}; a tenfold of "
         f"data, width {sizes.middle:g}: {by_data}, {word(parts[1])}. "
         + "; ".join(
-            f"width {w:g}, {100 * s:g} % of the data: {mean(runs, 'excess'):.3f}"
+            f"width {w:g}, {100 * s:g} % of the data: {mean(first[w], 'excess'):.3f} to "
+            f"{mean(runs, 'excess'):.3f}"
             for (w, s), runs in found.items()
         ),
         holds=agreed(parts),
         runs=len(found) * len(sizes.seeds),
     )
+    before = {f"{width:g}": mean(runs, "excess") for width, runs in first.items()}
     slopes = {"a doubling of width": vars(by_width), "a tenfold of data": vars(by_data)}
-    return Answer(result, {"cells": _cells(found), "slopes": slopes})
+    return Answer(result, {"cells": _cells(found), "slopes": slopes, "untrained": before})
 
 
-def _trend(cells: Sequence[tuple[float, list[Trial]]]) -> Slope:
-    pairs = [(float(x), run.excess) for x, runs in cells for run in runs]
+def _gains(runs: Sequence[Trial], first: Sequence[Trial]) -> list[float]:
+    """Return what training added to the metric: widths differ before it, for their dimensions do."""
+    return [run.excess - start.excess for run, start in zip(runs, first, strict=True)]
+
+
+def _trend(cells: Sequence[tuple[float, list[float]]]) -> Slope:
+    pairs = [(float(x), gain) for x, gains in cells for gain in gains]
     return slope([x for x, _ in pairs], [y for _, y in pairs])
 
 

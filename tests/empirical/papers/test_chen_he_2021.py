@@ -121,6 +121,24 @@ def test_collapse_is_seen_only_where_it_is() -> None:
     ]  # fmt: skip
 
 
+def test_collapse_needs_the_loss_too() -> None:
+    found = {"a": [replace(DEAD, loss=-0.9)], "b": [DEAD]}
+    assert chen_he_2021._collapses("a", found).seen is False
+    assert chen_he_2021._collapses("b", found).seen is True
+
+
+def test_an_accuracy_that_was_there_at_the_start_is_not_learned() -> None:
+    level = [replace(ALIVE, probe=0.94 + 0.001 * k) for k in range(4)]
+    better = [replace(ALIVE, probe=0.97 + 0.002 * k) for k in range(4)]
+    found = {"after one step": level, "same": level[::-1], "better": better}
+    assert chen_he_2021._learns("same", found).seen is None
+    assert chen_he_2021._learns("better", found).seen is True
+
+
+def test_an_epoch_is_as_many_steps_as_it_has() -> None:
+    assert assembled(Every(0)).learner.every == 1437 // 256
+
+
 def test_a_direction_of_accuracy_needs_its_whole_interval() -> None:
     better = [replace(ALIVE, probe=0.98 + 0.001 * k) for k in range(3)]
     worse = [replace(ALIVE, probe=0.90 + 0.002 * k) for k in range(3)]

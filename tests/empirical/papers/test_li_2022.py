@@ -88,10 +88,25 @@ def test_the_verdict_follows_the_runs(monkeypatch) -> None:
     def turned(self: Plan, width: float, how: Order) -> list[Trial]:
         return [made(1 - one.excess, one.probe) for one in as_paper(self, width, how)]
 
+    monkeypatch.setattr(Plan, "untrained", lambda self, width: [made(0.3, 0.2)] * 3)
     for trained, verdict in ((as_paper, True), (turned, False)):
         monkeypatch.setattr(Plan, "trained", trained)
         assert li_2022.width(sizes=sizes).result.holds is verdict
         assert li_2022.probe(sizes=sizes).result.holds is verdict
+
+
+def test_what_was_there_before_training_is_not_put_down_to_it(monkeypatch) -> None:
+    """A metric that depends on the width alone, not on training, shows nothing."""
+
+    def level(width: float) -> list[Trial]:
+        return [made(0.5 - 0.1 * np.log2(width) + 0.001 * k, 0.4) for k in range(3)]
+
+    monkeypatch.setattr(Plan, "trained", lambda self, width, how: level(width))
+    monkeypatch.setattr(Plan, "untrained", lambda self, width: level(width)[::-1])
+    answer = li_2022.width(sizes=Plan(base(), seeds=(0, 1, 2)))
+    assert answer.numbers["slopes"]["a doubling of width"]["low"] < 0
+    assert answer.numbers["slopes"]["a doubling of width"]["high"] > 0
+    assert answer.result.holds is None
 
 
 def test_the_data_order_is_judged_by_metric_and_probe(monkeypatch) -> None:
@@ -176,6 +191,7 @@ def test_the_figures_are_drawn_with_images_and_without(monkeypatch, tmp_path, tr
     monkeypatch.setattr(
         Plan, "trained", lambda self, width, how: [made(0.5 + 0.1 * width, 0.4), made(0.6, 0.3)]
     )
+    monkeypatch.setattr(Plan, "untrained", lambda self, width: [made(0.3, 0.2)] * 2)
     sizes = Plan(base(), seeds=(0, 1)) if tried else None
     answers = [li_2022.width(sizes=sizes), li_2022.probe(sizes=sizes)]
     answers.append(li_2022_rank.rank(widths=(2,), decays=("2/25",)))
