@@ -39,11 +39,16 @@ def draw(figure, answers):
             each = [run["excess"] for run in cell["runs"]]
             axes.plot([cell[key]] * len(each), each, "o", color=COLOURS[0], alpha=0.4, ms=4, mew=0)
         order = sorted(some, key=lambda cell: cell[key])
-        axes.plot([c[key] for c in order], [c["excess"] for c in order], color=COLOURS[0])
+        at = [c[key] for c in order]
+        axes.plot(at, [c["excess"] for c in order], color=COLOURS[0], label="trained")
+        first = [answers[0].numbers["untrained"][f"{c['width']:g}"] for c in order]
+        axes.plot(at, first, "--", color="0.5", label="after one step")
         axes.set(xscale="log", xlabel=labels[key].replace("[", "").replace("]", ""))
-        axes.set_xticks([c[key] for c in order], [f"{c[key]:g}" for c in order], minor=False)
+        axes.set_xticks(at, [f"{x:g}" for x in at], minor=False)
         axes.minorticks_off()
         axes.set_ylabel("collapse: 0 flat, 1 rank one")
+    if cells:
+        grid[0, 0].legend(loc="upper right")
     scatter(grid[1, 0], cells, told)
     ranks(grid[1, 1], answers[2].numbers["cells"])
 

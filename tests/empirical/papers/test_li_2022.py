@@ -198,7 +198,7 @@ def test_the_figures_are_drawn_with_images_and_without(monkeypatch, tmp_path, tr
     figure = Figure()
     script("li2022_width").draw(figure, answers)
     assert len(figure.axes) == 4
-    assert len(figure.axes[0].lines) == (4 if tried else 1)
+    assert len(figure.axes[0].lines) == (5 if tried else 2)
     figure = Figure()
     script("li2022_continual").draw(figure, [li_2022.continual(sizes=sizes)])
     assert len(figure.axes[0].lines) == (10 if tried else 0)
