@@ -1,10 +1,10 @@
-"""SimSiam's ablations on digits, the paper's number next to ours; a quarter of an hour on one core.
+"""SimSiam's ablations on digits, the paper's number next to ours; twenty minutes on one core.
 
     python examples/simsiam_ablations.py [--seed N] [--plot F.png] [--out F.json]
     python examples/simsiam_ablations.py --full --data-root DIR     ResNet-50 on ImageNet, a GPU
 
-Stop-gradient, predictor, batch norm, batch size, similarity, symmetrisation. Four to ten seeds each of
-an MLP, 40 to 240 epochs; a direction of accuracy counts as seen when its whole 95 % interval has the
+Stop-gradient, predictor, batch norm, batch size, similarity, symmetrisation. Four to twelve seeds each
+of an MLP, 40 to 240 epochs; a direction of accuracy counts as seen when its whole 95 % interval has the
 paper's sign. "Affine": batch norm at the projector's output with its scale trained, as most code has it.
 """
 

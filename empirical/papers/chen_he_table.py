@@ -124,6 +124,7 @@ ABLATIONS: dict[str, Ablation] = {
             Variant("batch 512", 68.1, {"batch_size": 512, "lr": 0.1}),
         ),
         training={"epochs": 120},
+        seeds=8,
     ),
     "similarity": Ablation(
         "similarity",
@@ -138,7 +139,7 @@ ABLATIONS: dict[str, Ablation] = {
         ),
         (("cross-entropy", BASE), (FIRST, "cross-entropy")),
         LONG,
-        seeds=6,
+        seeds=12,
     ),
     "symmetrisation": Ablation(
         "symmetrisation",
