@@ -33,7 +33,7 @@ def check_command(
     files: Sequence[str],
     *,
     listing: bool = False,
-    only: str | None = None,
+    only: Sequence[str] = (),
     time_limit: str = DEFAULT_LIMIT,
     jobs: str | None = None,
     experiments: str | None = None,
@@ -61,14 +61,16 @@ def check_command(
     )
 
 
-def chosen(claims: Sequence[Claim], only: str | None) -> tuple[Claim, ...]:
+def chosen(claims: Sequence[Claim], only: Sequence[str]) -> tuple[Claim, ...]:
     """Return the claims whose id matches a pattern such as `tian-*`, or holds it as a part."""
-    if only is None:
-        return tuple(claims)
-    found = tuple(c for c in claims if only in c.id or fnmatch.fnmatchcase(c.id, only))
-    if not found:
-        raise FormatError(f"--only {only}: no claim of that name; see --list")
-    return found
+    for pattern in only:
+        if not any(_matches(claim, pattern) for claim in claims):
+            raise FormatError(f"--only {pattern}: no claim of that name; see --list")
+    return tuple(c for c in claims if not only or any(_matches(c, p) for p in only))
+
+
+def _matches(claim: Claim, pattern: str) -> bool:
+    return pattern in claim.id or fnmatch.fnmatchcase(claim.id, pattern)
 
 
 def _listed(claims: Sequence[Claim]) -> CheckAnswer:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from equilibria.claims import Claim, decide, read_claims, run_claims
+from equilibria.claims.command import chosen
 from equilibria.claims.text import check_json, exit_code, explanation, junit, markdown
 from equilibria.errors import FormatError, LimitReached
 
@@ -222,3 +223,11 @@ def test_only_training_experiments_may_be_left_open(tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(FormatError, match="'undecided' is for training experiments"):
         read_claims([path])
+
+
+def test_several_patterns_choose_all_that_match_one_of_them() -> None:
+    named = [claim(id=name) for name in ("run-a", "run-b", "proved-c")]
+    assert [c.id for c in chosen(named, ["c", "run-a"])] == ["run-a", "proved-c"]
+    assert len(chosen(named, [])) == 3
+    with pytest.raises(FormatError, match=r"--only x\*: no claim of that name"):
+        chosen(named, ["run-*", "x*"])
