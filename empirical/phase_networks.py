@@ -12,7 +12,6 @@ stable says nothing of stability (its start may lie outside every basin) and is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ import torch
 from torch import Tensor
 
 from empirical.experiments import ExperimentResult
-from empirical.networks.dice import key
+from empirical.networks.dice import generator, key
 from empirical.networks.latent import LatentSource
 from empirical.networks.learner import Learner
+from empirical.networks.models import Encoder
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.workers import Workers
 from empirical.papers.answer import Answer
-from empirical.papers.trials import Orthonormal, Watched, put
+from empirical.papers.trials import Watched, put
 from empirical.phase_questions import QUESTIONS, Question
 from equilibria.errors import LimitReached
 from equilibria.model import Model
@@ -44,7 +44,8 @@ ALIVE = 0.05
 START = 0.55
 """The size of W and P at the start, for alpha = 1; where modes live they end at 0.4 to 0.8."""
 LATE, MOVED = 20, 0.2
-"""At rest: over the last `LATE` steps no step changed W by more than this share of itself."""
+"""At rest: over the last `LATE` steps no step changed W by more than this share of itself, nor did the
+second half of all steps change the living singular values by more; what lingers past a fold drifts."""
 BACKBONES = ("linear", "mlp")
 POINTS = 6
 ENOUGH = 0.9
@@ -94,7 +95,7 @@ class NetworkPhase:
 
     @property
     def agreement(self) -> float | None:
-        """Return the share; None where all diverged outside every basin."""
+        """Return the share; None where none says anything."""
         return self.agreeing / self.decided if self.decided else None
 
 
@@ -114,10 +115,36 @@ class TwoFactors:
         put(setup, learner)
 
 
+@dataclass(frozen=True)
+class Orthonormal:
+    """Starts from orthonormal rows of W and P = 1, each times a scale: no mode is near collapse.
+
+    From small random weights collapse of a mode is stable too, and is where some of them end.
+    """
+
+    encoder: float = 1.0
+    predictor: float = 1.0
+
+    @torch.no_grad()
+    def __call__(self, setup: Setup) -> None:
+        """Set the encoder's last map, the linear predictor and the target."""
+        learner = setup.learner
+        last = learner.online.head.last.weight
+        draws = generator("cpu", setup.settings.seed, "orthonormal")
+        frame = torch.linalg.qr(torch.randn(*last.shape, generator=draws).double().T)[0].T
+        last.copy_(self.encoder * frame)
+        weight = learner.predictor.weight
+        assert isinstance(weight, torch.Tensor)
+        weight.copy_(self.predictor * torch.eye(len(weight)))
+        if isinstance(learner.target, Encoder):
+            learner.target.head.last.weight.copy_(last)
+
+
 class Rested(Watched):
-    """The loop, with the largest relative change of W a step over the last steps."""
+    """The loop, with how W changes: from step to step at the end, and over the second half in all."""
 
     moved = 0.0
+    _halfway: Tensor | None = None
 
     @property
     def W(self) -> Tensor:
@@ -127,10 +154,28 @@ class Rested(Watched):
     def one_step(self) -> None:
         """Take one step."""
         before = self.W.clone() if self.step >= self.steps - LATE else None
+        if 2 * self.step >= self.steps and self._halfway is None:
+            self._halfway = torch.linalg.svdvals(self.W.double())
         super().one_step()
         if before is not None:
-            size = max(float(before.norm()), ALIVE)
-            self.moved = max(self.moved, float((self.W - before).norm()) / size)
+            self.moved = max(self.moved, _change(before, self.W))
+
+    @property
+    def rank(self) -> int:
+        """Return how many modes of W live."""
+        return int((torch.linalg.svdvals(self.W.double()) > ALIVE).sum())
+
+    @property
+    def rests(self) -> bool:
+        """Whether W neither jumps from step to step nor drifts in a mode that lives."""
+        if self._halfway is None:
+            return False
+        now, rank = torch.linalg.svdvals(self.W.double()), self.rank
+        return max(self.moved, _change(self._halfway[:rank], now[:rank])) <= MOVED
+
+
+def _change(before: Tensor, after: Tensor) -> float:
+    return float((after - before).norm()) / max(float(before.norm()), ALIVE)
 
 
 def network_settings(backbone: str, model: Model, seed: int) -> Settings:
@@ -160,10 +205,9 @@ def outcome_of(settings: Settings) -> tuple[str, int | None]:
             run.train()
         except LimitReached:
             return "diverged", None
-        if run.moved > MOVED:
-            return "no rest", None
-        rank = int((torch.linalg.svdvals(run.W.double()) > ALIVE).sum())
-    return ("collapsed" if rank == 0 else f"rank {rank}"), rank
+    if run.rank == 0:  # near it collapse attracts at every rate, however late a run came
+        return "collapsed", 0
+    return (f"rank {run.rank}", run.rank) if run.rests else ("no rest", None)
 
 
 def measure_networks(
@@ -177,14 +221,16 @@ def measure_networks(
         for column, u in enumerate(x.values):
             at = diagram.setting.model_at(u, v)
             outcome, rank = outcome_of(network_settings(backbone, at, seed))
-            agrees = _agrees(largest_rank(diagram, column, row), outcome, rank)
+            agrees = _agrees(predicted_rank(diagram, column, row), outcome, rank)
             runs.append(NetworkRun(column, row, outcome, rank, agrees))
     counts = Counter(run.outcome for run in runs)
     return NetworkPhase(backbone, diagram, tuple(runs), dict(sorted(counts.items())))
 
 
-def _agrees(predicted: int, outcome: str, rank: int | None) -> bool | None:
-    """Return whether an outcome is the predicted one; None where it says nothing of stability."""
+def _agrees(predicted: int | None, outcome: str, rank: int | None) -> bool | None:
+    """Return whether an outcome is the predicted one; None where one of them says nothing."""
+    if predicted is None:
+        return None
     if rank is not None:
         return rank == predicted
     if predicted == 0:
@@ -192,10 +238,13 @@ def _agrees(predicted: int, outcome: str, rank: int | None) -> bool | None:
     return None if outcome == "diverged" else False
 
 
-def largest_rank(diagram: PhaseDiagram, column: int, row: int) -> int:
-    """Return the largest rank that the map leaves stable there."""
-    masks: Sequence[int] = diagram.region_at(column, row).map.masks or ()
-    return max((mask.bit_count() for mask in masks), default=0)
+def predicted_rank(diagram: PhaseDiagram, column: int, row: int) -> int | None:
+    """Return the largest rank that the map leaves stable there; None on a boundary or undecided."""
+    strata = diagram.region_at(column, row).map
+    unknown = strata.masks is None and strata.top is None
+    if diagram.on_boundary[row, column] or unknown:
+        return None
+    return (strata.top or 0).bit_count()
 
 
 def network_data(found: NetworkPhase) -> dict[str, Any]:
@@ -209,7 +258,7 @@ def network_data(found: NetworkPhase) -> dict[str, Any]:
                 x.name: float(x.values[run.column]),
                 y.name: float(y.values[run.row]),
                 "outcome": run.outcome,
-                "largest stable rank": largest_rank(found.diagram, run.column, run.row),
+                "largest stable rank": predicted_rank(found.diagram, run.column, run.row),
                 "agrees": run.agrees,
             }
             for run in found.runs

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 from empirical.experiments import EXPERIMENTS, ExperimentResult
-from empirical.papers import PAPER_EXPERIMENTS
-
-
-def _late(module: str, function: str) -> Callable[..., ExperimentResult]:
-    def run(**options: Any) -> ExperimentResult:
-        found: ExperimentResult = getattr(import_module(f"empirical.{module}"), function)(**options)
-        return found
-
-    return run
-
+from empirical.papers import PAPER_EXPERIMENTS, late
 
 ALL: dict[str, Callable[..., ExperimentResult]] = {
     **EXPERIMENTS,
     **PAPER_EXPERIMENTS,
-    "tian2020-covariance-operator": _late("dual.covariance", "covariance_operator_experiment"),
-    "tian2020-hltm": _late("dual.hltm", "hltm_experiment"),
-    "phase-runs-decay-lr": _late("measured_phase", "decay_lr"),
-    "phase-runs-ema-predictor": _late("measured_phase", "ema_predictor"),
-    "phase-networks-linear": _late("phase_networks", "linear_result"),
-    "phase-networks-mlp": _late("phase_networks", "mlp_result"),
+    "tian2020-covariance-operator": late(
+        "empirical.dual.covariance", "covariance_operator_experiment"
+    ),
+    "tian2020-hltm": late("empirical.dual.hltm", "hltm_experiment"),
+    "phase-runs-decay-lr": late("empirical.measured_phase", "decay_lr"),
+    "phase-runs-ema-predictor": late("empirical.measured_phase", "ema_predictor"),
+    "phase-networks-linear": late("empirical.phase_networks", "linear_result"),
+    "phase-networks-mlp": late("empirical.phase_networks", "mlp_result"),
 }

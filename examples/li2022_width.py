@@ -61,7 +61,7 @@ def scatter(axes, cells, told):
         axes.plot(*points.T, "os^Dv"[k % 5], color=COLOURS[k % len(COLOURS)], ms=5, label=label)
     if told:
         axes.legend(fontsize=7)
-        rho = told["correlations"]["all runs"][1]
+        rho = told["correlations"]["all runs"]["Spearman"]
         axes.set_title(f"Spearman {rho['value']:+.2f} ({rho['low']:+.2f} to {rho['high']:+.2f})")
     else:
         axes.text(0.5, 0.5, "not tried: no images", ha="center", transform=axes.transAxes)

@@ -25,13 +25,11 @@ HALVES = ("names_tian_ponce", "names_simsiam_li")
 """Modules whose `NAMES` map an experiment's name to (module of this package, function)."""
 
 
-def _late(module: str, function: str) -> Callable[..., ExperimentResult]:
+def late(module: str, function: str) -> Callable[..., ExperimentResult]:
     """Return the experiment without importing its module yet."""
 
     def run(**options: Any) -> ExperimentResult:
-        found: ExperimentResult = getattr(import_module(f"{__name__}.{module}"), function)(
-            **options
-        )
+        found: ExperimentResult = getattr(import_module(module), function)(**options)
         return found
 
     return run
@@ -43,7 +41,10 @@ def _collected() -> dict[str, Callable[..., ExperimentResult]]:
         if find_spec(f"{__name__}.{half}") is None:
             continue
         names: Mapping[str, tuple[str, str]] = import_module(f"{__name__}.{half}").NAMES
-        found |= {name: _late(*place) for name, place in names.items()}
+        found |= {
+            name: late(f"{__name__}.{module}", function)
+            for name, (module, function) in names.items()
+        }
     return found
 
 

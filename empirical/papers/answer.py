@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments import IMAGES, ExperimentResult
 from empirical.runs import versions
 from equilibria.files import write_text
 
@@ -50,6 +50,12 @@ class Answer:
             Path(out).mkdir(parents=True, exist_ok=True)
             write_text(Path(out) / f"{self.result.name}.json", text, "--out")
         return replace(self.result, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def untried(name: str, source: str, statement: str, predicted: str) -> Answer:
+    """Return the answer of an experiment on photographs that are not there."""
+    reason = f"not tried: no {IMAGES.name} in ../shared/data/cifar10"
+    return Answer(ExperimentResult(name, statement, source, predicted, reason, None, 0), {})
 
 
 def plain(value: Any) -> Any:

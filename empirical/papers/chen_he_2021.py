@@ -91,16 +91,14 @@ def directions(asked: Ablation, found: Found) -> list[Direction]:
     made = []
     for low, high in asked.pairs:
         gap = difference(found[low], found[high], "probe")
-        seen = {-1: True, 0: None, 1: False}[gap.sign]
-        made.append(Direction(f"{low} below {high}", seen, f"probe {gap.words()}"))
+        made.append(Direction(f"{low} below {high}", gap.seen(-1), f"probe {gap.words()}"))
     return made
 
 
 def _learns(name: str, found: Found) -> Direction:
     """The probe is above that of features after one step, which are good already on digits."""
     gap = difference(found[name], found[FIRST], "probe")
-    seen = {1: True, 0: None, -1: False}[gap.sign]
-    return Direction(f"{name} learns", seen, f"probe {gap.words()} over one step")
+    return Direction(f"{name} learns", gap.seen(1), f"probe {gap.words()} over one step")
 
 
 def own(name: str, found: Found) -> list[Direction]:
@@ -115,18 +113,16 @@ def own(name: str, found: Found) -> list[Direction]:
             return [_collapses("no predictor, affine", found), _loses("no predictor", found)]
         case "predictor":
             gap = difference(found["fixed random predictor"], found[BASE], "loss")
-            above = {1: True, 0: None, -1: False}[gap.sign]
             return [
-                Direction("fixed random: loss stays above", above, gap.words(1, "", 2)),
+                Direction("fixed random: loss stays above", gap.seen(1), gap.words(1, "", 2)),
                 _lives("fixed random predictor", found),
                 _no_worse(BASE, "cosine rate for predictor", found),
             ]
         case "batch-norm":
             bare, shaken = "no batch norm in heads", "on predictor's output too"
             wobble = difference(found[shaken], found[BASE], "wobble")
-            unstable = {1: True, 0: None, -1: False}[wobble.sign]
             told = f"loss moves {wobble.words(1000, 'thousandths')} more a step"
-            return [_lives(bare, found), Direction(f"{shaken}: unstable", unstable, told)]
+            return [_lives(bare, found), Direction(f"{shaken}: unstable", wobble.seen(1), told)]
         case "batch-size":
             sizes = [key for key in found if key != FIRST]
             scores = [mean(found[key], "probe") for key in sizes]
@@ -144,9 +140,8 @@ def own(name: str, found: Found) -> list[Direction]:
             return [_no_worse(key, BASE, found) for key in found if key != BASE]
         case _:
             gap = difference(found["moving average, m = 0.8"], found["no predictor"], "rank")
-            more = {1: True, 0: None, -1: False}[gap.sign]
             return [
-                Direction("the average keeps more rank", more, gap.words(1, "dimensions")),
+                Direction("the average keeps more rank", gap.seen(1), gap.words(1, "dimensions")),
                 _collapses("no predictor, affine", found),
                 _lives("m = 0.8, affine", found), _lives("moving average, m = 0.8", found),
             ]  # fmt: skip
@@ -162,8 +157,7 @@ def _collapses(name: str, found: Found) -> Direction:
 def _loses(name: str, found: Found) -> Direction:
     """Without a trained scale batch norm keeps the std up, and dimensions are what collapses."""
     gap = difference(found[name], found[BASE], "rank")
-    seen = {-1: True, 0: None, 1: False}[gap.sign]
-    return Direction(f"{name} loses dimensions", seen, f"rank {gap.words(1, '')}")
+    return Direction(f"{name} loses dimensions", gap.seen(-1), f"rank {gap.words(1, '')}")
 
 
 def _lives(name: str, found: Found) -> Direction:

@@ -18,11 +18,12 @@ import numpy as np
 from empirical.experiments import IMAGES, ExperimentResult
 from empirical.networks.settings import Settings
 from empirical.papers.alternation import OneStep
-from empirical.papers.answer import Answer
+from empirical.papers.answer import Answer, untried
+from empirical.papers.networks_run import PHOTOGRAPHS
 from empirical.papers.orders import Order
 from empirical.papers.trials import (
     CHANCE,
-    Difference,
+    Interval,
     Trial,
     agreed,
     base,
@@ -81,13 +82,8 @@ def plan(seed: int, full: bool, data_root: str = "", *, seeds: int = 4) -> Plan 
 
 
 def photographs(**given: Any) -> Settings:
-    """Return the settings of a ResNet-8 on CIFAR-10's small part at half its side."""
-    return base(
-        **{
-            "dataset": str(IMAGES), "backbone": "resnet8", "image_size": 16, "head": (128, 64),
-            "batch_size": 128, "lr": 0.05, "epochs": 10, **given,
-        }
-    )  # fmt: skip
+    """Return the settings of a ResNet-8 on CIFAR-10's small part."""
+    return base(**{**PHOTOGRAPHS, "lr": 0.05, "epochs": 10, **given})
 
 
 def grid(sizes: Plan) -> dict[tuple[float, float], list[Trial]]:
@@ -98,41 +94,15 @@ def grid(sizes: Plan) -> dict[tuple[float, float], list[Trial]]:
     }
 
 
-def _untried(name: str, statement: str, predicted: str) -> Answer:
-    reason = f"not tried: no {IMAGES.name} in ../shared/data/cifar10"
-    return Answer(ExperimentResult(name, statement, SOURCE, predicted, reason, None, 0), {})
-
-
-@dataclass(frozen=True)
-class Slope:
-    """The slope of a straight line through runs, with its interval (Student's t)."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def sign(self) -> int:
-        """+1 or -1 where the interval leaves out 0, else 0."""
-        return (self.low > 0) - (self.high < 0)
-
-    def __str__(self) -> str:
-        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
-
-
-def slope(x: Sequence[float], y: Sequence[float]) -> Slope:
-    """Return the least-squares slope of y over x; an endless interval with fewer than three runs."""
+def slope(x: Sequence[float], y: Sequence[float]) -> Interval:
+    """Return the least-squares slope of y over x (Student's t), with fewer than three runs endless."""
     from scipy.stats import linregress, t
 
     if len(x) < 3:
-        return Slope(float(np.polyfit(x, y, 1)[0]), -np.inf, np.inf)
+        return Interval(float(np.polyfit(x, y, 1)[0]), -np.inf, np.inf)
     line = linregress(x, y)
     half = float(t.ppf((1 + CHANCE) / 2, len(x) - 2) * line.stderr)
-    return Slope(float(line.slope), float(line.slope) - half, float(line.slope) + half)
-
-
-def _seen(gap: Difference | Slope, sign: int) -> bool | None:
-    return None if gap.sign == 0 else gap.sign == sign
+    return Interval(float(line.slope), float(line.slope) - half, float(line.slope) + half)
 
 
 def _cells(found: dict[tuple[float, float], list[Trial]]) -> list[dict[str, Any]]:
@@ -152,21 +122,21 @@ def width(
     """Smaller networks and larger data sets collapse more."""
     sizes = sizes or plan(seed, full, data_root)
     if sizes is None:
-        return _untried("li2022-width", *WIDTH)
+        return untried("li2022-width", SOURCE, *WIDTH)
     found = grid(sizes)
     first = {width: sizes.untrained(width) for width in sizes.widths}
     gains = {(w, s): _gains(runs, first[w]) for (w, s), runs in found.items()}
     by_width = _trend([(np.log2(w), each) for (w, share), each in gains.items() if share == 1])
     by_data = _trend([(np.log10(s), each) for (w, s), each in gains.items() if w == sizes.middle])
-    parts = (_seen(by_width, -1), _seen(by_data, 1))
+    parts = (by_width.seen(-1), by_data.seen(1))
     result = ExperimentResult(
         name="li2022-width",
         statement=WIDTH[0],
         source=SOURCE,
         predicted=WIDTH[1],
         measured="metric gained in training, "
-        f"a doubling of width, all data: {by_width}, {word(parts[0])}; a tenfold of "
-        f"data, width {sizes.middle:g}: {by_data}, {word(parts[1])}. "
+        f"a doubling of width, all data: {by_width.words(1, '', 3)}, {word(parts[0])}; a tenfold of "
+        f"data, width {sizes.middle:g}: {by_data.words(1, '', 3)}, {word(parts[1])}. "
         + "; ".join(
             f"width {w:g}, {100 * s:g} % of the data: {mean(first[w], 'excess'):.3f} to "
             f"{mean(runs, 'excess'):.3f}"
@@ -185,36 +155,23 @@ def _gains(runs: Sequence[Trial], first: Sequence[Trial]) -> list[float]:
     return [run.excess - start.excess for run, start in zip(runs, first, strict=True)]
 
 
-def _trend(cells: Sequence[tuple[float, list[float]]]) -> Slope:
+def _trend(cells: Sequence[tuple[float, list[float]]]) -> Interval:
     pairs = [(float(x), gain) for x, gains in cells for gain in gains]
     return slope([x for x, _ in pairs], [y for _, y in pairs])
 
 
-@dataclass(frozen=True)
-class Correlation:
-    """A correlation with its bootstrap interval."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
-
-
-def correlations(x: Sequence[float], y: Sequence[float], seed: int = 0) -> tuple[Correlation, ...]:
+def correlations(x: Sequence[float], y: Sequence[float], seed: int = 0) -> dict[str, Interval]:
     """Return Pearson's and Spearman's correlation, each with a percentile bootstrap over runs."""
     from scipy.stats import rankdata
 
     a, b = np.asarray(x), np.asarray(y)
     rows = np.random.default_rng(seed).integers(0, len(a), (DRAWS, len(a)))
-    made = []
+    made = {}
     for name, rank in (("Pearson", np.asarray), ("Spearman", rankdata)):
         drawn = np.array([_pearson(rank(a[row]), rank(b[row])) for row in rows])
         low, high = np.nanquantile(drawn, [(1 - CHANCE) / 2, (1 + CHANCE) / 2])
-        made.append(Correlation(name, _pearson(rank(a), rank(b)), float(low), float(high)))
-    return tuple(made)
+        made[name] = Interval(_pearson(rank(a), rank(b)), float(low), float(high))
+    return made
 
 
 def _pearson(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
@@ -235,7 +192,7 @@ def probe(
     """The metric forecasts the accuracy of a linear probe."""
     sizes = sizes or plan(seed, full, data_root)
     if sizes is None:
-        return _untried("li2022-probe", *PROBE)
+        return untried("li2022-probe", SOURCE, *PROBE)
     found = grid(sizes)
     told = {
         "all runs": [run for cell in found.values() for run in cell],
@@ -248,20 +205,22 @@ def probe(
         name: correlations([r.excess for r in some], [r.probe for r in some], seed)
         for name, some in told.items()
     }
-    spearman = measured["all runs"][1]
     result = ExperimentResult(
         name="li2022-probe",
         statement=PROBE[0],
         source=SOURCE,
         predicted=PROBE[1],
         measured="; ".join(
-            f"{name} ({len(told[name])}): {', '.join(map(str, each))}"
+            f"{name} ({len(told[name])}): "
+            + ", ".join(f"{kind} {found.words(1, '', 2)}" for kind, found in each.items())
             for name, each in measured.items()
         ),
-        holds=True if spearman.high < 0 else False if spearman.low > 0 else None,
+        holds=measured["all runs"]["Spearman"].seen(-1),
         runs=len(told["all runs"]),
     )
-    numbers = {name: [vars(one) for one in each] for name, each in measured.items()}
+    numbers = {
+        name: {kind: vars(found) for kind, found in each.items()} for name, each in measured.items()
+    }
     return Answer(result, {"cells": _cells(found), "correlations": numbers})
 
 
@@ -278,14 +237,14 @@ def continual(
     """Single-pass training prevents collapse, and hybrid training gains accuracy."""
     sizes = sizes or plan(seed, full, data_root, seeds=6)
     if sizes is None:
-        return _untried("li2022-continual", *CONTINUAL)
+        return untried("li2022-continual", SOURCE, *CONTINUAL)
     found = {
         kind: sizes.trained(sizes.middle, Order(kind, sizes.settings.epochs, sizes.chunks))
         for kind in ORDERS
     }
     fewer = difference(found["single-pass"], found["multi-epoch"], "excess")
     gain = difference(found["hybrid"], found["multi-epoch"], "probe")
-    parts = (_seen(fewer, -1), _seen(gain, 1))
+    parts = (fewer.seen(-1), gain.seen(1))
     rows = {kind: means(runs) for kind, runs in found.items()}
     result = ExperimentResult(
         name="li2022-continual",

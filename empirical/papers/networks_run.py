@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.experiments import IMAGES
 from empirical.networks.loop import train
 from empirical.networks.settings import Settings, settings_from
 from empirical.runs import RunFolder
@@ -41,6 +42,13 @@ def trained(**given: Any) -> Trained:
         folder = RunFolder.create(Path(place), settings.config(), overwrite=True)
         result = train(settings, folder=folder)
         return Trained(settings, result.data, tuple(folder.metrics()), folder.trajectory())
+
+
+PHOTOGRAPHS: Mapping[str, object] = {
+    "dataset": str(IMAGES), "backbone": "resnet8", "image_size": 16, "head": (128, 64),
+    "batch_size": 128,
+}  # fmt: skip
+"""A ResNet-8 on the small part of CIFAR-10 at half its side, where the images are."""
 
 
 def digits(*, full: bool, epochs: int) -> dict[str, object]:

@@ -20,8 +20,8 @@ from empirical.networks.losses import precise
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import machine_of, threads_for
 from empirical.networks.workers import Workers
-from empirical.papers.answer import PONCE, Answer
-from empirical.papers.networks_run import digits
+from empirical.papers.answer import PONCE, Answer, untried
+from empirical.papers.networks_run import PHOTOGRAPHS, digits
 from empirical.papers.ponce_objective import STATEMENT, largest_rise
 
 CASES: dict[str, dict[str, object]] = {
@@ -34,10 +34,6 @@ LOSSES: dict[str, dict[str, object]] = {
     "cosine": {"loss": "cosine", "head_bn": "output"},
 }
 """As in the paper, squared and without norm at the output; as in BYOL and SimSiam, cosine with it."""
-PHOTOGRAPHS: dict[str, object] = {
-    "dataset": str(IMAGES), "backbone": "resnet8", "width": 0.5, "image_size": 16,
-    "head": (128, 64), "batch_size": 128, "lr": 0.01,
-}  # fmt: skip
 NAMES = {"squared": "ponce2025-objective-network", "cosine": "ponce2025-objective-cosine"}
 RESNET = "ponce2025-objective-resnet"
 SOURCES = {
@@ -65,10 +61,9 @@ def cosine(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
 def resnet(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     """A ResNet-8 on photographs of CIFAR-10, squared loss; `full` is that of `measured`."""
     if not IMAGES.is_file():
-        reason = f"not tried: no {IMAGES.name} in ../shared/data/cifar10"
-        told = ExperimentResult(RESNET, STATEMENT, PONCE, THEORY, reason, None, 0)
-        return Answer(told, {})
-    size = digits(full=True, epochs=0) if full else {**PHOTOGRAPHS, "epochs": epochs or 10}
+        return untried(RESNET, PONCE, STATEMENT, THEORY)
+    small = {**PHOTOGRAPHS, "width": 0.5, "lr": 0.01, "epochs": epochs or 10}
+    size = digits(full=True, epochs=0) if full else small
     return _measured("squared", seed, size, RESNET)
 
 

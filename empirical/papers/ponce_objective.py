@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empirical.experiments import IMAGES, ExperimentResult
-from empirical.papers.answer import PONCE, Answer
+from empirical.papers.answer import PONCE, Answer, untried
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.model import Model
 from equilibria.moments import Moments
@@ -101,8 +101,7 @@ def at_equilibria(model: Model) -> Array:
 def cifar(*, seed: int = 0, full: bool = False, runs: int = 0) -> Answer:
     """The same on moments measured from CIFAR-10, which do not commute; not tried without images."""
     if not IMAGES.is_file():
-        told = _result_without(f"not tried: no {IMAGES.name} in ../shared/data/cifar10")
-        return Answer(told, {})
+        return untried("ponce2025-objective-cifar", SOURCE, STATEMENT, "as for synthetic moments")
     runs = runs or (2000 if full else 200)
     model = Model(moments=cifar_moments(seed), embed_dim=4, weight_decay="1/100", lr="1/10")
     found = along(model, runs=runs, seed=seed, steps=20_000, scale=1.0)
@@ -171,10 +170,4 @@ def _result(kind: str, found: dict[str, Any], runs: int, data: str) -> Experimen
         measured="; ".join(words),
         holds=holds,
         runs=3 * runs,
-    )
-
-
-def _result_without(reason: str) -> ExperimentResult:
-    return ExperimentResult(
-        "ponce2025-objective-cifar", STATEMENT, SOURCE, "as for synthetic moments", reason, None, 0
     )

@@ -17,11 +17,9 @@ import numpy as np
 import torch
 
 from empirical.networks.diagnose import cev_auc
-from empirical.networks.dice import generator
 from empirical.networks.evaluate import features_of
 from empirical.networks.learner import Learner
 from empirical.networks.loop import Run
-from empirical.networks.models import Encoder
 from empirical.networks.optimiser import optimiser_of
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import Setup, machine_of, threads_for
@@ -156,31 +154,6 @@ def put(setup: Setup, learner: Learner) -> None:
     setup.optimiser = optimiser_of(learner, setup.settings)
 
 
-@dataclass(frozen=True)
-class Orthonormal:
-    """Starts from orthonormal rows of W and P = 1, each times a scale: no mode is near collapse.
-
-    From small random weights collapse of a mode is stable too, and is where some of them end.
-    """
-
-    encoder: float = 1.0
-    predictor: float = 1.0
-
-    @torch.no_grad()
-    def __call__(self, setup: Setup) -> None:
-        """Set the encoder's last map, the linear predictor and the target."""
-        learner = setup.learner
-        last = learner.online.head.last.weight
-        draws = generator("cpu", setup.settings.seed, "orthonormal")
-        frame = torch.linalg.qr(torch.randn(*last.shape, generator=draws).double().T)[0].T
-        last.copy_(self.encoder * frame)
-        weight = learner.predictor.weight
-        assert isinstance(weight, torch.Tensor)
-        weight.copy_(self.predictor * torch.eye(len(weight)))
-        if isinstance(learner.target, Encoder):
-            learner.target.head.last.weight.copy_(last)
-
-
 def mean(found: Sequence[Trial], name: str) -> float:
     """Return the mean of a number over trials."""
     return float(np.mean([getattr(one, name) for one in found]))
@@ -193,10 +166,10 @@ def means(found: Sequence[Trial]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Mean paired difference with its interval (Student's t)."""
+class Interval:
+    """A number with an interval that covers `CHANCE`."""
 
-    mean: float
+    value: float
     low: float
     high: float
 
@@ -205,14 +178,18 @@ class Difference:
         """+1 or -1 where the interval leaves out 0, else 0."""
         return (self.low > 0) - (self.high < 0)
 
+    def seen(self, sign: int) -> bool | None:
+        """Return whether the whole interval has this sign; None where it holds 0."""
+        return None if self.sign == 0 else self.sign == sign
+
     def words(self, scale: float = 100.0, unit: str = "points", digits: int = 1) -> str:
         """Return it in words."""
-        m, low, high = (f"{scale * x:+.{digits}f}" for x in (self.mean, self.low, self.high))
+        m, low, high = (f"{scale * x:+.{digits}f}" for x in (self.value, self.low, self.high))
         return f"{m} {unit} ({low} to {high})" if unit else f"{m} ({low} to {high})"
 
 
-def difference(these: Sequence[Trial], those: Sequence[Trial], name: str) -> Difference:
-    """Return these minus those, paired by seed."""
+def difference(these: Sequence[Trial], those: Sequence[Trial], name: str) -> Interval:
+    """Return the mean of these minus those, paired by seed (Student's t)."""
     from scipy.stats import t
 
     gaps = np.array(
@@ -220,9 +197,9 @@ def difference(these: Sequence[Trial], those: Sequence[Trial], name: str) -> Dif
     )
     centre = float(gaps.mean())
     if len(gaps) < 2:
-        return Difference(centre, -math.inf, math.inf)
+        return Interval(centre, -math.inf, math.inf)
     half = float(t.ppf((1 + CHANCE) / 2, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
-    return Difference(centre, centre - half, centre + half)
+    return Interval(centre, centre - half, centre + half)
 
 
 def agreed(parts: Sequence[bool | None]) -> bool | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -60,12 +58,12 @@ def test_the_metric_does_not_depend_on_the_dimension() -> None:
 
 def test_correlations_and_slopes_of_known_lines() -> None:
     x = np.linspace(0, 1, 12)
-    pearson, spearman = correlations(x, -(x**3))
+    pearson, spearman = correlations(x, -(x**3)).values()
     assert spearman.value == pytest.approx(-1)
     assert spearman.high == pytest.approx(-1)
     assert -1 < pearson.value < -0.85
     noise = np.random.default_rng(0).standard_normal(40)
-    nothing = correlations(noise, np.random.default_rng(1).standard_normal(40))[1]
+    nothing = correlations(noise, np.random.default_rng(1).standard_normal(40))["Spearman"]
     assert nothing.low < 0 < nothing.high
     line = slope(x, 3 * x + 0.01 * np.cos(40 * x))
     assert line.sign == 1
@@ -140,7 +138,7 @@ def test_without_photographs_nothing_is_claimed(monkeypatch, tmp_path: Path) -> 
         result = measure().result
         assert result.holds is None
         assert result.runs == 0
-        assert "not tried: no none.npz" in result.measured
+        assert "not tried: no cifar10_small.npz" in result.measured
 
 
 @pytest.mark.data
@@ -171,18 +169,10 @@ def test_a_network_that_keeps_more_modes_is_reported(monkeypatch) -> None:
     assert "1 above" in answer.result.measured
 
 
-def script(name: str) -> Any:
-    path = Path(__file__).resolve().parents[3] / "examples" / f"{name}.py"
-    found = spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None
-    module = module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("tried", [True, False])
-def test_the_figures_are_drawn_with_images_and_without(monkeypatch, tmp_path, tried: bool) -> None:
+def test_the_figures_are_drawn_with_images_and_without(
+    example, monkeypatch, tmp_path, tried: bool
+) -> None:
     from matplotlib.figure import Figure
 
     monkeypatch.setattr(li_2022, "DRAWS", 50)
@@ -196,9 +186,9 @@ def test_the_figures_are_drawn_with_images_and_without(monkeypatch, tmp_path, tr
     answers = [li_2022.width(sizes=sizes), li_2022.probe(sizes=sizes)]
     answers.append(li_2022_rank.rank(widths=(2,), decays=("2/25",)))
     figure = Figure()
-    script("li2022_width").draw(figure, answers)
+    example("li2022_width").draw(figure, answers)
     assert len(figure.axes) == 4
     assert len(figure.axes[0].lines) == (5 if tried else 2)
     figure = Figure()
-    script("li2022_continual").draw(figure, [li_2022.continual(sizes=sizes)])
+    example("li2022_continual").draw(figure, [li_2022.continual(sizes=sizes)])
     assert len(figure.axes[0].lines) == (10 if tried else 0)

@@ -69,11 +69,15 @@ def test_a_joint_run_that_does_not_collapse_is_reported(monkeypatch) -> None:
     assert ponce_objective.linear(runs=4).result.holds is False
 
 
-def test_without_images_the_measured_moments_are_not_tried(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ponce_objective, "IMAGES", tmp_path / "none.npz")
-    result = ponce_objective.cifar().result
+@pytest.mark.parametrize(
+    ("module", "measure"), [(ponce_objective, "cifar"), (ponce_networks, "resnet")]
+)
+def test_without_images_nothing_is_tried(module, measure, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "IMAGES", tmp_path / "none.npz")
+    result = getattr(module, measure)().result
     assert result.holds is None
-    assert "not tried: no none.npz" in result.measured
+    assert result.runs == 0
+    assert "not tried: no cifar10_small.npz" in result.measured
 
 
 @pytest.mark.slow
@@ -135,13 +139,6 @@ def test_networks_with_the_cosine_loss_depart_from_the_statement() -> None:
     answer = ponce_networks.cosine(epochs=40)
     assert answer.result.holds is False
     assert "lowers E all the way" in answer.result.measured
-
-
-def test_without_images_the_resnet_is_not_tried(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ponce_networks, "IMAGES", tmp_path / "none.npz")
-    result = ponce_networks.resnet().result
-    assert result.holds is None
-    assert "not tried: no none.npz" in result.measured
 
 
 @pytest.mark.slow
