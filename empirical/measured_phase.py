@@ -209,13 +209,13 @@ def _moved(value: float, shift: float, log: bool) -> float:
     return float(value * np.exp(shift)) if log else value + shift
 
 
-def answer(name: str, *, seed: int = 0, full: bool = False) -> Answer:
+def answer(*, axes: str, seed: int = 0, full: bool = False) -> Answer:
     """Measure one of `QUESTIONS` and say what was found."""
-    measured = measure_question(QUESTIONS[name], seed=seed, full=full)
+    measured = measure_question(QUESTIONS[axes], seed=seed, full=full)
     share = 0.0 if measured.agreement is None else 100 * measured.agreement
     told = ", ".join(f"{count} {word}" for word, count in measured.counts.items())
     result = ExperimentResult(
-        name=f"phase-runs-{name}",
+        name=f"phase-runs-{axes}",
         statement="batched linear training comes to rest on components that `phase` predicts stable",
         source="T6.3, T7, T9",
         predicted="every run at rest lies on a component that the map leaves stable at its rates",
@@ -237,11 +237,11 @@ def measure_question(question: Question, *, seed: int = 0, full: bool = False) -
 
 def decay_lr(*, seed: int = 0, full: bool = False, out: Path | None = None) -> ExperimentResult:
     """Return the result over weight decay and learning rate."""
-    return answer("decay-lr", seed=seed, full=full).finished(out)
+    return answer(axes="decay-lr", seed=seed, full=full).finished(out)
 
 
 def ema_predictor(
     *, seed: int = 0, full: bool = False, out: Path | None = None
 ) -> ExperimentResult:
     """Return the result over EMA momentum and predictor rate."""
-    return answer("ema-predictor", seed=seed, full=full).finished(out)
+    return answer(axes="ema-predictor", seed=seed, full=full).finished(out)

@@ -1,7 +1,7 @@
 """The order of the data: multi-epoch, single-pass, cumulative and hybrid (Li, Efros, Pathak 2022).
 
-    python examples/li2022_continual.py [--seed N] [--plot F.png] [--out F.json]
-    python examples/li2022_continual.py --full --data-root DIR     ResNet-18 on ImageNet, a GPU
+    python examples/li2022_continual.py [--seed N] [--plot F] [--out F]
+    python examples/li2022_continual.py --full --data-root DIR   # a GPU
 
 ResNet-8 of half width on 5,000 photographs of CIFAR-10, six seeds each, twenty minutes on one core.
 """
@@ -14,8 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.papers.li_2022 import continual
-from empirical.papers.rooted import run_rooted
-from empirical.papers.script import COLOURS
+from empirical.papers.script import COLOURS, data_root, run_script
 
 PANELS = (
     ("excess", 1.0, "collapse: 0 flat, 1 rank one"),
@@ -39,4 +38,4 @@ def draw(figure, answers):
 
 
 if __name__ == "__main__":
-    sys.exit(run_rooted(__doc__, (continual,), draw, size=(9.6, 3.4)))
+    sys.exit(run_script(__doc__, (continual,), draw, size=(9.6, 3.4), more=data_root()))

@@ -1,7 +1,7 @@
 """Partial collapse against model width and data-set size, and what it costs (Li, Efros, Pathak 2022).
 
-    python examples/li2022_width.py [--seed N] [--plot F.png] [--out F.json]
-    python examples/li2022_width.py --full --data-root DIR      ResNet-18 on ImageNet, a GPU
+    python examples/li2022_width.py [--seed N] [--plot F] [--out F]
+    python examples/li2022_width.py --full --data-root DIR   # a GPU
 
 ResNet-8 in three widths, and one width on shares of 5,000 photographs of CIFAR-10, four seeds each, a
 quarter of an hour on one core; the same networks' linear probes; and linear networks, whose rank is
@@ -19,8 +19,7 @@ import numpy as np
 
 from empirical.papers.li_2022 import probe, width
 from empirical.papers.li_2022_rank import rank
-from empirical.papers.rooted import run_rooted
-from empirical.papers.script import COLOURS
+from empirical.papers.script import COLOURS, data_root, run_script
 
 
 def draw(figure, answers):
@@ -84,4 +83,4 @@ def ranks(axes, cells):
 
 
 if __name__ == "__main__":
-    sys.exit(run_rooted(__doc__, (width, probe, rank), draw, size=(9.6, 7.0)))
+    sys.exit(run_script(__doc__, (width, probe, rank), draw, size=(9.6, 7.0), more=data_root()))

@@ -31,9 +31,14 @@ def draw(figure, answers):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    from equilibria.phase import phase_diagram
+    from equilibria.phase.figure import draw_on
+
     grid = figure.subplots(2, 2)
     for row, question in zip(grid, QUESTIONS.values(), strict=True):
+        under = phase_diagram(network_model(**question.fixed), *question.drawn)
         for axes, answer in zip(row, answers, strict=True):
+            draw_on(axes, under)
             panel(axes, question, answer.drawn[question.name])
     marks = [
         Line2D([], [], ls="", marker=mark, color=colour, label=word)
@@ -52,11 +57,7 @@ def draw(figure, answers):
 
 
 def panel(axes, question, found):
-    """Draw the fine diagram and the networks."""
-    from equilibria.phase import phase_diagram
-    from equilibria.phase.figure import draw_on
-
-    draw_on(axes, phase_diagram(network_model(**question.fixed), *question.drawn))
+    """Draw the networks."""
     at = [[float(v) for v in axis.values] for axis in (found.diagram.x, found.diagram.y)]
     for run in found.runs:
         mark, colour = STYLES[run.outcome]

@@ -1,7 +1,7 @@
 """SimSiam's ablations on digits, the paper's number next to ours; twenty minutes on one core.
 
-    python examples/simsiam_ablations.py [--seed N] [--plot F.png] [--out F.json]
-    python examples/simsiam_ablations.py --full --data-root DIR     ResNet-50 on ImageNet, a GPU
+    python examples/simsiam_ablations.py [--seed N] [--plot F] [--out F]
+    python examples/simsiam_ablations.py --full --data-root DIR   # a GPU
 
 Stop-gradient, predictor, batch norm, batch size, similarity, symmetrisation. Four to twelve seeds each
 of an MLP, 40 to 240 epochs; a direction of accuracy counts as seen when its whole 95 % interval has the
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from empirical.papers.answer import Answer
 from empirical.papers.chen_he_2021 import ablation
 from empirical.papers.chen_he_figure import draw, table
-from empirical.papers.rooted import run_rooted
+from empirical.papers.script import data_root, run_script
 
 NAMES = (
     "stop-gradient", "no-predictor", "predictor", "batch-norm", "batch-size", "similarity",
@@ -39,7 +39,7 @@ def main() -> int:
         return done[-1]
 
     measures = [partial(measure, name) for name in NAMES]
-    return run_rooted(__doc__, measures, draw, size=(11.0, 7.5))
+    return run_script(__doc__, measures, draw, size=(11.0, 7.5), more=data_root())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """SimSiam as alternating minimisation: held targets, and a memory in place of the predictor; minutes.
 
-    python examples/simsiam_alternation.py [--seed N] [--plot F.png] [--out F.json]
-    python examples/simsiam_alternation.py --full --data-root DIR     ResNet-50 on ImageNet, a GPU
+    python examples/simsiam_alternation.py [--seed N] [--plot F] [--out F]
+    python examples/simsiam_alternation.py --full --data-root DIR   # a GPU
 
 Targets that are refreshed every k steps only; and no predictor, with a moving average of each image's
 outputs as its target.
@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.papers.chen_he_2021 import ablation
 from empirical.papers.chen_he_figure import draw
-from empirical.papers.rooted import run_rooted
+from empirical.papers.script import data_root, run_script
 
 
 def main() -> int:
     """Print, draw and write both experiments."""
     measures = [partial(ablation, name) for name in ("alternation", "memory")]
-    return run_rooted(__doc__, measures, draw, size=(11.0, 3.6))
+    return run_script(__doc__, measures, draw, size=(11.0, 3.6), more=data_root())
 
 
 if __name__ == "__main__":

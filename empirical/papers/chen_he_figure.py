@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from empirical.papers.answer import Answer
-from empirical.papers.script import COLOURS
+from empirical.papers.script import COLOURS, columns
+from empirical.papers.trials import word
 
 Row = tuple[str, str, Mapping[str, Any]]
 """Ablation, variant, numbers."""
 
 
 def table(answers: Sequence[Answer]) -> list[str]:
-    """Return the one table: the paper's number beside ours."""
+    """Return the one table: the paper's number beside ours, and how many seeds stayed healthy."""
     lines = [
-        f"{'':<30}{'paper':>7} | {'std':>5} {'rank':>5} {'kNN':>6} {'probe':>6} {'loss':>7}   verdicts"
+        f"{'':<28}{'paper':>6} |{'std':>5}{'rank':>6}{'kNN':>6}{'probe':>7}{'loss':>8}  healthy"
     ]
     for group, name, row in rows_of(answers):
         if group:
             lines.append(group)
         paper = "-" if row["paper"] is None else f"{row['paper']:.1f}"
-        verdicts = ", ".join(sorted({run["verdict"] for run in row["runs"]}))
+        healthy = sum(run["verdict"] == "healthy" for run in row["runs"])
         lines.append(
-            f"  {name:<28}{paper:>7} | {row['std']:>5.2f} {row['rank']:>5.1f} "
-            f"{100 * row['knn']:>6.1f} {100 * row['probe']:>6.1f} {row['loss']:>7.3f}   {verdicts}"
+            f"  {name:<26}{paper:>6} |{row['std']:>5.2f}{row['rank']:>6.1f}{100 * row['knn']:>6.1f}"
+            f"{100 * row['probe']:>7.1f}{row['loss']:>8.3f}  {healthy} of {len(row['runs'])}"
         )
     for answer in answers:
         lines += [
-            f"{answer.result.name}: {d['says']}: "
-            f"{ {True: 'seen', False: 'NOT SEEN', None: 'not decided'}[d['seen']] } ({d['numbers']})"
+            textwrap.fill(
+                f"{answer.result.name}: {d['says']}: {word(d['seen'])} ({d['numbers']})",
+                columns(),
+                subsequent_indent="    ",
+            )
             for d in answer.numbers["directions"]
         ]
     return lines

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ STYLE: Any = {
     "legend.fontsize": 8.0,
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+FILES = ("plot", "out")
 FORMS = (".png", ".svg", ".pdf")
 WORDS = {True: "yes", False: "no", None: "undecided, or not tried"}
 
@@ -42,14 +45,18 @@ def run_script(
     draw: Draw,
     *,
     size: tuple[float, float] = (10.0, 4.0),
+    more: argparse.ArgumentParser | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Run the measurements that a script names, print what they say, draw and write.
 
-    `text` is the script's docstring. Returns the exit code: 0, or 2 for a bad option or file.
+    `text` is the script's docstring; what the options of `more` say is handed to every measurement
+    beside seed and full. Returns the exit code: 0, or 2 for a bad option or file.
     """
     words = argparse.ArgumentParser(
-        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=fitted(text),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[more] if more else [],
     )
     words.add_argument("--seed", type=int, default=0, help="of starts, data order and views")
     words.add_argument("--full", action="store_true", help="the paper's size, for a GPU")
@@ -62,7 +69,8 @@ def run_script(
         torch.set_num_threads(1)  # the matrices are small: a second thread only waits
     try:
         check_places(options.plot, options.out)
-        answers = [_told(measure, options.seed, options.full) for measure in measures]
+        asked = {name: value for name, value in vars(options).items() if name not in FILES}
+        answers = [_told(partial(measure, **asked)) for measure in measures]
         if options.plot:
             _plot(options.plot, draw, answers, size)
         if options.out:
@@ -72,6 +80,34 @@ def run_script(
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def data_root() -> argparse.ArgumentParser:
+    """Return the option of experiments that need a folder of images at their full size."""
+    words = argparse.ArgumentParser(add_help=False)
+    words.add_argument(
+        "--data-root", metavar="DIR", default="", help="for --full: has train/ and val/ of ImageNet"
+    )
+    return words
+
+
+def columns() -> int:
+    """Return how wide to print: as the terminal, at most 100."""
+    return min(100, shutil.get_terminal_size((100, 24)).columns)
+
+
+def fitted(text: str) -> str:
+    """Return a docstring wrapped to the terminal: paragraphs whole, indented commands line by line."""
+    blocks = []
+    for block in text.strip().split("\n\n"):
+        lines = block.splitlines() if block.startswith(" ") else [" ".join(block.split())]
+        indent = " " * (8 if block.startswith(" ") else 0)
+        blocks += ["\n".join(_wrapped(line, indent) for line in lines)]
+    return "\n\n".join(blocks)
+
+
+def _wrapped(line: str, indent: str) -> str:
+    return textwrap.fill(line, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def check_places(plot: str | None, out: str | None) -> None:
@@ -84,9 +120,9 @@ def check_places(plot: str | None, out: str | None) -> None:
         check_place(out, "--out")
 
 
-def _told(measure: Measure, seed: int, full: bool) -> Answer:
+def _told(measure: Measure) -> Answer:
     start = time.perf_counter()
-    answer = measure(seed=seed, full=full)
+    answer = measure()
     told = answer.result
     print(f"{told.name}  ({time.perf_counter() - start:.1f} s)")
     rows = (
@@ -96,7 +132,11 @@ def _told(measure: Measure, seed: int, full: bool) -> Answer:
         ("holds", WORDS[told.holds]),
     )
     for name, line in rows:
-        print(textwrap.fill(line, 100, initial_indent=f"  {name:<10}", subsequent_indent=" " * 12))
+        print(
+            textwrap.fill(
+                line, columns(), initial_indent=f"  {name:<10}", subsequent_indent=" " * 12
+            )
+        )
     print(flush=True)
     return answer
 

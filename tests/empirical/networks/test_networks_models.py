@@ -97,3 +97,18 @@ def test_the_weight_gradient_by_taps_is_the_convolution_s(stride: int, side: int
     assert fast._slow(x) is False  # outside autocast it is the plain convolution
     for ours, theirs in zip(*slopes, strict=True):
         assert float((ours - theirs).norm() / theirs.norm()) < 0.01
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_denormals_are_zero_during_a_run_and_as_before_after_it(before: bool) -> None:
+    from empirical.networks.setup import threads_for
+
+    tiny, half = torch.tensor(1e-40), torch.tensor(0.5)
+    if not torch.set_flush_denormal(before):
+        pytest.skip("this CPU cannot flush denormal numbers")
+    try:
+        with threads_for(settings_from({})), threads_for(settings_from({})):
+            assert float(tiny * half) == 0
+        assert (float(tiny * half) == 0) is before
+    finally:
+        torch.set_flush_denormal(False)
