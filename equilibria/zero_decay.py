@@ -15,7 +15,6 @@ so the component is cut into stable and unstable parts by the polynomials a - b 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import combinations
@@ -23,16 +22,15 @@ from math import comb, isqrt
 
 import numpy as np
 
-from equilibria.errors import ScopeError
+from equilibria.inequalities import ZERO, condition, distinct, never, step_conditions
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
+from equilibria.one_sided_decay import encoder_decay_only, predictor_decay_only
 from equilibria.rationals import to_float
-from equilibria.realspectrum import multipliers
 from equilibria.results import (
     Component,
     Conditions,
     Detail,
-    Eigenvalue,
     Entry,
     How,
     Stability,
@@ -41,20 +39,17 @@ from equilibria.results import (
     collapse_grade,
 )
 from equilibria.tables import critical_phi
-from equilibria.transfer import Dynamics, polynomial_roots
+from equilibria.transfer import Dynamics
+from equilibria.zero_decay_points import (
+    CONDITION_LIMIT,
+    Point,
+    detail,
+    roots_of,
+    spectrum_of,
+    without_neutral,
+)
 
 LISTING_LIMIT = 2_000
-CONDITION_LIMIT = 64
-ZERO = Fraction(0)
-
-
-@dataclass(frozen=True)
-class Point:
-    """An aligned point: active modes on the first rows, p on every row, w on every mode."""
-
-    active: tuple[Mode, ...]
-    predictors: tuple[Fraction, ...]
-    weights: tuple[Fraction, ...]
 
 
 def zero_decay_variety(model: Model, *, max_components: int = 64) -> Variety:
@@ -62,8 +57,8 @@ def zero_decay_variety(model: Model, *, max_components: int = 64) -> Variety:
     if model.eta == 0 and model.eta_p == 0:
         return _without_decay(model, max_components)
     if model.eta_p == 0:
-        return _encoder_decay_only(model)
-    return _predictor_decay_only(model)
+        return encoder_decay_only(model)
+    return predictor_decay_only(model)
 
 
 def _without_decay(model: Model, max_components: int) -> Variety:
@@ -219,7 +214,7 @@ class _Analysis:
             roots=("+",) * k,
             stable_where=self._conditions(active),
             note=self._note(active, flow.verdict),
-            build_detail=partial(_detail, model, point),
+            build_detail=partial(detail, model, point),
         )
 
     def _mixing(self, active: Sequence[Mode]) -> int:
@@ -282,8 +277,8 @@ class _Analysis:
     ) -> Stability:
         verdict = {-1: Verdict.STABLE, 0: Verdict.UNDECIDED, 1: Verdict.UNSTABLE}[sign]
         normal = [pair for pair in blocks if pair[0] != pair[1]]
-        values = _roots(blocks, dynamics)
-        leading = _without_neutral(values, blocks, dynamics)
+        values = roots_of(blocks, dynamics)
+        leading = without_neutral(values, blocks, dynamics)
         size = np.abs(leading) if dynamics.is_map else leading.real
         largest = None
         if dynamics.is_map and all(a > b for a, b in normal) and normal:
@@ -299,7 +294,7 @@ class _Analysis:
             extent,
             largest,
             note="degenerate at the representative" if sign == 0 else "",
-            build_spectrum=partial(_spectrum, values, self.model, dynamics),
+            build_spectrum=partial(spectrum_of, values, self.model, dynamics),
         )
 
     def _conditions(self, active: tuple[Mode, ...]) -> Conditions | None:
@@ -309,16 +304,16 @@ class _Analysis:
         for i in range(self.model.n):
             for mode in self.modes:
                 a, b = self._polynomials(active, i, mode)
-                flow.append(_condition(ZERO, (1, a), (-1, b)))
-                step += _step_conditions(self.model, a, b)
-        if any(_never(condition) for condition in flow):
+                flow.append(condition(ZERO, (1, a), (-1, b)))
+                step += step_conditions(self.model, a, b)
+        if any(never(text) for text in flow):
             return None
         scope = (
             "aligned points: P diagonal, W_i_j = 0 but for active mode j on its own row"
             if self.model.n > 1 or self.model.d > 1
             else "every point of the component"
         )
-        return Conditions(_distinct(flow), (*_distinct(flow), *_distinct(step)), scope)
+        return Conditions(distinct(flow), (*distinct(flow), *distinct(step)), scope)
 
     def _polynomials(
         self, active: tuple[Mode, ...], i: int, mode: Mode
@@ -357,249 +352,3 @@ def _root_above(value: Fraction) -> Fraction:
         return Fraction(numerator, denominator)
     scale = 10**6
     return Fraction(isqrt(int(value * scale * scale)) + 1, scale)
-
-
-Terms = list[tuple[Fraction, str]]
-"""A polynomial as (coefficient, monomial) pairs."""
-
-
-def _step_conditions(model: Model, a: Terms, b: Terms) -> list[str | None]:
-    """Return the conditions of the map beyond the flow's: the flip, and the interior with momentum."""
-    nu, mu = model.nu, model.mu
-    found = [_condition(2 * (1 + nu) / model.h, (-1, a), (critical_phi(model), b))]
-    if model.procedure == "ema" and nu and mu:
-        room = (1 - nu) * (1 - mu) * (1 - nu * mu) / (model.h * mu)
-        found.append(_condition(room, (1 - nu, a), (nu * (1 - mu), b)))
-    return found
-
-
-def _condition(constant: Fraction, *parts: tuple[Fraction | int, Terms]) -> str | None:
-    """Return `constant + sum of weight * polynomial > 0`; None when it holds identically."""
-    total: dict[str, Fraction] = {"": constant}
-    for weight, terms in parts:
-        for coefficient, monomial in terms:
-            total[monomial] = total.get(monomial, ZERO) + weight * coefficient
-    total = {monomial: coefficient for monomial, coefficient in total.items() if coefficient}
-    if total.get("", ZERO) > 0 and all(_is_square(m) and c > 0 for m, c in total.items()):
-        return None
-    return f"{_text(total)} > 0"
-
-
-def _is_square(monomial: str) -> bool:
-    return not monomial or monomial.endswith("**2")
-
-
-def _never(condition: str | None) -> bool:
-    """Return whether a condition is a constant that is not positive."""
-    return condition is not None and not any(letter in condition for letter in "WP")
-
-
-def _text(terms: dict[str, Fraction]) -> str:
-    pieces: list[str] = []
-    for monomial, coefficient in sorted(terms.items(), key=lambda item: (item[0] == "", item[0])):
-        size = abs(coefficient)
-        body = (
-            monomial if monomial and size == 1 else f"{size}" + (f"*{monomial}" if monomial else "")
-        )
-        sign = "-" if coefficient < 0 else "+"
-        pieces.append(f" {sign} {body}" if pieces else ("-" if coefficient < 0 else "") + body)
-    return "".join(pieces) or "0"
-
-
-def _distinct(conditions: Sequence[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(c for c in conditions if c is not None))
-
-
-def _roots(blocks: list[tuple[Fraction, Fraction]], dynamics: Dynamics) -> np.ndarray:
-    a = np.array([to_float(pair[0]) for pair in blocks])
-    b = np.array([to_float(pair[1]) for pair in blocks])
-    return dynamics.eigenvalues(polynomial_roots(dynamics.scalar(a, b)))
-
-
-def _without_neutral(
-    values: np.ndarray, blocks: list[tuple[Fraction, Fraction]], dynamics: Dynamics
-) -> np.ndarray:
-    """Return the roots but for the one nearest to neutral in blocks that have a zero."""
-    centre = 1.0 if dynamics.is_map else 0.0
-    kept = []
-    for (a, b), row in zip(blocks, values, strict=True):
-        ordered = sorted(row, key=lambda value: abs(value - centre))
-        kept.extend(ordered[1:] if a == b else ordered)
-    return np.array(kept, dtype=np.complex128)
-
-
-def _spectrum(values: np.ndarray, model: Model, dynamics: Dynamics) -> tuple[Eigenvalue, ...]:
-    neutral = 1.0 if dynamics.is_map else 0.0
-    counts: dict[complex, int] = {complex(neutral): model.n**2}
-    if dynamics.is_map and model.nu:
-        counts[complex(to_float(model.nu))] = model.n**2
-    for value in values.ravel():
-        counts[complex(value)] = counts.get(complex(value), 0) + 1
-    size = abs if dynamics.is_map else (lambda value: value.real)
-    items = [
-        Eigenvalue(value, count, str(int(neutral)) if value == neutral else None)
-        for value, count in counts.items()
-    ]
-    return tuple(sorted(items, key=lambda e: (-size(e.value), -e.value.real, -e.value.imag)))
-
-
-def _detail(model: Model, point: Point) -> Detail:
-    n, d = model.n, model.d
-    predictor = [[ZERO] * n for _ in range(n)]
-    for i, p in enumerate(point.predictors):
-        predictor[i][i] = p
-    encoder: list[tuple[Entry, ...]] = []
-    for mode, w in zip(point.active, point.weights, strict=True):
-        if model.moments.is_diagonal:
-            row: list[Entry] = [ZERO] * d
-            row[mode.number - 1] = w
-        else:
-            basis = model.moments.eigenbasis[2][:, mode.number - 1]
-            row = [to_float(w) * float(x) for x in basis]
-        encoder.append(tuple(row))
-    encoder += [(ZERO,) * d] * (n - len(point.active))
-    values: dict[str, tuple[tuple[Entry, ...], ...]] = {
-        "W": tuple(encoder),
-        "P": tuple(map(tuple, predictor)),
-    }
-    if model.procedure == "ema":
-        values["T"] = tuple(encoder)
-    return Detail(_equations(model, point.active), values)
-
-
-def _equations(model: Model, active: Sequence[Mode]) -> tuple[str, ...]:
-    """Return P v_j = c_j v_j for the active columns v_j of W, and v_j = 0 for the others."""
-    n = model.n
-    equations = []
-    if not model.moments.is_diagonal:
-        numbers = ", ".join(str(mode.number) for mode in active) or "none"
-        equations = ["P*W*Sigma = W*M", f"W*v_j = 0 except for modes {numbers}"]
-    else:
-        correlation = {mode.number: mode.m / mode.s for mode in active}
-        for j in range(1, model.d + 1):
-            for i in range(1, n + 1):
-                if j not in correlation:
-                    equations.append(f"W_{i}_{j}")
-                    continue
-                image = " + ".join(f"P_{i}_{k}*W_{k}_{j}" for k in range(1, n + 1))
-                equations.append(f"{image} - ({correlation[j]})*W_{i}_{j}")
-    if model.procedure == "ema":
-        if model.n * model.d <= CONDITION_LIMIT:
-            equations += [
-                f"T_{i}_{j} - W_{i}_{j}" for i in range(1, n + 1) for j in range(1, model.d + 1)
-            ]
-        else:
-            equations.append("T = W")
-    return tuple(equations)
-
-
-def _encoder_decay_only(model: Model) -> Variety:
-    """Return {W = 0, P arbitrary}: with eta > 0 = eta_P, W^T dW = 0 and R W^T = 0 force W = 0."""
-    modes = modes_of(model.moments)
-    n, d = model.n, model.d
-    flow_dynamics, map_dynamics = Dynamics.of(model, is_map=False), Dynamics.of(model, is_map=True)
-    point = Point((), (ZERO,) * n, ())
-    blocks = [(model.eta, ZERO)] * (n * d)
-    slack = 2 * (1 + model.nu) / model.h - model.eta
-    verdicts = (
-        Verdict.STABLE,
-        Verdict.STABLE if slack > 0 else (Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE),
-    )
-    stabilities = []
-    for verdict, dynamics in zip(verdicts, (flow_dynamics, map_dynamics), strict=True):
-        values = _roots(blocks, dynamics)
-        size = np.abs(values) if dynamics.is_map else values.real
-        extent = float(size.max())
-        if dynamics.is_map and model.nu:
-            extent = max(extent, to_float(model.nu))
-        largest = to_float(2 * (1 + model.nu) / model.eta) if dynamics.is_map else None
-        stabilities.append(
-            Stability(
-                verdict,
-                How.CERTIFIED,
-                n * n,
-                extent,
-                largest,
-                build_spectrum=partial(_spectrum, values, model, dynamics),
-            )
-        )
-    conditions: list[str | None] = []
-    step: list[str | None] = []
-    for i in range(1, n + 1):
-        for mode in modes:
-            a = [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")]
-            b = [(mode.m, f"P_{i}_{i}")]
-            conditions.append(_condition(ZERO, (1, a), (-1, b)))
-            step += _step_conditions(model, a, b)
-    small = n * d <= CONDITION_LIMIT and model.moments.is_diagonal
-    flow_text = _distinct(conditions)
-    component = Component(
-        id="rank0",
-        rank=0,
-        dimension=n * n,
-        collapse="full",
-        flow=stabilities[0],
-        map=stabilities[1],
-        modes=(),
-        roots=(),
-        stable_where=Conditions(flow_text, (*flow_text, *_distinct(step)), "points with P diagonal")
-        if small
-        else None,
-        note="stable at P = 0; the conditions say where else",
-        build_detail=partial(_detail, model, point),
-    )
-    return Variety(
-        (component,),
-        complete=True,
-        total=1,
-        stable_total=1,
-        why="without predictor decay R W^T = 0, so eta W W^T = W R^T P = 0 and W = 0 [proved]",
-    )
-
-
-def _predictor_decay_only(model: Model) -> Variety:
-    """Return collapse for eta = 0 < eta_P: P = 0 and W M W^T = 0, a point when M is definite."""
-    modes = modes_of(model.moments)
-    definite = all(mode.m > 0 for mode in modes) or all(mode.m < 0 for mode in modes)
-    if not definite:
-        raise ScopeError(
-            "--weight-decay 0 with --predictor-weight-decay above 0: M must be definite, it has "
-            "eigenvalues that are zero or of both signs",
-            hint="give --weight-decay above 0",
-        )
-    # Beside the predictor's rate there is the target's, and with momentum the velocities' nu.
-    following = model.procedure == "ema"
-    undecided = Stability(
-        Verdict.UNDECIDED,
-        How.CERTIFIED,
-        model.n * model.d,
-        to_float(max(-model.eta_p, -model.flow_rate) if following else -model.eta_p),
-        note="all encoder directions are neutral: the linearisation does not decide; along the "
-        "slow set P = alpha W M W^T/eta_P the encoder grows at third order",
-    )
-    radius = max(abs(z) for z in multipliers(-to_float(model.eta_p), model))
-    map_part = Stability(
-        Verdict.UNDECIDED,
-        How.CERTIFIED,
-        model.n * model.d,
-        max(radius, to_float(model.nu), to_float(model.mu)),
-        note=undecided.note,
-    )
-    component = Component(
-        id="rank0",
-        rank=0,
-        dimension=0,
-        collapse="full",
-        flow=undecided,
-        map=map_part,
-        modes=(),
-        roots=(),
-        build_detail=partial(_detail, model, Point((), (ZERO,) * model.n, ())),
-    )
-    return Variety(
-        (component,),
-        complete=True,
-        total=1,
-        stable_total=None,
-        why="P^T P = 0 at every equilibrium, then W M W^T = 0 and M is definite [proved]",
-    )
