@@ -140,7 +140,7 @@ class ByModes:
         return found
 
     def _representative(self, stratum: tuple[State, ...]) -> tuple[str, Array, Array]:
-        from equilibria.aligned import evaluate, stratum_id
+        from equilibria.strata_components import evaluate, stratum_id
 
         name = stratum_id(stratum)
         if name not in self.known:

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 
-from equilibria.aligned import component_dimension, repeated_modes, stratum_id
 from equilibria.errors import ScopeError
 from equilibria.lift import ENTRYWISE_LIMIT, number
 from equilibria.model import Model
@@ -36,6 +35,7 @@ from equilibria.results import (
     collapse_grade,
 )
 from equilibria.strata import Stratum, all_strata, total_strata
+from equilibria.strata_components import component_dimension, repeated_modes, stratum_id
 from equilibria.surds import Surd, in_common_field, radical
 
 LISTING_LIMIT = 20_000

@@ -30,10 +30,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,16 @@ from equilibria.images import (
     load_images,
     refuse,
 )
+from equilibria.jackknife import (
+    Normalize,
+    Sums,
+    commutator,
+    correlations_of,
+    jackknife,
+    moments_of,
+    replicate,
+    scale_of,
+)
 
 __all__ = [
     "Augmentation",
@@ -72,7 +82,6 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], None]
-Normalize = Literal["largest", "mean", "none"]
 
 SCHEMA: Final = "noncollapse/moments/1"
 
@@ -80,7 +89,6 @@ BLOCK: Final = 128  # images that share random streams; changing it changes ever
 VIEW_BYTES = 8 * 2**20  # augmented pixels drawn at once; a few copies of them live at a time
 GROUP_BYTES = 256 * 2**20  # sums kept for the jackknife
 GROUPS: Final = 32
-SINGULAR: Final = 1e-12  # smallest over largest eigenvalue of Sigma
 
 MAX_DIMENSION: Final = 1024  # of the moments
 
@@ -300,47 +308,7 @@ def _prepare(plan: Plan, numbers: NDArray[np.int64]) -> Array:
     return np.concatenate(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """Sums over the images of each of G groups; x is counted from the plan's reference."""
-
-    views: int
-    count: Array  # (G,), images
-    outer: Array  # (G, d, d), of the mean over views of x x^T
-    mean_outer: Array  # (G, d, d), of xbar xbar^T
-    mean: Array  # (G, d), of xbar
-
-    def without(self, group: int) -> _Sums:
-        """Return the sums over all groups but one, as one group."""
-        after = group + 1
-        return self._pick(
-            lambda a: a[:group].sum(axis=0, keepdims=True) + a[after:].sum(axis=0, keepdims=True)
-        )
-
-    def pooled(self) -> _Sums:
-        """Return the sums over all images, as one group."""
-        return self._pick(lambda a: a.sum(axis=0, keepdims=True))
-
-    def _pick(self, pick: Callable[[Array], Array]) -> _Sums:
-        return _Sums(
-            self.views,
-            pick(self.count),
-            pick(self.outer),
-            pick(self.mean_outer),
-            pick(self.mean),
-        )
-
-    def projected(self, basis: Array) -> _Sums:
-        """Return the sums of basis^T x: an exact congruence, no second look at the images."""
-        return replace(
-            self,
-            outer=basis.T @ self.outer @ basis,
-            mean_outer=basis.T @ self.mean_outer @ basis,
-            mean=self.mean @ basis,
-        )
-
-
-def _collect(plan: Plan, progress: Progress | None) -> tuple[_Sums, Array, Array | None, float]:
+def _collect(plan: Plan, progress: Progress | None) -> tuple[Sums, Array, Array | None, float]:
     """Return the groups' sums (projected if asked), E[x], the basis, and the variance it keeps."""
     settings = plan.settings
     components = settings.components
@@ -353,7 +321,7 @@ def _collect(plan: Plan, progress: Progress | None) -> tuple[_Sums, Array, Array
     mean = plan.reference + whole.mean[0] / whole.count[0]
     if components is None:
         return sums, mean, None, 1.0
-    total, _ = _moments(whole, center=settings.center)
+    total, _ = moments_of(whole, center=settings.center)
     basis = _leading_eigenvectors(total, components)
     variance = float(np.trace(total))
     kept = float(np.einsum("ik,ij,jk->", basis, total, basis, optimize=True))
@@ -375,7 +343,7 @@ def _counter(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 def _accumulate(
     plan: Plan, tick: Callable[[int], None], *, pooled: bool = False, basis: Array | None = None
-) -> _Sums:
+) -> Sums:
     """Go through all images once; `pooled` keeps one group, `basis` projects every view."""
     settings = plan.settings
     size = settings.pixels if basis is None else basis.shape[1]
@@ -395,7 +363,7 @@ def _accumulate(
         count[slot] += len(numbers)
         tick(len(numbers))
     outer /= settings.views
-    return _Sums(settings.views, count, outer, mean_outer, mean)
+    return Sums(settings.views, count, outer, mean_outer, mean)
 
 
 def blocks(plan: Plan) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
@@ -417,16 +385,6 @@ def draw_views(plan: Plan, key: tuple[int, int], numbers: NDArray[np.int64]) -> 
         yield drawn.reshape(views, len(images), -1) - plan.reference
 
 
-def _moments(sums: _Sums, *, center: bool) -> tuple[Array, Array]:
-    """Return (Sigma, M) of the first group: the unbiased estimates of the module's head."""
-    count, views = sums.count[0], sums.views
-    outer, mean_outer, mean = sums.outer[0], sums.mean_outer[0], sums.mean[0]
-    between = (np.outer(mean, mean) - mean_outer) / (count * (count - 1)) if center else 0.0
-    sigma = outer / count - between
-    m = (views * mean_outer - outer) / (count * (views - 1)) - between
-    return (sigma + sigma.T) / 2, (m + m.T) / 2
-
-
 def _leading_eigenvectors(matrix: Array, count: int) -> Array:
     """Return the eigenvectors of the largest eigenvalues in columns, largest entry positive."""
     vectors = np.linalg.eigh(matrix)[1][:, ::-1][:, :count]
@@ -435,13 +393,13 @@ def _leading_eigenvectors(matrix: Array, count: int) -> Array:
 
 
 def _summarise(
-    sums: _Sums, mean: Array, basis: Array | None, explained: float, settings: Settings
+    sums: Sums, mean: Array, basis: Array | None, explained: float, settings: Settings
 ) -> MomentEstimate:
-    sigma, m = _moments(sums.pooled(), center=settings.center)
-    scale = _scale(sigma, mean, settings.normalize)
-    correlations, white = _correlations(sigma, m)
-    sigma_se, m_se, correlations_se, commutator_se = _jackknife(
-        _replicate(sums.without(group), settings, correlations, white)
+    sigma, m = moments_of(sums.pooled(), center=settings.center)
+    scale = scale_of(sigma, mean, settings.normalize)
+    correlations, white = correlations_of(sigma, m)
+    sigma_se, m_se, correlations_se, commutator_se = jackknife(
+        replicate(sums.without(group), correlations, white, center=settings.center)
         for group in range(settings.groups)
     )
     if basis is not None:
@@ -454,7 +412,7 @@ def _summarise(
         M_se=m_se / scale,
         correlations=correlations,
         correlations_se=correlations_se,
-        commutator=float(_commutator(sigma, m)),
+        commutator=float(commutator(sigma, m)),
         commutator_se=float(commutator_se),
         mean=mean,
         basis=basis,
@@ -462,72 +420,6 @@ def _summarise(
         scale=scale,
         settings=settings,
     )
-
-
-def _scale(sigma: Array, mean: Array, normalize: Normalize) -> float:
-    largest = float(np.linalg.eigvalsh(sigma)[-1])
-    # Equal images leave nothing but rounding errors of the size of their pixels.
-    if largest <= 1e-24 * float(mean @ mean) or largest <= 0:
-        raise ScopeError("the views do not vary: all images are the same and --augment leaves them")
-    if normalize == "largest":
-        return largest
-    return float(np.trace(sigma)) / len(sigma) if normalize == "mean" else 1.0
-
-
-def _correlations(sigma: Array, m: Array) -> tuple[Array, Array]:
-    """Return rho (d,), descending, and V (d, d) with V^T Sigma V = I and V^T M V = diag(rho)."""
-    values, vectors = np.linalg.eigh(sigma)
-    rank = int((values > SINGULAR * values[-1]).sum())
-    if rank < len(values):
-        raise ScopeError(
-            f"Sigma is singular, the views vary in {rank} of {len(values)} directions; use "
-            f"--components {rank} or fewer, more images, or add noise=0.1 to --augment"
-        )
-    white = vectors / np.sqrt(values)
-    correlations, turned = np.linalg.eigh(white.T @ m @ white)
-    return correlations[::-1].copy(), white @ turned[:, ::-1]
-
-
-def _replicate(
-    sums: _Sums, settings: Settings, correlations: Array, white: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Return (Sigma, M, canonical correlations, commutator) from a part of the images.
-
-    The correlations are to first order about the full estimate, d rho = v^T (dM - rho dSigma) v.
-    That needs no decomposition a group, stays smooth where two of them nearly meet, and exists
-    where Sigma of the part is singular.
-    """
-    sigma, m = _moments(sums, center=settings.center)
-    along_m = np.einsum("ij,ij->j", white, m @ white)
-    along_sigma = np.einsum("ij,ij->j", white, sigma @ white)
-    shifted = correlations + along_m - correlations * along_sigma
-    return sigma, m, shifted, _commutator(sigma, m)
-
-
-def _commutator(sigma: Array, m: Array) -> Array:
-    product = sigma @ m
-    size = np.linalg.norm(sigma) * np.linalg.norm(m)
-    return np.asarray(np.linalg.norm(product - product.T) / size if size > 0 else 0.0)
-
-
-def _jackknife(replicates: Iterable[tuple[Array, ...]]) -> tuple[Array, ...]:
-    """Return entrywise standard errors from replicates that each leave out one of G groups.
-
-    The variance is (G - 1)/G times the sum of squared deviations, summed in one pass (Welford).
-    """
-    count = 0
-    means: list[Any] = []
-    squares: list[Any] = []
-    for replicate in replicates:
-        count += 1
-        if count == 1:
-            means, squares = list(replicate), [np.zeros_like(value) for value in replicate]
-            continue
-        for index, value in enumerate(replicate):
-            step = value - means[index]
-            means[index] = means[index] + step / count
-            squares[index] = squares[index] + step * (value - means[index])
-    return tuple(np.sqrt((count - 1) / count * value) for value in squares)
 
 
 # --- moments to a file ---------------------------------------------------------------------------

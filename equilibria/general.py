@@ -16,7 +16,8 @@ from functools import partial
 import numpy as np
 
 from equilibria import noncommuting as nc
-from equilibria.errors import ScopeError
+from equilibria.balanced import balanced_variety
+from equilibria.lettered import exchanges, letters, order, ranges, rows
 from equilibria.model import Model
 from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.rationals import to_float
@@ -36,7 +37,6 @@ SEARCH_DIMENSION = 4
 SEARCH_STARTS = 600
 STEP_SIZE_UNKNOWNS = 100
 DENSE_UNKNOWNS = 2000
-EXCHANGES = 4
 SAME = 1e-6
 
 
@@ -56,7 +56,7 @@ def general_variety(
 ) -> Variety:
     """Return the equilibria found for moments that do not commute, with numeric verdicts."""
     if model.eta == 0 or model.eta_p == 0:
-        return _zero_decay(model, max_components)
+        return balanced_variety(model, max_components)
     tell = progress or (lambda _: None)
     solver = _Solver(model)
     found = list(solver.equilibria(max_components, tell))
@@ -69,7 +69,7 @@ def general_variety(
         for index, item in enumerate(same):
             tell(f"stability, rank {rank}")
             components.append(solver.component(item, f"rank{rank}:{letters(index)}"))
-    components.sort(key=_order)
+    components.sort(key=order)
     complete, why = solver.standing(found)
     stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE)
     return Variety(
@@ -80,21 +80,6 @@ def general_variety(
         stable_total=stable if complete else None,
         description=solver.description,
     )
-
-
-def _order(component: Component) -> tuple[bool, int, float, str]:
-    stable = component.flow.verdict is Verdict.STABLE
-    return (not stable, -(component.rank or 0), component.flow.extent or 0.0, component.id)
-
-
-def letters(index: int) -> str:
-    """Return a, b, ..., z, aa, ab, ..."""
-    text = ""
-    index += 1
-    while index:
-        index, digit = divmod(index - 1, 26)
-        text = chr(ord("a") + digit) + text
-    return text
 
 
 class _Solver:
@@ -176,7 +161,7 @@ class _Solver:
                 break
             reached = rank
             yield branch
-        for out, into in _exchanges(reached, len(growing)):
+        for out, into in exchanges(reached, len(growing)):
             chosen = tuple(sorted({*growing[:reached], growing[into]} - {growing[out]}))
             branch = self._branch(chosen)
             if branch is not None:
@@ -184,7 +169,7 @@ class _Solver:
 
     def _branch(self, chosen: tuple[int, ...]) -> Found | None:
         result = nc.rank_k(self.sigma, self.m, self.eta, chosen, fallback=False)
-        names = _ranges([j + 1 for j in chosen])
+        names = ranges([j + 1 for j in chosen])
         if result.equilibrium is None:
             fold = f" at weight decay {result.eta_fold:.4g}" if result.eta_fold else ""
             self.folds.append(f"the branch of correlations {names} ends{fold}")
@@ -265,8 +250,8 @@ class _Solver:
     def _detail(self, core: CoreEquilibrium) -> Detail:
         predictor, encoder = core.embedded(self.model.n, alpha=self.scale)
         point: dict[str, tuple[tuple[Entry, ...], ...]] = {
-            "W": _rows(encoder),
-            "P": _rows(predictor),
+            "W": rows(encoder),
+            "P": rows(predictor),
         }
         equations = [
             f"P^T*(W*M - P*W*Sigma) = {self.model.eta}*W",
@@ -313,28 +298,6 @@ def _same(one: CoreEquilibrium, two: CoreEquilibrium) -> bool:
     return bool(np.linalg.norm(marks[0] - marks[1]) <= SAME * np.linalg.norm(marks[1]))
 
 
-def _exchanges(rank: int, available: int) -> Iterator[tuple[int, int]]:
-    """Yield (member to drop, outsider to add), nearest first."""
-    pairs = [(out, into) for out in range(rank) for into in range(rank, available)]
-    pairs.sort(key=lambda pair: pair[1] - pair[0])
-    yield from pairs[:EXCHANGES]
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Return 1-4,6 for [1, 2, 3, 4, 6]."""
-    parts: list[list[int]] = []
-    for value in numbers:
-        if parts and value == parts[-1][-1] + 1:
-            parts[-1].append(value)
-        else:
-            parts.append([value])
-    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
-
-
-def _rows(matrix: np.ndarray) -> tuple[tuple[Entry, ...], ...]:
-    return tuple(tuple(float(x) for x in row) for row in matrix)
-
-
 def _stability(spectrum: nc.Spectrum, largest: float | None) -> Stability:
     verdict = spectrum.verdict
     note = ""
@@ -363,98 +326,3 @@ def _spectrum(spectrum: nc.Spectrum) -> tuple[Eigenvalue, ...]:
         values.append(Eigenvalue(complex(spectrum.neutral_value), spectrum.neutral, exact))
     size = abs if spectrum.neutral_value else (lambda value: value.real)
     return tuple(sorted(values, key=lambda e: (-size(e.value), -e.value.imag)))
-
-
-def _zero_decay(model: Model, max_components: int) -> Variety:
-    """Return the components without decay, seen at their balanced points."""
-    if model.eta == 0 and model.eta_p == 0:
-        return _balanced_components(model, max_components)
-    raise ScopeError(
-        "--weight-decay and --predictor-weight-decay: exactly one of them is 0, which is only "
-        "supported for moments that commute",
-        hint="give both a value above 0, or set both to 0",
-    )
-
-
-def _balanced_components(model: Model, max_components: int) -> Variety:
-    if model.nu:
-        raise ScopeError("--momentum with --weight-decay 0: moments must commute for this")
-    sigma, m = model.moments.matrices()
-    correlations, _ = nc.canonical_correlations(sigma, m)
-    growing = [j for j, k in enumerate(correlations) if k > 0]
-    top = min(model.n, len(growing))
-    subsets = [tuple(growing[:rank]) for rank in range(top, -1, -1)]
-    for out, into in _exchanges(top, len(growing)):
-        subsets.append(tuple(sorted({*growing[:top], growing[into]} - {growing[out]})))
-    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
-    found = nc.components(sigma, m, model.n, beta=beta, subsets=subsets[:max_components])
-    components = []
-    seen: dict[int, int] = {}
-    for item in found:
-        rank = len(item.J)
-        index = seen[rank] = seen.get(rank, -1) + 1
-        components.append(_balanced_component(model, item, f"rank{rank}:{letters(index)}"))
-    components.sort(key=_order)
-    return Variety(
-        tuple(components),
-        complete=False,
-        why="components of the leading canonical correlations, each seen at its balanced point",
-    )
-
-
-def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) -> Component:
-    rank = len(item.J)
-    encoder = item.W / to_float(model.alpha) ** 0.5
-    point: dict[str, tuple[tuple[Entry, ...], ...]] = {"W": _rows(encoder), "P": _rows(item.P)}
-    if model.procedure == "ema":
-        point["T"] = point["W"]
-    spectrum = (
-        *(Eigenvalue(complex(value), 1) for value in item.normal),
-        Eigenvalue(0j, item.tangent, "0"),
-    )
-    verdict = item.verdict
-    flow = Stability(
-        Verdict(verdict.verdict),
-        How.NUMERIC,
-        item.tangent,
-        float(verdict.extent),
-        note="degenerate at its balanced point" if verdict.verdict == "undecided" else "",
-        build_spectrum=lambda: spectrum,
-    )
-    return Component(
-        id="rank0" if not rank else name,
-        rank=rank,
-        dimension=model.n**2,
-        collapse=collapse_grade(rank, model.n, model.d),
-        flow=flow,
-        map=_euler(model, item, flow),
-        note="at the balanced point of canonical correlations " + _ranges([j + 1 for j in item.J])
-        if rank
-        else "",
-        build_detail=lambda: Detail(("P*W*Sigma = W*M", f"rank W = {rank}"), point),
-    )
-
-
-def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stability:
-    """Return the map's stability: multipliers 1 + h lambda for stop-gradient.
-
-    For EMA the map uses the new encoder, which the quadratic form of the flow does not describe.
-    """
-    if model.procedure == "ema":
-        return Stability(
-            Verdict.UNSTABLE if flow.verdict is Verdict.UNSTABLE else Verdict.UNDECIDED,
-            How.NUMERIC,
-            flow.neutral,
-            None,
-            note="the map of EMA without decay is not analysed for moments that do not commute",
-        )
-    h = to_float(model.h)
-    size = np.abs(1 + h * item.normal)
-    radius = float(size.max(initial=0.0))
-    verdict = flow.verdict
-    if verdict is Verdict.STABLE and radius >= 1 - 1e-9:
-        verdict = Verdict.UNSTABLE if radius > 1 + 1e-9 else Verdict.UNDECIDED
-    with np.errstate(divide="ignore"):
-        steps = -2 * item.normal.real / np.abs(item.normal) ** 2
-    largest = float(steps.min()) if flow.verdict is Verdict.STABLE and steps.size else None
-    return Stability(verdict, How.NUMERIC, flow.neutral, radius, largest, note=flow.note)

@@ -22,6 +22,7 @@ LAYERS = [
     {
         "aligned",
         "zero_decay",
+        "strata_components",
         "zero_decay_points",
         "one_sided_decay",
         "inequalities",
@@ -29,6 +30,8 @@ LAYERS = [
         "contrastive",
         "direct",
         "general",
+        "balanced",
+        "lettered",
         "gradient",
     },
     {"report", "analysis", "userreport"},

@@ -175,7 +175,7 @@ def _evaluated(model: Model, names: Sequence[str]) -> list[Component]:
     """Return strata of commuting moments by their names."""
     if not names:
         return []
-    from equilibria.aligned import evaluate
+    from equilibria.strata_components import evaluate
 
     modes = modes_of(model.moments)
     states = {}

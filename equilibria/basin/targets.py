@@ -163,7 +163,7 @@ class Aligned:
 
     def _known(self, key: bytes, active: NDArray[np.bool_]) -> tuple[int, float]:
         if key not in self.known:
-            from equilibria.aligned import evaluate
+            from equilibria.strata_components import evaluate
 
             chosen = np.flatnonzero(active).tolist()
             if len(chosen) > self.model.n:

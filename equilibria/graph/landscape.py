@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.aligned import stratum_id
 from equilibria.blocks import Blocks
 from equilibria.model import Model
 from equilibria.modes import State, groups_of, modes_of
 from equilibria.moments import Moments
 from equilibria.rationals import to_float
 from equilibria.strata import Lists, Stratum
+from equilibria.strata_components import stratum_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

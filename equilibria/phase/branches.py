@@ -15,8 +15,9 @@ from fractions import Fraction
 import numpy as np
 
 from equilibria.cycles.setting import Setting, of_model
-from equilibria.general import general_variety, letters
+from equilibria.general import general_variety
 from equilibria.graph.places import core_of
+from equilibria.lettered import letters
 from equilibria.model import Model
 from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.rationals import to_float

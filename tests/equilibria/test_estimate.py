@@ -486,7 +486,7 @@ def test_first_order_errors_of_the_correlations_agree_with_decomposing_each_time
         return (x[keep].T @ x[keep] + y[keep].T @ y[keep]) / (2 * len(keep)), (m + m.T) / 2
 
     everything = np.arange(3200)
-    sums = estimate_module._Sums(
+    sums = estimate_module.Sums(
         2,
         np.array([len(group) for group in groups], dtype=float),
         np.array([moments(group)[0] * len(group) for group in groups]),

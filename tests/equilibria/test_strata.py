@@ -112,7 +112,7 @@ def test_chain_rows_agree_with_single_rows():
         model = eq.Model(
             procedure=name, ema=ema, moments=moments, embed_dim=12, weight_decay="1/100"
         )
-        from equilibria.aligned import evaluate
+        from equilibria.strata_components import evaluate
 
         modes = modes_of(moments)
         strata = [

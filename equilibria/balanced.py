@@ -1,0 +1,117 @@
+"""Components without decay for moments that do not commute: numerical, at their balanced points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equilibria import noncommuting as nc
+from equilibria.errors import ScopeError
+from equilibria.lettered import exchanges, letters, order, ranges, rows
+from equilibria.model import Model
+from equilibria.rationals import to_float
+from equilibria.results import (
+    Component,
+    Detail,
+    Eigenvalue,
+    Entry,
+    How,
+    Stability,
+    Variety,
+    Verdict,
+    collapse_grade,
+)
+
+
+def balanced_variety(model: Model, max_components: int) -> Variety:
+    """Return the components without decay, seen at their balanced points."""
+    if model.eta == 0 and model.eta_p == 0:
+        return _balanced_components(model, max_components)
+    raise ScopeError(
+        "--weight-decay and --predictor-weight-decay: exactly one of them is 0, which is only "
+        "supported for moments that commute",
+        hint="give both a value above 0, or set both to 0",
+    )
+
+
+def _balanced_components(model: Model, max_components: int) -> Variety:
+    if model.nu:
+        raise ScopeError("--momentum with --weight-decay 0: moments must commute for this")
+    sigma, m = model.moments.matrices()
+    correlations, _ = nc.canonical_correlations(sigma, m)
+    growing = [j for j, k in enumerate(correlations) if k > 0]
+    top = min(model.n, len(growing))
+    subsets = [tuple(growing[:rank]) for rank in range(top, -1, -1)]
+    for out, into in exchanges(top, len(growing)):
+        subsets.append(tuple(sorted({*growing[:top], growing[into]} - {growing[out]})))
+    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
+    found = nc.components(sigma, m, model.n, beta=beta, subsets=subsets[:max_components])
+    components = []
+    seen: dict[int, int] = {}
+    for item in found:
+        rank = len(item.J)
+        index = seen[rank] = seen.get(rank, -1) + 1
+        components.append(_balanced_component(model, item, f"rank{rank}:{letters(index)}"))
+    components.sort(key=order)
+    return Variety(
+        tuple(components),
+        complete=False,
+        why="components of the leading canonical correlations, each seen at its balanced point",
+    )
+
+
+def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) -> Component:
+    rank = len(item.J)
+    encoder = item.W / to_float(model.alpha) ** 0.5
+    point: dict[str, tuple[tuple[Entry, ...], ...]] = {"W": rows(encoder), "P": rows(item.P)}
+    if model.procedure == "ema":
+        point["T"] = point["W"]
+    spectrum = (
+        *(Eigenvalue(complex(value), 1) for value in item.normal),
+        Eigenvalue(0j, item.tangent, "0"),
+    )
+    verdict = item.verdict
+    flow = Stability(
+        Verdict(verdict.verdict),
+        How.NUMERIC,
+        item.tangent,
+        float(verdict.extent),
+        note="degenerate at its balanced point" if verdict.verdict == "undecided" else "",
+        build_spectrum=lambda: spectrum,
+    )
+    return Component(
+        id="rank0" if not rank else name,
+        rank=rank,
+        dimension=model.n**2,
+        collapse=collapse_grade(rank, model.n, model.d),
+        flow=flow,
+        map=_euler(model, item, flow),
+        note="at the balanced point of canonical correlations " + ranges([j + 1 for j in item.J])
+        if rank
+        else "",
+        build_detail=lambda: Detail(("P*W*Sigma = W*M", f"rank W = {rank}"), point),
+    )
+
+
+def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stability:
+    """Return the map's stability: multipliers 1 + h lambda for stop-gradient.
+
+    For EMA the map uses the new encoder, which the quadratic form of the flow does not describe.
+    """
+    if model.procedure == "ema":
+        return Stability(
+            Verdict.UNSTABLE if flow.verdict is Verdict.UNSTABLE else Verdict.UNDECIDED,
+            How.NUMERIC,
+            flow.neutral,
+            None,
+            note="the map of EMA without decay is not analysed for moments that do not commute",
+        )
+    h = to_float(model.h)
+    size = np.abs(1 + h * item.normal)
+    radius = float(size.max(initial=0.0))
+    verdict = flow.verdict
+    if verdict is Verdict.STABLE and radius >= 1 - 1e-9:
+        verdict = Verdict.UNSTABLE if radius > 1 + 1e-9 else Verdict.UNDECIDED
+    with np.errstate(divide="ignore"):
+        steps = -2 * item.normal.real / np.abs(item.normal) ** 2
+    largest = float(steps.min()) if flow.verdict is Verdict.STABLE and steps.size else None
+    return Stability(verdict, How.NUMERIC, flow.neutral, radius, largest, note=flow.note)
