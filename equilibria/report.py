@@ -51,10 +51,13 @@ class Report:
     @cached_property
     def gradient(self) -> GradientReport:
         """Return the certificate on the gradient question; computed on first use."""
-        from equilibria.gradient import gradient_certificate
+        from equilibria.gradient import gradient_certificate, or_reason
 
-        return gradient_certificate(
-            self.model, equilibria=tuple(_turning(self.model, self.components))
+        return or_reason(
+            self.model.procedure,
+            lambda: gradient_certificate(
+                self.model, equilibria=tuple(_turning(self.model, self.components))
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -36,9 +36,12 @@ class SystemReport:
     @cached_property
     def gradient(self) -> GradientReport | None:
         """Return the gradient certificate of the flow; None when the file gives the map alone."""
-        from equilibria.gradient import system_certificate
+        from equilibria.gradient import or_reason, system_certificate
 
-        return system_certificate(self.system, name=self.user.name) if self.system.flow else None
+        if not self.system.flow:
+            return None
+        name = self.user.name
+        return or_reason(name, lambda: system_certificate(self.system, name=name))
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the interface contract, with `moments` null."""

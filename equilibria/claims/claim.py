@@ -156,5 +156,5 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
 
 
 def weakest(grades: list[str]) -> str:
-    """Return the weakest of some grades; proved for none."""
-    return max(grades, key=GRADES.index, default=PROVED)
+    """Return the weakest of some grades; raises `ValueError` for none, which grade nothing."""
+    return max(grades, key=GRADES.index)

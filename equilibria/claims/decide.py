@@ -54,7 +54,7 @@ def _verdict(findings: list[Finding]) -> tuple[str, str]:
     for finding in findings:
         if finding.answer is False:
             return REFUTED, finding.how
-    if any(finding.answer is None for finding in findings):
+    if not findings or any(finding.answer is None for finding in findings):
         return UNDECIDED, ""
     grade = weakest([finding.how for finding in findings])
     return grade, grade

@@ -256,24 +256,24 @@ def rescaling(n: int, d: int, variant: str) -> Difference:
     x = Symbols(n, d)
     dP, dW = _flow(x)
     power = 1 if variant == "alpha once" else 2
-    rows = []
-    for matrix, weight in ((dP, 0), (dW, 1)):
-        for entry in matrix.entries():
-            rows += _grading(entry, x, power, weight)
-    return rows
+    return [
+        _off_degree(entry, x, power, weight)
+        for matrix, weight in ((dP, 0), (dW, 1))
+        for entry in matrix.entries()
+    ]
 
 
-def _grading(entry: Polynomial, x: Symbols, power: int, weight: int) -> Difference:
-    """Return the terms whose degree in a = sqrt(alpha), W counting -1, is not that of the left side."""
-    wrong = []
+def _off_degree(entry: Polynomial, x: Symbols, power: int, weight: int) -> Polynomial:
+    """Return the part whose degree in a = sqrt(alpha), W counting -1, is not that of the left side."""
+    wrong = {}
     for monomial, coefficient in entry.terms.items():
         degree = 0
         for index, exponent in monomial:
             letter = x.ring.names[index].split("_")[0]
             degree += exponent * ({"W": -1, "T": -1, "alpha": power}.get(letter, 0))
         if degree != -weight:
-            wrong.append(Polynomial(x.ring, {monomial: coefficient}))
-    return wrong
+            wrong[monomial] = coefficient
+    return Polynomial(x.ring, wrong)
 
 
 def curl(n: int, d: int, variant: str) -> Difference:

@@ -125,12 +125,12 @@ def _beside(path: Path, name: str) -> Path:
 
 def _sampled(where: str, base: Mapping[str, Any], sample: Mapping[str, Any]) -> Iterator[Case]:
     """Yield random exact models; the same seed gives the same models everywhere."""
-    count = _whole(where, sample, "models", 20, MOST_MODELS)
+    count = _whole(where, sample, "models", 20, MOST_MODELS, least=1)
     source = random.Random(_whole(where, sample, "seed", 0, 10**9))
     signal = _word(where, sample, "signal", SIGNALS)
     kind = _word(where, sample, "moments", SAMPLED_MOMENTS)
-    largest_n = _whole(where, sample, "embed-dim", 3, 6)
-    largest_d = _whole(where, sample, "input-dim", 3, 6)
+    largest_n = _whole(where, sample, "embed-dim", 3, 6, least=1)
+    largest_d = _whole(where, sample, "input-dim", 3, 6, least=2 if kind == "dense" else 1)
     clash = sorted({"signal", "total", "noise", "isotropic", "moments", "Sigma", "M"} & set(base))
     if clash:
         raise FormatError(f"{where}: model.{clash[0]} and sample both define the moments")
@@ -186,10 +186,12 @@ def _moments_words(moments: Moments) -> str:
     return f"Sigma = {text[0]}, M = {text[1]}"
 
 
-def _whole(where: str, table: Mapping[str, Any], key: str, default: int, most: int) -> int:
+def _whole(
+    where: str, table: Mapping[str, Any], key: str, default: int, most: int, least: int = 0
+) -> int:
     value = rational(_text(key, table.get(key, default)), key)
-    if value.denominator != 1 or not 0 <= value <= most:
-        raise FormatError(f"{where}: sample.{key} = {value}; expected 0 to {most}")
+    if value.denominator != 1 or not least <= value <= most:
+        raise FormatError(f"{where}: sample.{key} = {value}; expected {least} to {most}")
     return int(value)
 
 

@@ -16,7 +16,7 @@ its balanced set. Start with `gradient_certificate`.
 from __future__ import annotations
 
 from .any_metric import EquilibriumSpectrum
-from .certificate import gradient_certificate, system_certificate
+from .certificate import gradient_certificate, or_reason, system_certificate
 from .report import GradientReport
 from .spectrum import exact_witness
 
@@ -25,5 +25,6 @@ __all__ = [
     "GradientReport",
     "exact_witness",
     "gradient_certificate",
+    "or_reason",
     "system_certificate",
 ]

@@ -36,6 +36,7 @@ from .submodel import (
 )
 
 LONGEST_ROW = 12
+NEAR_ORIGIN = (1, 2, 3, Fraction(1, 2))
 
 
 def bootstrap_field(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> Field:
@@ -111,19 +112,27 @@ def curl_witness(model: Model, small: SubModel) -> CurlWitness:
 
 
 def closed_loop(form: OneForm, witness: CurlWitness) -> Loop:
-    """Return a unit square in the plane of the witness, through its point, with the exact work."""
+    """Return a square in the plane of the witness around which the exact work is not 0.
+
+    Squares at the origin come first, for their short numbers; a curl that is odd under an exchange
+    of the two variables integrates to 0 over each of them. The rest have a corner at the witness:
+    the work around side s is s^2 (value + O(s)) there, a polynomial of degree at most deg + 2 whose
+    double root 0 leaves room for deg others, so that one of deg + 1 sides must do.
+    """
     a, b = witness.variables
     start = {name: value for name, value in witness.point.items() if value and name not in (a, b)}
-    for size in (1, 2, 3, Fraction(1, 2)):
-        side = Fraction(size)
+    corner = {name: witness.point.get(name, Fraction(0)) for name in (a, b)}
+    sides = [Fraction(1, size) for size in range(1, form.curl(a, b).degree + 2)]
+    tried = [({a: Fraction(0), b: Fraction(0)}, Fraction(side)) for side in NEAR_ORIGIN]
+    for low, side in [*tried, *((corner, side) for side in sides)]:
         corners: tuple[Mapping[str, Fraction], ...] = tuple(
-            {**start, b: x, a: y}
-            for x, y in ((side * 0, side * 0), (side, side * 0), (side, side), (side * 0, side))
+            {**start, b: low[b] + side * i, a: low[a] + side * j}
+            for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))
         )
         work = form.work(corners)
         if work:
             return Loop((b, a), corners, work)
-    raise ConsistencyError(f"no work around squares although the curl of {(a, b)} is not 0")
+    raise ConsistencyError(f"the curl of {(a, b)} is 0 at its own witness {dict(witness.point)}")
 
 
 def bootstrap_map(model: Model) -> MapField:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
-from equilibria.errors import LimitReached
+from equilibria.errors import AnalysisError, ConsistencyError, LimitReached
 from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.results import How
@@ -146,6 +146,21 @@ def _undecided(name: str, reason: str) -> GradientReport:
         AnyMetric(None, None, "not decided"),
     )
     return GradientReport(name, flow, MapField(None, None, "not decided"), None)
+
+
+def or_reason(name: str, certificate: Callable[[], GradientReport]) -> GradientReport:
+    """Return the certificate, or one that decides nothing and says why there is none.
+
+    The gradient question stands beside an answer that is known: it may not take that down with it.
+    """
+    try:
+        return certificate()
+    except AnalysisError as error:
+        return _undecided(name, f"The gradient question is left out: {error}")
+    except ConsistencyError as error:
+        return _undecided(
+            name, f"The gradient question is left out, a check of it failed (report it): {error}"
+        )
 
 
 def system_certificate(system: PolynomialSystem, *, name: str = "system") -> GradientReport:

@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from equilibria.claims import Claim, decide, read_claims, run_claims
+from equilibria.claims.claim import weakest
 from equilibria.claims.command import chosen
+from equilibria.claims.kinds.verdicts import gather
 from equilibria.claims.text import check_json, exit_code, explanation, junit, markdown
 from equilibria.errors import FormatError, LimitReached
 
@@ -231,3 +233,45 @@ def test_several_patterns_choose_all_that_match_one_of_them() -> None:
     assert len(chosen(named, [])) == 3
     with pytest.raises(FormatError, match=r"--only x\*: no claim of that name"):
         chosen(named, ["run-*", "x*"])
+
+
+def test_nothing_to_look_at_is_open_and_proves_nothing() -> None:
+    assert gather([]).answer is None
+    with pytest.raises(ValueError, match="empty"):
+        weakest([])
+
+
+def verdict_at(model: dict[str, str], **holds: object) -> str:
+    return decide(
+        claim(model=model, holds={k.replace("_", "-"): v for k, v in holds.items()})
+    ).verdict
+
+
+def test_only_collapse_is_not_false_because_nothing_is_stable() -> None:
+    """At this step size the map has no stable component at all, not even collapse."""
+    model = {"lr": "50", "embed-dim": "1", "signal": "1"}
+    assert verdict_at(model, stable_exactly=[]) == "refuted"  # the flow has stable ones
+    assert verdict_at(model, only_collapse=False) == "refuted"
+    assert verdict_at(model, only_collapse=True) == "refuted"
+    assert verdict_at({"weight-decay": "1/100"}, only_collapse=False) == "certified"
+
+
+def test_all_stable_can_be_denied() -> None:
+    assert verdict_at({}, all_stable=True) == "refuted"
+    assert verdict_at({}, all_stable=False) == "certified"
+
+
+def test_a_cycle_that_was_not_met_is_not_excluded() -> None:
+    model = {"embed-dim": "1", "signal": "1"}
+    for wanted in (True, False):
+        assert verdict_at(model, cycle={"exists": wanted}) == "undecided"
+
+
+def test_an_overlay_of_no_runs_shows_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    text = '{"schema": "noncollapse/overlay/1", "agreement": 1.0, "runs": []}'
+    (folder / "overlay.json").write_text(text)
+    holds = {"run": {"folder": "run"}}
+    outcome = decide(claim(holds=holds, path=tmp_path / "claims.toml"))
+    assert outcome.verdict == "undecided"

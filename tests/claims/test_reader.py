@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equilibria.claims import decide, read_claims
+from equilibria.claims.kinds import KINDS as CHECKS
 from equilibria.errors import AnalysisError, FormatError
 
 GOOD = """
@@ -77,6 +78,47 @@ def test_a_bad_value_names_the_claim(tmp_path: Path, name: str) -> None:
     with pytest.raises(FormatError, match="claim one") as caught:
         decide(claim)
     assert wish in str(caught.value)
+
+
+LISTS = (
+    *("stable", "stable-flow", "stable-map", "unstable", "unstable-flow", "unstable-map"),
+    *("exists", "absent", "not-gradient", "experiment", "gradient", "metric-witness"),
+    *("stable-rank", "only-collapse", "all-stable"),
+)
+TABLES = (
+    *("dimension", "point", "largest-lr", "same-stable", "monotone", "fate", "from-init"),
+    *("thresholds", "cycle", "hopf", "identity", "run"),
+    *("top-rank", "components", "collapse-stable"),
+)
+EMPTY = {**dict.fromkeys(LISTS, "[]"), **dict.fromkeys(TABLES, "{}")}
+
+
+def test_every_kind_of_check_is_tried_empty() -> None:
+    assert {*EMPTY, "stable-exactly"} == set(CHECKS)  # exactly none is a statement
+
+
+@pytest.mark.parametrize("key", EMPTY)
+def test_a_check_of_nothing_is_an_error(tmp_path: Path, key: str) -> None:
+    head = '[[claim]]\nid = "h"\nsays = "x"\n'
+    (claim,) = read_claims([written(tmp_path, f"{head}holds.{key} = {EMPTY[key]}")])
+    with pytest.raises(FormatError, match=rf"holds\.{key}"):
+        decide(claim, experiments={})
+
+
+@pytest.mark.parametrize("key", ["models", "embed-dim", "input-dim"])
+def test_a_sample_of_nothing_is_an_error(tmp_path: Path, key: str) -> None:
+    (claim,) = read_claims(
+        [
+            written(
+                tmp_path,
+                GOOD.replace("model =", "sample =").replace(
+                    '{lr = 0.1, ema = 0.99, procedure = "ema"}', f"{{{key} = 0}}"
+                ),
+            )
+        ]
+    )
+    with pytest.raises(FormatError, match=rf"sample\.{key} = 0; expected 1 to"):
+        decide(claim)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe[[claim]]", b"\x00" * 10, b"[[claim]]\n" * 3000])

@@ -9,17 +9,20 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equilibria.errors import LimitReached, ScopeError
+from equilibria.analysis import analyze
+from equilibria.errors import ConsistencyError, LimitReached, ScopeError
 from equilibria.gradient import (
     EquilibriumSpectrum,
     exact_witness,
     gradient_certificate,
+    or_reason,
     system_certificate,
 )
 from equilibria.gradient.aligned_blocks import diagonal_block, pair_block
@@ -43,8 +46,10 @@ from equilibria.gradient.integrals import balance
 from equilibria.gradient.live import active_modes
 from equilibria.gradient.live import state as state_of
 from equilibria.gradient.potentials import balanced_potential, potential_text
+from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
+from equilibria.grammar import parse
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.polynomial import Polynomial, Ring
@@ -52,7 +57,9 @@ from equilibria.procedures import procedure
 from equilibria.procedures.joint import joint_potential
 from equilibria.results import How
 from equilibria.system import PolynomialSystem
+from equilibria.userreport import analyze_system_file
 
+CONIC = Path(__file__).parents[2] / "examples" / "systems" / "conic.toml"
 F = Fraction
 QUICK = settings(max_examples=25, deadline=None)
 
@@ -1164,3 +1171,69 @@ def test_extreme_numbers_stay_exact(name, scale, decay):
     report = gradient_certificate(model)
     assert report.flow.is_gradient is (name == "joint")
     report.to_json()
+
+
+# A loop for every curl, also one that is odd under an exchange of its variables.
+
+
+def form_of(x, y):
+    ring = Ring(("x", "y"))
+    return OneForm({"x": parse(x, ring), "y": parse(y, ring)})
+
+
+def loop_of(form):
+    a, b, curl = next(form.curls())
+    point = nonzero_point(curl)
+    value = curl.evaluate({name: point.get(name, F(0)) for name in form.names})
+    return closed_loop(form, CurlWitness((a, b), curl.text(), point, value))
+
+
+def test_an_odd_curl_has_a_loop_off_the_origin():
+    form = form_of("x*(1 - x - 2*y)", "y*(1 - y - 2*x)")  # curl 2 (y - x): 0 over every square at 0
+    assert all(form.work([{"y": i * s, "x": j * s} for i, j in SQUARE]) == 0 for s in (1, 2, 3))
+    loop = loop_of(form)
+    assert form.work(loop.corners) == loop.work != 0
+
+
+SQUARE = ((0, 0), (1, 0), (1, 1), (0, 1))
+SMALL = st.integers(-3, 3)
+
+
+@QUICK
+@given(st.lists(st.tuples(SMALL, st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4))
+def test_every_curl_has_a_loop(terms):
+    """theta = (f, 0) with f made odd: df/dy is any antisymmetric polynomial."""
+    f = " + ".join(
+        f"({c})*(x**{i}*y**{j + 1}/{j + 1} - x**{j}*y**{i + 1}/{i + 1})" for c, i, j in terms
+    )
+    form = form_of(f, "0")
+    if next(form.curls(), None) is None:
+        return
+    loop = loop_of(form)
+    assert form.work(loop.corners) == loop.work != 0
+    assert len(set(map(str, loop.corners))) == 4
+
+
+def test_a_certificate_that_fails_leaves_a_sentence():
+    def limited():
+        raise LimitReached("too large")
+
+    def contradicted():
+        raise ConsistencyError("two routes disagree")
+
+    for make, words in ((limited, "too large"), (contradicted, "report it")):
+        report = or_reason("some flow", make)
+        assert report.flow.is_gradient is None
+        assert words in report.sentences[0][0]
+
+
+def test_a_report_survives_its_gradient_question(monkeypatch):
+    def broken(*_, **__):
+        raise ConsistencyError("two routes disagree")
+
+    monkeypatch.setattr("equilibria.gradient.gradient_certificate", broken)
+    monkeypatch.setattr("equilibria.gradient.system_certificate", broken)
+    for data in (analyze(Model()).to_json(), analyze_system_file(str(CONIC)).to_json()):
+        assert data["components"]
+        assert data["gradient_field"]["flow"]["is_gradient"] is None
+        assert "left out" in data["gradient_field"]["scope"][0]["text"]

@@ -79,11 +79,13 @@ class Context:
 Check = Callable[[Context, Any], Finding]
 
 
-def names_of(value: Any, key: str) -> tuple[str, ...]:
-    """Return component ids: one as text, or a list."""
+def names_of(value: Any, key: str, *, least: int = 1) -> tuple[str, ...]:
+    """Return component ids: one as text, or a list of at least `least`, each once."""
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise FormatError(f'holds.{key}: expected component ids such as "rank2:1+,2+"')
+    if len(entries) < least:
+        raise FormatError(f"holds.{key} = []: nothing to check; name a component")
     return tuple(entries)
 
 
@@ -110,8 +112,8 @@ def whole_of(value: Any, key: str) -> int:
 
 
 def table_of(value: Any, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return a table that has none but the allowed entries."""
-    if not isinstance(value, dict):
+    """Return a table that has some of the allowed entries and no others."""
+    if not isinstance(value, dict) or not value:
         raise FormatError(f"holds.{key}: expected a table with {', '.join(allowed)}")
     for name in value:
         if name not in allowed:

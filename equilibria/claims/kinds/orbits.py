@@ -20,9 +20,8 @@ def cycle(context: Context, value: Any) -> Finding:
     report = study(context.own_model, time_limit=float(context.time_limit))
     wanted = truth_of(table.get("exists", True), "cycle.exists")
     if not report.cycles:
-        # Not finding one is no proof that there is none.
-        text = f"no limit cycle was found; runs ended: {dict(report.endings)}"
-        return Finding(not wanted, "numeric", text, "a limit cycle")
+        text = f"no limit cycle was met, which excludes none; runs ended: {dict(report.endings)}"
+        return Finding(None, "numeric", text, "a limit cycle" if wanted else "no limit cycle")
     found = report.cycles[0]
     text = f"a limit cycle of period {found.period:.6g}, {found.verdict.value}"
     rows = [Finding(wanted, "numeric", text, "a limit cycle" if wanted else "no limit cycle")]

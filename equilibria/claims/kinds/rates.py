@@ -108,7 +108,7 @@ def _stable_names(model: Model) -> tuple[tuple[str, ...] | None, str]:
     components = analyze(model, max_components=10_000).components
     if any(c.flow.verdict is Verdict.UNDECIDED for c in components):
         return None, "numeric"
-    how = weakest([c.flow.how.value for c in components])
+    how = weakest([c.flow.how.value for c in components] or ["certified"])
     return tuple(sorted(c.id for c in components if c.flow.verdict is Verdict.STABLE)), how
 
 

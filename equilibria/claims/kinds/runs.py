@@ -39,6 +39,10 @@ def run(context: Context, value: Any) -> Finding:
     path = context.path.parent / folder / "overlay.json"
     bound = to_float(number_of(table.get("agreement", 1), "run.agreement"))
     agreement, count = _agreement(path)
+    if not count:
+        return Finding(
+            None, NUMERIC, f"{path.parent}: no run in the overlay", because="nothing ran"
+        )
     found = f"{path.parent}: {100 * agreement:.4g} % of {count} runs end where predicted"
     return Finding(agreement >= bound, EMPIRICAL, found, f"at least {100 * bound:g} %")
 

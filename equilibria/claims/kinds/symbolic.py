@@ -30,6 +30,8 @@ def identity(context: Context, value: Any) -> Finding:
             count += 1
             if polynomial:
                 return _refutation(entry.statement, polynomial, n, d)
+    if not count:
+        return Finding(None, PROVED, f"{entry.statement}: no entry to compare at these sizes")
     found = f"{entry.statement}: {count} entries are zero, n x d = {sizes_of(sizes)}"
     return Finding(True, PROVED, found, "the difference is the zero polynomial")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from equilibria.claims.claim import Finding, weakest
 from equilibria.claims.kinds.base import Check, Context, names_of, truth_of, whole_of
+from equilibria.errors import FormatError
 from equilibria.results import Component, Stability, Verdict
 
 BOTH = ("flow", "map")
@@ -83,8 +85,13 @@ def _complete(context: Context) -> tuple[bool, list[str]]:
 
 
 def gather(findings: Iterable[Finding]) -> Finding:
-    """Return the conjunction: the first refutation, else the first open one, else the weakest yes."""
+    """Return the conjunction: the first refutation, else the first open one, else the weakest yes.
+
+    Of nothing it is open: a check that looked at nothing has shown nothing.
+    """
     rows = list(findings)
+    if not rows:
+        return Finding(None, "numeric", "there was nothing to check")
     for wanted in (False, None):
         for row in rows:
             if row.answer is wanted:
@@ -113,12 +120,12 @@ def _grade(context: Context, part: str = "map", *, universal: bool) -> str:
     grades = [getattr(component, part).how.value for component in context.components]
     if universal and not _complete(context)[0]:
         grades.append("numeric")
-    return weakest(grades)
+    return weakest(grades or ["certified"])
 
 
 def stable_exactly(context: Context, value: Any) -> Finding:
     """Check that these components are stable, flow and map alike, and no others."""
-    wanted = set(names_of(value, "stable-exactly"))
+    wanted = set(names_of(value, "stable-exactly", least=0))
     findings = []
     for part in BOTH:
         chosen, open_finding = _decided(context, part)
@@ -176,14 +183,13 @@ def only_collapse(context: Context, value: Any) -> Finding:
         chosen, open_finding = _decided(context, part)
         if open_finding is not None:
             return open_finding
-        alone = bool(chosen) and all(c.collapse == "full" for c in chosen)
+        alive = any(c.collapse != "full" for c in chosen)
+        holds = bool(chosen) and not alive if wanted else alive
         text = f"stable for the {part}: {', '.join(c.id for c in chosen[:6]) or 'none'}"
         needed = (
             "only full collapse is stable" if wanted else "something besides collapse is stable"
         )
-        findings.append(
-            Finding(alone is wanted, _grade(context, part, universal=True), text, needed)
-        )
+        findings.append(Finding(holds, _grade(context, part, universal=True), text, needed))
     return gather(findings)
 
 
@@ -197,12 +203,15 @@ def collapse_stable(context: Context, value: Any) -> Finding:
 
 
 def all_stable(context: Context, value: Any) -> Finding:
-    """Check that every component but full collapse is stable for the flow ("in general stable")."""
-    truth_of(value, "all-stable")
+    """Check whether every component but full collapse is stable for the flow ("in general")."""
+    wanted = truth_of(value, "all-stable")
     rows = [c for c in context.components if c.collapse != "full"]
     if not rows:
         return Finding(None, "numeric", "there is nothing but collapse")
-    return gather(_one(context, row.id, ("flow",), Verdict.STABLE) for row in rows)
+    found = gather(_one(context, row.id, ("flow",), Verdict.STABLE) for row in rows)
+    if wanted or found.answer is None:
+        return found
+    return replace(found, answer=not found.answer, needed="something is not stable")
 
 
 def exists(context: Context, value: Any) -> Finding:
@@ -246,6 +255,8 @@ def dimension(context: Context, value: Any) -> Finding:
     if not isinstance(value, dict):
         wanted = whole_of(value, "dimension")
         table = {component.id: wanted for component in context.components}
+    elif not value:
+        raise FormatError("holds.dimension = {}: nothing to check; name a component")
     else:
         table = {name: whole_of(entry, f"dimension.{name}") for name, entry in value.items()}
     rows = []
