@@ -180,6 +180,12 @@ BAD = [
     (["--total", "1,0", "--signal", "1,1"], "not positive definite"),
     (["--noise", "-2"], "not positive definite"),
     (["--total", "1,1", "--noise", "1"], "--total and --noise"),
+    (["--total", "1,1", "--isotropic", "1"], "--total and --isotropic"),
+    (["--noise", "1", "--isotropic", "1"], "--noise and --isotropic"),
+    (["--total", "1,1", "--noise", "1", "--isotropic", "1"], "--total and --noise"),
+    (["--moments", "x.npz", "--total", "1"], "--moments and --total"),
+    (["--moments", "x.npz", "--noise", "1"], "--moments and --noise"),
+    (["--moments", "x.npz", "--isotropic", "1"], "--moments and --isotropic"),
     (["--isotropic", "-1"], "--isotropic -1"),
     (["--moments", "missing.npz"], "--moments missing.npz: no such file"),
     (["--moments", "x.npz", "--signal", "1"], "--moments and --signal"),
@@ -369,3 +375,17 @@ def test_real_images_end_to_end(capsys, tmp_path, cifar_small):
     assert data["moments"]["commutator"] > 0.01
     ranks = {c["rank"] for c in data["components"] if c["map"]["verdict"] == "stable"}
     assert {0, 1} <= ranks
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--momentum", "9/10"), ("--ema", "9/10"), ("--weight-decay", "1/9"), ("--embed-dim", "3"),
+     ("--predictor-lr", "2"), ("--signal", "1,1/2"), ("--noise", "1/3"), ("--input-dim", "2"),
+     ("--predictor-weight-decay", "1/9"), ("--total", "1"), ("--isotropic", "1")],
+)  # fmt: skip
+def test_model_options_beside_a_system_file_are_refused(capsys, tmp_path, option, value):
+    file = tmp_path / "line.toml"
+    file.write_text('variables = ["x"]\n[flow]\nx = "-x"\n')
+    code, out, err = run(capsys, "equilibria", "--procedure", str(file), option, value)
+    assert (code, out) == (2, "")
+    assert f"{option} {value}: does not apply to a system file" in err

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
+from equilibria.procedures import procedure
 from equilibria.results import Verdict
 from tests import dense
 
@@ -92,6 +93,74 @@ def test_joint_without_decay_keeps_untouched_directions(n, plus, minus):
     report = eq.analyze(model)
     agrees(model)
     assert max(c.rank for c in report.components) == min(n, plus + minus)
+
+
+def _joint_point(model, component, rng) -> dict[str, float]:
+    """Return a generic point of a joint component: W on the untouched directions, P = +-1 there."""
+    signs = np.array([1 if m > 0 else -1 for m in model.moments.signal])
+    touched = [
+        m * m != s * s for m, s in zip(model.moments.signal, model.moments.total, strict=True)
+    ]
+    n, d = model.n, model.d
+    columns, values = [], []
+    for sign in (1, -1):
+        free = [j for j in range(d) if not touched[j] and signs[j] == sign]
+        rank = sum(1 for j in component.modes if signs[j - 1] == sign)
+        rows = np.zeros((rank, d))
+        rows[:, free] = rng.normal(size=(rank, len(free)))
+        columns.append(rows)
+        values += [sign] * rank
+    rows = np.vstack(columns)
+    frame = rng.normal(size=(n, len(rows)))
+    inverse = np.linalg.pinv(frame)
+    other = rng.normal(size=(n, n)) @ (np.eye(n) - frame @ inverse)
+    matrices = {"W": frame @ rows, "P": frame @ np.diag(values) @ inverse + other}
+    return {
+        f"{letter}_{i + 1}_{j + 1}": float(value)
+        for letter, matrix in matrices.items()
+        for (i, j), value in np.ndenumerate(matrix)
+    }
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 3), st.integers(0, 3), st.integers(0, 2), st.integers(0, 1))
+def test_joint_dimension_is_the_nullity_at_a_generic_point(n, plus, minus, rest):
+    signal = ["1"] * plus + ["-3/4"] * minus + ["1/2"] * rest
+    total = ["1"] * plus + ["3/4"] * minus + ["5/4"] * rest
+    if not signal:
+        return
+    moments = eq.Moments.commuting(signal=signal, total=total)
+    model = eq.Model(procedure="joint", moments=moments, embed_dim=n, weight_decay=0)
+    system = procedure("joint").build(model)
+    names = list(system.flow)
+    rng = np.random.default_rng(7)
+    for component in eq.analyze(model, max_components=1000).components:
+        point = _joint_point(model, component, rng)
+        assert max(map(abs, system.evaluate(point).values())) < 1e-11
+        jacobian = np.zeros((len(names), len(names)))
+        for (row, column), entry in system.jacobian("flow").items():
+            jacobian[names.index(row), names.index(column)] = entry.evaluate(point, float)
+        sizes = np.linalg.svd(jacobian, compute_uv=False)
+        assert np.sum(sizes < 1e-9) == component.dimension, component.id
+
+
+REPEATED = st.tuples(st.integers(1, 3), st.integers(0, 2), st.integers(1, 4))
+
+
+@settings(max_examples=20)
+@given(REPEATED, st.sampled_from(["stop-gradient", "ema"]))
+def test_components_of_repeated_modes_have_as_many_zeros_as_dimensions(case, name):
+    copies, others, n = case
+    moments = eq.Moments.commuting(
+        signal=["1"] * copies + ["-4/5"] * others, total=["5/4"] * copies + ["1"] * others
+    )
+    model = eq.Model(procedure=name, moments=moments, embed_dim=n, weight_decay="1/20")
+    met = set()
+    for component in eq.analyze(model, max_components=1000).components:
+        met |= set(component.roots)
+        brute = dense.spectrum(component, model)
+        assert np.sum(np.abs(brute) < 1e-9) == component.dimension, component.id
+    assert met == {"+", "-"}
 
 
 @settings(max_examples=40)

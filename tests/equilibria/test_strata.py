@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
 from equilibria.aligned import _stable_count, _stable_of_each_sign, _stable_strata
+from equilibria.extents import Members
 from equilibria.modes import groups_of, modes_of
 from equilibria.results import Verdict
 from equilibria.strata import all_strata, total_strata
+from equilibria.transfer import _root_bound, rightmost_real_root
 
 VALUES = st.fractions(min_value=Fraction(1, 10), max_value=2, max_denominator=10)
 
@@ -138,3 +141,38 @@ def test_all_signs_of_roots_are_listed_once():
     roots = {f"rank2:1{a},2{b}" for a, b in product("+-", "+-")}
     assert roots <= ids
     assert len(ids) == 9
+
+
+def test_zeros_of_a_stratum_are_those_of_its_blocks_pairs_counted_once():
+    rng = np.random.default_rng(3)
+    d = 4
+    diagonal, inactive = (rng.integers(0, 3, size).astype(np.int8) for size in (d, (d, d)))
+    pair = rng.integers(0, 3, (d, d)).astype(np.int8)
+    pair = np.triu(pair, 1) + np.triu(pair, 1).T
+    sets = [tuple(c) for k in range(d + 1) for c in combinations(range(d), k)]
+    members = Members([np.array(c, dtype=np.intp) for c in sets], np.arange(d), d)
+    found = members.zeros(diagonal=diagonal, pair=pair, inactive=inactive)
+    for chosen, count in zip(sets, found, strict=True):
+        outside = set(range(d)) - set(chosen)
+        expected = sum(int(diagonal[i]) for i in chosen)
+        expected += sum(int(pair[i, j]) for i, j in combinations(chosen, 2))
+        expected += sum(int(inactive[i, j]) for i in chosen for j in outside)
+        assert count == expected, chosen
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(-50, 50), min_size=2, max_size=5))
+def test_the_largest_of_real_roots_is_found_from_the_right(roots):
+    coefficients = np.polynomial.polynomial.polyfromroots(roots)[None, :]
+    found = rightmost_real_root(coefficients)[0]
+    # A root of multiplicity r moves by eps^(1/r).
+    error = {1: 1e-8, 2: 1e-3}.get(roots.count(max(roots)), 0.5)
+    assert found == pytest.approx(max(roots), abs=error)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=5))
+def test_no_root_lies_beyond_the_bound(roots):
+    coefficients = np.polynomial.polynomial.polyfromroots(np.array(roots))[None, :]
+    bound = _root_bound(coefficients)[0]
+    assert bound >= np.abs(roots).max() * (1 - 1e-9)
+    assert bound <= np.linalg.norm(roots) * (1 + 1e-6) + 1e-3

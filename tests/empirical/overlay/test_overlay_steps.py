@@ -83,3 +83,13 @@ def test_what_does_not_shrink_geometrically_has_no_rate() -> None:
     assert fitted(step, 1.0 / step, 1.0) is None
     assert fitted(step, np.ones(199), 1.0) is None
     assert fitted(np.array([0]), np.array([1.0]), 1.0) is None
+
+
+@pytest.mark.parametrize(("wobble", "geometric"), [(0.05, True), (0.09, True), (0.12, False)])
+def test_slopes_that_spread_by_a_fifth_are_no_rate(wobble: float, geometric: bool) -> None:
+    step = np.arange(0, 2000, 10)
+    # Two slopes in turn, half of the way each: the quartiles are the two.
+    slopes = np.where(np.arange(len(step)) % 2, 1 + wobble, 1 - wobble)
+    distance = np.exp(-0.01 * 10 * np.cumsum(slopes))
+    measured = fitted(step, distance, 1e-300)
+    assert (measured is not None) == geometric

@@ -1,0 +1,263 @@
+"""Do the tests notice? Random single mutations of the product, each met by the tests that reach it.
+
+First record which test reaches which function (the suite once, with coverage):
+
+    python -m pytest -n 2 -q --cov --cov-context=test --cov-report= --durations=0 > times.txt
+
+then mutate; the working tree is copied and never changed:
+
+    python tests/tools/mutate.py --coverage .coverage --times times.txt --count 200 --out mutants.jsonl
+
+A mutant is killed when a test fails, or when the tests use up ten times their usual processor time.
+Functions are matched by name, so coverage of an older commit serves a newer tree. The report names
+every survivor: each is a missing test, or a change that no test can see and a reader must judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import importlib
+import json
+import math
+import os
+import py_compile
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.tools.mutants import Mutant, functions, mutants, sample  # noqa: E402
+
+PACKAGES = ("equilibria", "empirical")
+# Imported once, before the forks: none of them is mutated.
+HEAVY = ("pytest", "hypothesis", "numpy", "scipy.optimize", "scipy.linalg", "sympy", "networkx",
+         "rich.table", "torch", "safetensors.torch", "matplotlib.figure")  # fmt: skip
+DURATION = re.compile(r"^\s*([0-9.]+)s (?:call|setup)\s+(\S.*)$", re.MULTILINE)
+DEFAULT_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The tests that reach each (file, function), and the seconds that each test takes."""
+
+    tests: dict[tuple[str, str], frozenset[str]]
+    seconds: dict[str, float]
+
+    def of(self, mutant: Mutant, budget: float) -> list[str]:
+        """Return tests for a mutant, the fastest first, until their times fill the budget."""
+        found = self.tests.get((mutant.path, mutant.where)) or self._whole_file(mutant)
+        chosen: list[str] = []
+        total = 0.0
+        for test in sorted(found, key=lambda name: (self.time(name), name)):
+            total += self.time(test)
+            if chosen and total > budget:
+                break
+            chosen.append(test)
+        return chosen
+
+    def time(self, test: str) -> float:
+        return self.seconds.get(test, DEFAULT_SECONDS)
+
+    def _whole_file(self, mutant: Mutant) -> frozenset[str]:
+        """Return the tests of the file: for constants, and functions younger than the coverage."""
+        return frozenset().union(*(t for (p, _), t in self.tests.items() if p == mutant.path))
+
+
+def reach(coverage_file: Path, times: Path | None, tree: Path) -> Reach:
+    """Read the coverage data, made in a tree whose functions are those below `tree`."""
+    from coverage import CoverageData
+
+    data = CoverageData(str(coverage_file))
+    data.read()
+    tests: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for measured in data.measured_files():
+        parts = Path(measured).parts
+        start = next((i for i, part in enumerate(parts) if part in PACKAGES), None)
+        if start is None:
+            continue
+        name = str(Path(*parts[start:]))
+        path = tree / name
+        if not path.is_file():
+            continue
+        spans = functions(path)
+        for line, contexts in data.contexts_by_lineno(measured).items():
+            reached = {c.split("|")[0] for c in contexts if c}
+            for where, lines in spans.items():
+                if line in lines:
+                    tests[name, where] |= reached
+            if not any(line in lines for lines in spans.values()):
+                tests[name, ""] |= reached
+    seconds: dict[str, float] = defaultdict(float)
+    if times is not None:
+        for took, test in DURATION.findall(times.read_text(encoding="utf-8")):
+            seconds[test.strip()] += float(took)
+    return Reach({key: frozenset(value) for key, value in tests.items()}, dict(seconds))
+
+
+def copied(tree: Path) -> Path:
+    """Return a copy of the tree whose byte code is checked against the source by its hash."""
+    place = Path(tempfile.mkdtemp(prefix="mutants-")) / "project"
+    skipped = shutil.ignore_patterns(".git", ".venv", "__pycache__", "runs", ".*_cache")
+    shutil.copytree(tree, place, ignore=skipped)
+    shared = tree.parent / "shared"
+    if shared.exists():
+        (place.parent / "shared").symlink_to(shared)
+    for name in (*PACKAGES, "tests"):
+        compileall.compile_dir(
+            str(place / name),
+            quiet=2,
+            invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
+        )
+    return place
+
+
+def start(mutant: Mutant, tests: list[str], seconds: float, place: Path) -> int:
+    """Start the tests of a mutant in a child process and return its number."""
+    (place / mutant.path).write_text(mutant.applied(ROOT), encoding="utf-8")
+    child = os.fork()
+    if child:
+        return child
+    os.setpgid(0, 0)
+    limit = math.ceil(10 * seconds + 60)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(quiet, stream)
+    os.chdir(place)
+    sys.path[0] = str(place)
+    for name in [m for m in sys.modules if m.split(".")[0] in (*PACKAGES, "tests", "cli")]:
+        del sys.modules[name]
+    pytest = importlib.import_module("pytest")
+    plugins = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov"]
+    os._exit(int(pytest.main(["-x", "-q", "--slow", *plugins, *tests])))
+
+
+def outcome(status: int) -> str:
+    """Return the word for how the child ended: pytest ends with 0 when every test passed."""
+    if os.WIFSIGNALED(status):
+        return (
+            "killed (time)" if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL) else "killed"
+        )
+    return {0: "survived", 4: "no test", 5: "no test"}.get(os.WEXITSTATUS(status), "killed")
+
+
+def run(chosen: list[Mutant], known: Reach, options: argparse.Namespace) -> list[dict[str, object]]:
+    """Run the mutants, `jobs` at a time, and return one record each."""
+    idle = [copied(ROOT) for _ in range(options.jobs)]
+    busy: dict[int, tuple[Mutant, list[str], Path]] = {}
+    queue, records = list(chosen), []
+    with options.out.open("a", encoding="utf-8") as log:
+
+        def record(mutant: Mutant, tests: list[str], word: str) -> None:
+            line = {
+                "path": mutant.path, "line": mutant.line, "where": mutant.where,
+                "before": mutant.before, "after": mutant.after, "outcome": word, "tests": len(tests),
+            }  # fmt: skip
+            records.append(line)
+            log.write(json.dumps(line) + "\n")
+            log.flush()
+            print(f"{len(records):4}  {word:14} {mutant.path}:{mutant.line}  "
+                  f"{mutant.before[:40]!r} -> {mutant.after[:40]!r}", flush=True)  # fmt: skip
+
+        while queue or busy:
+            while queue and idle:
+                mutant = queue.pop()
+                tests = known.of(mutant, options.budget)
+                if not tests:
+                    record(mutant, tests, "not reached")
+                    continue
+                place = idle.pop()
+                child = start(mutant, tests, sum(map(known.time, tests)), place)
+                busy[child] = (mutant, tests, place)
+            if not busy:
+                continue
+            child, status = os.wait()
+            mutant, tests, place = busy.pop(child)
+            _stop_group(child)
+            shutil.copyfile(ROOT / mutant.path, place / mutant.path)
+            idle.append(place)
+            record(mutant, tests, outcome(status))
+    for place in idle:
+        shutil.rmtree(place.parent)
+    return records
+
+
+def _stop_group(child: int) -> None:
+    """End what the tests of a killed child left running."""
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    time.sleep(0.05)
+
+
+def summary(records: list[dict[str, object]]) -> str:
+    """Return the kill rate with its 95 % interval (Wilson) and the survivors."""
+    alive = [r for r in records if r["outcome"] in ("survived", "not reached", "no test")]
+    count, killed = len(records), len(records) - len(alive)
+    z, share = 1.96, killed / max(1, count)
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    lines = [
+        f"killed {killed} of {count}: {share:.1%} ({centre - half:.1%} to {centre + half:.1%})"
+    ]
+    lines += [f"  {r['outcome']}: {r['path']}:{r['line']} {r['before']!r} -> {r['after']!r}"
+              for r in sorted(alive, key=lambda r: (str(r["path"]), str(r["line"])))]  # fmt: skip
+    return "\n".join(lines)
+
+
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--coverage", type=Path, required=True, help="data with one context a test")
+    parser.add_argument("--times", type=Path, help="output of pytest --durations=0")
+    parser.add_argument("--count", type=int, default=200, help="number of mutants (200)")
+    parser.add_argument("--seed", type=int, default=0, help="which mutants (0)")
+    parser.add_argument("--jobs", type=int, default=2, help="at once (2)")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests a mutant (60)")
+    parser.add_argument("--only", default="", help="files whose path begins with this")
+    parser.add_argument("--again", type=Path, help="the survivors of this earlier --out alone")
+    parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"), help="one line a mutant")
+    return parser.parse_args(arguments)
+
+
+def candidates(options: argparse.Namespace) -> list[Mutant]:
+    files = [p for name in PACKAGES for p in sorted((ROOT / name).rglob("*.py"))]
+    files = [p for p in files if str(p.relative_to(ROOT)).startswith(options.only)]
+    found = [mutant for path in files for mutant in mutants(ROOT, path)]
+    if options.again is None:
+        return sample(ROOT, found, options.count, options.seed)
+    records = [json.loads(line) for line in options.again.read_text(encoding="utf-8").splitlines()]
+    wanted = {
+        (r["path"], r["where"], r["before"], r["after"])
+        for r in records
+        if not r["outcome"].startswith("killed")
+    }
+    return [m for m in found if (m.path, m.where, m.before, m.after) in wanted]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = options_of(arguments)
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
+    sys.dont_write_bytecode = True
+    known = reach(options.coverage, options.times, ROOT)
+    chosen = candidates(options)
+    print(f"{len(chosen)} mutants, {options.jobs} at a time", flush=True)
+    for name in HEAVY:
+        importlib.import_module(name)
+    records = run(chosen, known, options)
+    print(summary(records) if records else "no mutants")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
