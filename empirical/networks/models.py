@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from empirical.networks.convolution import Convolution
+from empirical.networks.pointwise import Pointwise
 from empirical.networks.settings import Settings
 
 
@@ -42,9 +43,9 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
         outputs = width * self.expansion
-        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv1, self.bn1 = Pointwise(inputs, width), nn.BatchNorm2d(width)
         self.conv2, self.bn2 = Convolution(width, width, stride), nn.BatchNorm2d(width)
-        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv3, self.bn3 = Pointwise(width, outputs), nn.BatchNorm2d(outputs)
         self.downsample = _shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class Bottleneck(nn.Module):
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     if stride == 1 and inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(Pointwise(inputs, outputs, stride), nn.BatchNorm2d(outputs))
 
 
 class ResNet(nn.Module):
