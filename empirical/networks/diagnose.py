@@ -1,6 +1,7 @@
 """What collapse looks like in numbers: of a matrix Z of N representations, rows z, width d.
 
-Two groups, each blind to what the other sees, so both are always given:
+Numbers for tables and curves; the verdict on them is `empirical.collapse`'s, which is in no basis and
+robust to single rows. Two groups, each blind to what the other sees, so both are always given:
 
     std, mean cosine            see complete collapse, not the loss of dimensions
     ranks, CEV-AUC              see lost dimensions, not that all outputs are nearly the same
@@ -11,8 +12,6 @@ cumulative explained variance (Li, Efros and Pathak 2022), alignment and uniform
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -74,7 +73,10 @@ def covariance_rank(z: Tensor) -> Tensor:
 
 def participation(z: Tensor) -> Tensor:
     """Return (sum l)^2 / sum l^2 over the covariance's eigenvalues."""
-    values = torch.linalg.svdvals(z - z.mean(0)).square()
+    return _participation(torch.linalg.svdvals(z - z.mean(0)).square())
+
+
+def _participation(values: Tensor) -> Tensor:
     share: Tensor = values.sum().square() / values.square().sum().clamp_min(TINY)
     return share
 
@@ -84,7 +86,10 @@ def cev_auc(z: Tensor) -> Tensor:
 
     1/2 + 1/(2d) for a flat spectrum, 1 for rank one; compare at equal d, and N must exceed d.
     """
-    values = torch.linalg.svdvals(z - z.mean(0))
+    return _area(torch.linalg.svdvals(z - z.mean(0)))
+
+
+def _area(values: Tensor) -> Tensor:
     explained: Tensor = values.cumsum(0) / values.sum().clamp_min(TINY)
     return explained.mean()
 
@@ -106,20 +111,21 @@ def uniformity(z: Tensor) -> Tensor:
 def outputs(z: Tensor, first: Tensor, second: Tensor) -> dict[str, float]:
     """Return all of them for the outputs of images and of two views of them; one transfer."""
     z, first, second = z.double(), first.double(), second.double()
+    values = torch.linalg.svdvals(z - z.mean(0))
     named = {
         "std": std(z),
         "std_centred": std(z, centred=True),
         "mean_cosine": mean_cosine(z),
-        "effective_rank": effective_rank(z),
-        "covariance_rank": covariance_rank(z),
+        "effective_rank": _perplexity(values),
+        "covariance_rank": _perplexity(values.square()),
         "rankme": rankme(z),
-        "participation": participation(z),
-        "cev_auc": cev_auc(z),
+        "participation": _participation(values.square()),
+        "cev_auc": _area(values),
         "alignment": alignment(first, second),
         "uniformity": uniformity(z),
     }
-    values = torch.stack(list(named.values())).tolist()
-    return dict(zip(named, values, strict=True))
+    told = torch.stack(list(named.values())).tolist()
+    return dict(zip(named, told, strict=True))
 
 
 def spectra(F_: Tensor, P: Tensor, top: int = 8) -> dict[str, float]:
@@ -144,34 +150,3 @@ def balance(W: Tensor, P: Tensor, alpha: float) -> float:
     W, P = W.double(), P.double()
     gram = W @ W.T
     return float((gram - P.T @ P / alpha).norm() / gram.norm().clamp_min(TINY))
-
-
-@dataclass(frozen=True)
-class Collapse:
-    """What the numbers say, in a word and its grounds."""
-
-    word: str
-    """healthy, collapsed, dimensions lost, or unclear."""
-    grounds: str
-
-
-def verdict(numbers: dict[str, float], count: int, d: int) -> Collapse:
-    """Return the verdict on outputs of width d for `count` images.
-
-    Thresholds come from trained networks on the digits: 0.14 of the rank where dimensions are lost,
-    0.30 and up where not.
-    """
-    deviation, cosine = numbers["std"], numbers["mean_cosine"]
-    possible = min(count - 1, d)
-    share = numbers["effective_rank"] / possible
-    grounds = (
-        f"std {deviation:.2f} of 1, mean cosine {cosine:.2f}, "
-        f"effective rank {numbers['effective_rank']:.1f} of {possible}"
-    )
-    if deviation < 0.35 or cosine > 0.95:
-        return Collapse("collapsed", grounds)
-    if share < 0.2:
-        return Collapse("dimensions lost", grounds)
-    if deviation > 0.8:
-        return Collapse("healthy", grounds)
-    return Collapse("unclear", grounds)

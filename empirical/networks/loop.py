@@ -14,7 +14,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from empirical.networks import diagnose
+from empirical.collapse import COMPLETE, UNCLEAR
 from empirical.networks.memory import advice, batch_that_fits
 from empirical.networks.optimiser import rates_at
 from empirical.networks.progress import Progress
@@ -158,9 +158,9 @@ class Run:
                 numbers, linear = self.monitor.measure(final=self.step == 0)
             except FloatingPointError as error:
                 self._stop_at(self.step, str(error))
-            word = diagnose.verdict(numbers, len(self.monitor.images), self.settings.embed_dim).word
+            word = numbers["verdict"]
             line = {"step": self.step, "loss": float(loss) if self.count else None, **numbers}
-            line |= {"verdict": word, "seconds": round(self.seconds, 3)}
+            line["seconds"] = round(self.seconds, 3)
             if not self.record.every:
                 self.record.every = thinning(linear, self.steps // self.setup.log_every + 2)
             if not self.record.metrics:
@@ -169,7 +169,7 @@ class Run:
             self.record.log(line, linear)
             self.progress.measured(line)
             # Twice in a row: a single line may be the network just after its initialisation.
-            if self.settings.stop_on_collapse and word == before == "collapsed":
+            if self.settings.stop_on_collapse and word == before == COMPLETE:
                 collapsed += 1
         self.stopped = bool(self.workers.mean(collapsed) > 0)
         self.total, self.count = torch.zeros_like(self.total), 0
@@ -190,6 +190,8 @@ class Run:
         self.count, self.step, self.resumed = int(found.tensors["loss.count"]), found.step, True
         if self.record.folder is not None:
             self.record.go_on_from(found.step)
+            assert self.monitor is not None
+            self.monitor.start = self.record.metrics[0].get("grounds")
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -208,5 +210,5 @@ class Run:
         lines = lines_of(self.settings, data, None if place is None else Path(place.path))
         return TrainResult(
             self.settings, lines, data, None if place is None else place.path,
-            decided=data["verdict"] != "unclear",
+            decided=data["verdict"] != UNCLEAR,
         )  # fmt: skip

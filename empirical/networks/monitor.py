@@ -6,7 +6,7 @@ compare over time and between runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from empirical.collapse import Diagnosis
+from empirical.collapse import diagnose as verdict_on
 from empirical.networks import diagnose
 from empirical.networks.closed_form import correlation
 from empirical.networks.effective import Effective, effective
@@ -41,6 +43,8 @@ class Monitor:
     autocast: Callable[[], AbstractContextManager[Any]]
     device: torch.device
     knn_pixels: float = field(init=False)
+    start: Diagnosis | Mapping[str, Any] | None = None
+    """The verdict's grounds at step 0, with which later ones are compared."""
 
     def __post_init__(self) -> None:
         self.images, self.first, self.second = self.source.probe(PROBE)
@@ -72,12 +76,26 @@ class Monitor:
             if not all(bool(torch.isfinite(x).all()) for x in (z, first, second)):
                 raise FloatingPointError("the encoder's output")
             numbers: dict[str, Any] = diagnose.outputs(z, first, second)
+            numbers |= self._verdict(z, first)
             numbers["knn"] = self.knn(final=final)
             linear = effective(self.learner, self.first.to(z.dtype), self.second.to(z.dtype))
         finally:
             self.learner.train(was)
         numbers |= self._of_the_predictor(linear, first, second)
         return numbers, linear
+
+    def _verdict(self, z: Tensor, view: Tensor) -> dict[str, Any]:
+        """Judge the outputs of the images as they are, beside those of a view of them."""
+        s = self.learner.settings
+        unit = s.temperature if s.loss == "cross-entropy" else 1.0
+        found = verdict_on(z, view, start=self.start, loss=s.loss, unit=unit)
+        self.start = self.start or found
+        return {
+            "verdict": found.verdict,
+            "kind": found.kind,
+            "text": found.text,
+            "grounds": dict(found.grounds),
+        }
 
     def _of_the_predictor(
         self, linear: Effective, first: Tensor, second: Tensor

@@ -23,22 +23,16 @@ class TrainResult:
     """False when the numbers do not tell collapse from health."""
 
 
-WORDS = {
-    "healthy": "no collapse",
-    "collapsed": "collapse: all outputs point nearly the same way",
-    "dimensions lost": "partial collapse: the outputs vary, but in few dimensions",
-    "unclear": "unclear: the outputs vary less than healthy ones, and have not collapsed",
-}
-
-
 def lines_of(settings: Settings, data: Mapping[str, Any], folder: Path | None) -> tuple[str, ...]:
     """Return the answer in words."""
     now, start = data["collapse"], data["initial"]
     lines = [
         headline(settings, data),
-        f"verdict: {WORDS[data['verdict']]}",
-        f"grounds: {data['grounds']} (random initialisation: std {start['std']:.2f}, "
-        f"effective rank {start['effective_rank']:.1f})",
+        f"verdict: {data['text']}",
+        f"std {now['std']:.2f} of 1, mean cosine {now['mean_cosine']:.2f}, effective rank "
+        f"{now['effective_rank']:.1f} of {data['grounds']['width']} (random initialisation: std "
+        f"{start['std']:.2f}, mean cosine {start['mean_cosine']:.2f}, effective rank "
+        f"{start['effective_rank']:.1f})",
         f"CEV-AUC {now['cev_auc']:.2f}, RankMe {now['rankme']:.1f}, alignment "
         f"{now['alignment']:.2f}, uniformity {now['uniformity']:.2f}, loss {_number(data['loss'])}",
     ]

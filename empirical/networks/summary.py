@@ -20,15 +20,13 @@ def summary_of(run: Run, monitor: Monitor) -> dict[str, Any]:
     """Measure the trained network a last time and return everything worth keeping."""
     s = run.settings
     start, last = run.record.metrics[0], run.record.metrics[-1]
-    judged = diagnose.verdict(last, len(monitor.images), s.embed_dim)
     return {
         "procedure": s.method,
         "backbone": s.backbone,
         "dataset": s.dataset,
         "steps": run.step,
         "stopped": run.stopped,
-        "verdict": judged.word,
-        "grounds": judged.grounds,
+        **{name: last[name] for name in ("verdict", "kind", "text", "grounds")},
         "collapse": {name: last[name] for name in diagnose.NAMES},
         "initial": {name: start[name] for name in (*diagnose.NAMES, "knn", "knn_pixels")},
         "loss": last["loss"],

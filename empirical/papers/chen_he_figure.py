@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from empirical.collapse import NO
 from empirical.papers.answer import Answer
 from empirical.papers.script import COLOURS, columns
 from empirical.papers.trials import word
@@ -23,7 +24,7 @@ def table(answers: Sequence[Answer]) -> list[str]:
         if group:
             lines.append(group)
         paper = "-" if row["paper"] is None else f"{row['paper']:.1f}"
-        healthy = sum(run["verdict"] == "healthy" for run in row["runs"])
+        healthy = sum(run["verdict"] == NO for run in row["runs"])
         lines.append(
             f"  {name:<26}{paper:>6} |{row['std']:>5.2f}{row['rank']:>6.1f}{100 * row['knn']:>6.1f}"
             f"{100 * row['probe']:>7.1f}{row['loss']:>8.3f}  {healthy} of {len(row['runs'])}"

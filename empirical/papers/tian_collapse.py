@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.collapse import COMPLETE
 from empirical.experiments import ExperimentResult
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
@@ -144,7 +145,7 @@ def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
         for name, run in numbers.items()
     ]
     wrong = [
-        name for name, run in numbers.items() if (run["verdict"] == "collapsed") != run["expected"]
+        name for name, run in numbers.items() if (run["verdict"] == COMPLETE) != run["expected"]
     ]
     if wrong:
         words.append("the networks depart from the linear statement in: " + "; ".join(wrong))

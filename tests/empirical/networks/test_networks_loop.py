@@ -54,7 +54,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 def test_the_demo_collapses_without_the_stop_and_not_with_it() -> None:
     kept = train(settings_from({"epochs": "30", "log_every": "75"}))
     lost = train(settings_from({"method": "joint", "epochs": "30", "log_every": "75"}))
-    assert kept.data["verdict"] == "healthy"
+    assert kept.data["verdict"] == "no collapse"
     assert kept.data["collapse"]["std"] > 0.8
     assert kept.data["collapse"]["effective_rank"] > 14
     assert kept.data["knn"] > kept.data["initial"]["knn"]
@@ -269,7 +269,7 @@ def test_the_collapse_alarm_stops_the_run() -> None:
     stopped = train(settings_from({**given, "stop_on_collapse": "yes"}))
     assert stopped.data["stopped"]
     assert stopped.data["steps"] < 400
-    assert stopped.data["verdict"] == "collapsed"
+    assert stopped.data["verdict"] == "complete collapse"
     assert "stopped early" in stopped.lines[0]
 
 

@@ -27,8 +27,8 @@ from empirical.papers.alternation import (
 from empirical.papers.chen_he_table import ABLATIONS, BASE
 from empirical.papers.trials import Change, Trial, base, difference, trial
 
-DEAD = Trial(0.02, 1.5, 0.2, 0.2, -1.0, 0.001, 0.9, 0.9, "collapsed")
-ALIVE = Trial(0.98, 14.0, 0.97, 0.98, -0.8, 0.01, 0.6, 0.3, "healthy")
+DEAD = Trial(0.02, 1.5, 0.2, 0.2, -1.0, 0.001, 0.9, 0.9, "complete collapse")
+ALIVE = Trial(0.98, 14.0, 0.97, 0.98, -0.8, 0.01, 0.6, 0.3, "no collapse")
 
 
 def assembled(change: Change | None = None, **given: object) -> Setup:

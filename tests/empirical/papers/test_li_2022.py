@@ -72,7 +72,7 @@ def test_correlations_and_slopes_of_known_lines() -> None:
 
 
 def made(excess: float, probe: float) -> Trial:
-    return Trial(0.9, 9.0, 0.5, probe, -0.8, 0.01, 0.7, excess, "healthy")
+    return Trial(0.9, 9.0, 0.5, probe, -0.8, 0.01, 0.7, excess, "no collapse")
 
 
 def test_the_verdict_follows_the_runs(monkeypatch) -> None:
