@@ -139,13 +139,18 @@ def _dimensions(now: Seen, start: Seen | None) -> Finding:
         living, former, told = shared, shared_then, " that two views share"
     words = f"{_dims(living.value)}{told} ({_number(former.value)} at the start)"
     ratio = living.value / former.value
-    if ratio < FEW and living.high / former.low < ENOUGH:
+    certain = ratio < FEW and living.high / former.low < ENOUGH
+    if certain or (ratio < ENOUGH and _is_lost(_against_width(now))):
         return Finding(LOST, "dimensions", f"the outputs vary in {words}")
     if ratio < ENOUGH or living.low / former.high < FEW:
         return Finding(UNCLEAR, "dimensions", f"the outputs vary in {words}")
     if now.spread.dimensions.high < _bound(BROAD, now.width) and ratio < 1:
         return Finding(UNCLEAR, "dimensions", f"the outputs vary in {words}, nearly along a line")
     return Finding(NO, "none", f"the outputs vary in {words}")
+
+
+def _is_lost(finding: Finding) -> bool:
+    return finding.verdict == LOST
 
 
 def _against_width(now: Seen) -> Finding:

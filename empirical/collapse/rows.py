@@ -64,7 +64,7 @@ def rows_of(outputs: Any, other: Any = None) -> list[Rows]:
         lengths = np.sqrt((scaled * scaled).sum(axis=1))
         unit, sizes = scaled / lengths[:, None], peak[alive] * lengths
         lost, zero = int((~finite).sum()), int((~alive).sum())
-        found.append(Rows(len(view), view.shape[1], lost, zero, unit, sizes))
+        found.append(Rows(len(finite), view.shape[1], lost, zero, unit, sizes))
     return found
 
 

@@ -93,21 +93,13 @@ def test_balance_is_zero_where_the_theorem_says() -> None:
     assert diagnose.balance(W, P, 1.0) > 0.5
 
 
-@pytest.mark.parametrize(
-    ("z", "word"),
-    [
-        (draws(300, 32), "healthy"),
-        (draws(300, 32) * 0.05 + 1, "collapsed"),
-        (draws(300, 3) @ draws(3, 32, seed=5), "dimensions lost"),
-        (draws(300, 32) + 1, "unclear"),
-    ],
-)
-def test_the_verdict_is_a_word_with_its_numbers(z: Tensor, word: str) -> None:
-    numbers = diagnose.outputs(z, z, z)
+def test_all_of_them_at_once_are_each_by_itself() -> None:
+    z, first, second = draws(40, 6), draws(40, 6, seed=1), draws(40, 6, seed=2)
+    numbers = diagnose.outputs(z, first, second)
     assert tuple(numbers) == diagnose.NAMES
-    found = diagnose.verdict(numbers, *z.shape)
-    assert found.word == word
-    assert f"std {numbers['std']:.2f}" in found.grounds
+    for name in ("std", "effective_rank", "covariance_rank", "rankme", "participation", "cev_auc"):
+        assert numbers[name] == pytest.approx(float(getattr(diagnose, name)(z))), name
+    assert numbers["alignment"] == pytest.approx(float(diagnose.alignment(first, second)))
 
 
 def test_knn_and_the_linear_probe_tell_clusters_apart_and_not_noise() -> None:
