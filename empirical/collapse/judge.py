@@ -15,7 +15,7 @@ the cross-entropy do, and outputs that have shrunk against the start and against
 are gone, however healthy their directions.
 
 Bounds come from trained networks on the handwritten digits (healthy runs keep 0.24 to 0.62 of the
-dimensions that they had at the start and lose none of what tells images apart), and are hold by
+dimensions that they had at the start and lose none of what tells images apart), and are held by
 `benchmarks/verdicts.py` on families whose truth is known.
 """
 
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from empirical.collapse.measure import Estimate, Spread
+from empirical.collapse.measure import Spread
 
 NO, COMPLETE, LOST, UNCLEAR = "no collapse", "complete collapse", "dimensions lost", "unclear"
 SCALE_FREE = ("cosine", "infonce")
@@ -132,25 +132,21 @@ def _dimensions(now: Seen, start: Seen | None) -> Finding:
         return Finding(NO, "none", "the outputs are one number each, and it varies")
     if start is None:
         return _against_width(now)
-    living, former = now.spread.dimensions, start.spread.dimensions
-    shared, shared_then = now.spread.shared, start.spread.shared
-    told = ""
-    if shared and shared_then and _resolved(shared) and _resolved(shared_then):
-        living, former, told = shared, shared_then, " that two views share"
-    words = f"{_dims(living.value)}{told} ({_number(former.value)} at the start)"
-    ratio = living.value / former.value
-    certain = ratio < FEW and living.high / former.low < ENOUGH
-    if certain or (ratio < ENOUGH and _is_lost(_against_width(now))):
+    pairs = [(now.spread.dimensions, start.spread.dimensions, "")]
+    if now.spread.shared and start.spread.shared:
+        pairs.append((now.spread.shared, start.spread.shared, " that two views share"))
+    for living, former, told in reversed(pairs):
+        words = f"{_dims(living.value)}{told} ({_number(former.value)} at the start)"
+        ratio = living.value / former.value
+        if ratio < FEW and living.high / former.low < ENOUGH:
+            return Finding(LOST, "dimensions", f"the outputs vary in {words}")
+    if ratio < ENOUGH and _against_width(now).verdict == LOST:
         return Finding(LOST, "dimensions", f"the outputs vary in {words}")
     if ratio < ENOUGH or living.low / former.high < FEW:
         return Finding(UNCLEAR, "dimensions", f"the outputs vary in {words}")
     if now.spread.dimensions.high < _bound(BROAD, now.width) and ratio < 1:
         return Finding(UNCLEAR, "dimensions", f"the outputs vary in {words}, nearly along a line")
     return Finding(NO, "none", f"the outputs vary in {words}")
-
-
-def _is_lost(finding: Finding) -> bool:
-    return finding.verdict == LOST
 
 
 def _against_width(now: Seen) -> Finding:
@@ -184,10 +180,6 @@ def _against_width(now: Seen) -> Finding:
 def _bound(dimensions: float, width: int) -> float:
     """Return a bound on dimensions for this width: in proportion below 9, where none has room."""
     return 1 + (dimensions - 1) * min(1.0, (width - 1) / 8)
-
-
-def _resolved(estimate: Estimate) -> bool:
-    return estimate.high <= 2 * estimate.low
 
 
 def _dims(value: float) -> str:

@@ -67,11 +67,6 @@ class Spread:
     shared: Estimate | None = None
     """Two views: the participation ratio of K."""
 
-    @property
-    def living(self) -> Estimate:
-        """Return the dimensions that tell images apart: the shared ones where two views say."""
-        return self.shared or self.dimensions
-
 
 def spread_of(views: list[Rows]) -> Spread:
     """Measure the directions of one or two views, of `FEWEST` rows at least."""

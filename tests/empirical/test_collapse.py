@@ -1,4 +1,4 @@
-"""The verdict on outputs: truths that are known, in any basis, with odd rows, few rows, half precision."""
+"""The verdict on outputs: known truths, in any basis, with odd rows, few rows, half precision."""
 
 from __future__ import annotations
 
