@@ -150,7 +150,7 @@ def _add_equilibria(commands: Any) -> None:
         "--set", metavar="NAME=VALUE", action="append", help="replace a parameter of the file"
     )
     files.add_argument(
-        "--time-limit", metavar="S", default="60", help="seconds for the algebra (60)"
+        "--time-limit", metavar="S", default="60", help="work for the algebra, in seconds (60)"
     )
     output = command.add_argument_group("output")
     output.add_argument("--max-components", metavar="N", default="64", help="list at most N (64)")
@@ -446,7 +446,7 @@ def _joined_negatives(words: list[str]) -> list[str]:
 
 def _guarded(options: argparse.Namespace) -> int:
     """Run a handler and turn whatever goes wrong into one message and an exit code."""
-    from equilibria.errors import AnalysisError, LimitReached
+    from equilibria.errors import AnalysisError, LimitReached, NotFinished
 
     try:
         return HANDLERS[options.command](options)
@@ -456,7 +456,7 @@ def _guarded(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:
             print(f"\nhint: {error.hint}", file=sys.stderr)
-        return UNDECIDED if isinstance(error, LimitReached) else BAD_INPUT
+        return UNDECIDED if isinstance(error, LimitReached | NotFinished) else BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

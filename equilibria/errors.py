@@ -1,6 +1,6 @@
-"""What can go wrong, in five kinds that a caller can tell apart.
+"""What can go wrong, in six kinds that a caller can tell apart.
 
-The first four derive from `AnalysisError`; the command line prints them as one line and exits with
+The first five derive from `AnalysisError`; the command line prints them as one line and exits with
 code 2 (bad input) or 3 (a limit was reached). `ConsistencyError` is a bug of ours: two routes that
 must agree did not.
 """
@@ -26,6 +26,10 @@ class ScopeError(AnalysisError):
 
 class LimitReached(AnalysisError):
     """Time, memory or size ran out before the answer was known."""
+
+
+class NotFinished(AnalysisError):
+    """A clock ran out behind all limits that count work: no answer, rather than another one."""
 
 
 class EngineMissing(AnalysisError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.budget import Budget
+from equilibria.elimination.ideal import Ideal
 from equilibria.engines import Answer
 from equilibria.errors import ConsistencyError
 from equilibria.polynomial import Polynomial
@@ -29,8 +30,8 @@ def compare(
     of them missed or invented, or an ideal that is not prime; the message carries both answers.
     Raises `LimitReached` after `time_limit` seconds: then nothing is decided.
     """
-    deadline = Deadline(time_limit)
-    a, b = (_proper(answer, polynomials, deadline) for answer in (answer_a, answer_b))
+    budget = Budget(time_limit)
+    a, b = (_proper(answer, polynomials, budget) for answer in (answer_a, answer_b))
     for answer, ideals in ((answer_a, a), (answer_b, b)):
         for ideal in ideals:
             for f in polynomials:
@@ -44,9 +45,9 @@ def compare(
             raise ConsistencyError(_both(trouble + _named(other), answer_a, answer_b, polynomials))
 
 
-def _proper(answer: Answer, polynomials: Sequence[Polynomial], deadline: Deadline) -> list[Ideal]:
+def _proper(answer: Answer, polynomials: Sequence[Polynomial], budget: Budget) -> list[Ideal]:
     """Return the proposed ideals; the whole ring, which has no zeros, is no component."""
-    ideals = [Ideal(polynomials[0].ring, prime, deadline) for prime in answer.primes]
+    ideals = [Ideal(polynomials[0].ring, prime, budget) for prime in answer.primes]
     return [ideal for ideal in ideals if not ideal.is_everything]
 
 

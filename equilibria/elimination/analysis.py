@@ -4,16 +4,17 @@
               -> verdict at a point (`stability`), conditions along a component (`conditions`)
 
 Isolated equilibria are listed one by one, components of positive dimension with the conditions that
-split them, both exactly. Where the decomposition reaches its limit a numerical search takes over.
+split them, both exactly. Where the decomposition reaches its limit a numerical search takes over. All
+limits count work, so that the answer is the same on any machine.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from equilibria.elimination.decomposition import Decomposition, decompose
+from equilibria.elimination.budget import Budget, Net
+from equilibria.elimination.decomposition import NET, Decomposition, decompose
 from equilibria.elimination.entries import Listed, extended, isolated
-from equilibria.elimination.ideal import Deadline
 from equilibria.elimination.naming import named, with_meetings
 from equilibria.elimination.numeric import searched
 from equilibria.elimination.reality import Real
@@ -41,21 +42,23 @@ def analyze_system(
 
     Ids are `dim0:a`, `dim0:b`, ... for points and `dim1:a`, ... for curves and so on. `engine` is
     `auto`, a name in `engines.ENGINES`, or `search` for the numerical search alone, which runs
-    `starts` Newton runs. A flow that the file does not give is reported as undecided, with a note
-    that says so. Raises `ScopeError` where flow and map rest at different points.
+    `starts` Newton runs. `time_limit` is work, in seconds of an ordinary machine. A flow that the
+    file does not give is reported as undecided, with a note that says so. Raises `ScopeError` where
+    flow and map rest at different points, `NotFinished` where the machine is ten times as slow.
     """
     system = user.system(lr)
     if engine == "search":
         return searched(system, "asked for", starts=starts, seed=seed)
     equations = resting(system)
-    deadline = Deadline(time_limit)
+    net = Net(NET * time_limit)
+    budget = Budget(time_limit, net=net)
     try:
-        decomposition = decompose(list(equations.values()), engine=engine, time_limit=time_limit)
+        decomposition = decompose(list(equations.values()), engine=engine, budget=budget)
     except LimitReached as error:
         return searched(system, str(error), starts=starts, seed=seed)
-    deadline = Deadline(max(deadline.left, LEAST_SHARE * time_limit))
-    note = same_rest(system, decomposition, deadline.share(REST_SHARE))
-    variety = _variety(system, decomposition, deadline)
+    budget = Budget(max(budget.left, LEAST_SHARE * time_limit), net=net)
+    note = same_rest(system, decomposition, budget.share(REST_SHARE))
+    variety = _variety(system, decomposition, budget)
     return replace(variety, why=f"{variety.why}; {note}") if note else variety
 
 
@@ -72,14 +75,14 @@ def from_model_system(system: PolynomialSystem, name: str = "built-in") -> UserS
     )
 
 
-def _variety(system: PolynomialSystem, found: Decomposition, deadline: Deadline) -> Variety:
+def _variety(system: PolynomialSystem, found: Decomposition, budget: Budget) -> Variety:
     entries: list[Listed] = []
     for part in found.real:
         if part.dimension == 0:
             entries.extend(isolated(system, part, point) for point in part.real.points)
         else:
-            entries.append(extended(system, part, deadline))
-    components = with_meetings(named(entries), deadline)
+            entries.append(extended(system, part, budget))
+    components = with_meetings(named(entries), budget)
     unknown = [c for c in found.components if c.real.real is Real.UNKNOWN]
     complete = found.complete and not unknown
     why = found.why

@@ -41,6 +41,7 @@ class Residue:
     def __mul__(self, other: Residue | Fraction) -> Residue:
         if isinstance(other, Fraction):
             return Residue(self.ideal, self.form * other)
+        self.ideal.budget.spend(len(self.form.terms) * len(other.form.terms), "products")
         return Residue(self.ideal, self.ideal.normal_form(self.form * other.form))
 
     def __bool__(self) -> bool:

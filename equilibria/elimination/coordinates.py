@@ -5,13 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import combinations, islice
 
-from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.budget import Budget
+from equilibria.elimination.ideal import Ideal
 from equilibria.polynomial import Polynomial
 
 MAX_COORDINATE_SETS = 24
 
 
-def coordinates(ideal: Ideal, deadline: Deadline) -> Ideal:
+def coordinates(ideal: Ideal, budget: Budget) -> Ideal:
     """Return the ideal in coordinates where the component is a graph, else as it is.
 
     A graph: every other variable is a polynomial in some independent ones (`free`). Variables that
@@ -19,21 +20,21 @@ def coordinates(ideal: Ideal, deadline: Deadline) -> Ideal:
     """
     names = ideal.ring.names
     for free in islice(combinations(names, ideal.dimension), MAX_COORDINATE_SETS):
-        if not _one_point_over(ideal, free, deadline):
+        if not _one_point_over(ideal, free, budget):
             continue
-        candidate = Ideal(ideal.ring, ideal.basis, deadline, free=free)
+        candidate = Ideal(ideal.ring, ideal.basis, budget, free=free)
         if sum(_solved(f, candidate) is not None for f in candidate.basis) == len(names) - len(
             free
         ):
             return candidate
-    return ideal.within(deadline)
+    return ideal.within(budget)
 
 
-def _one_point_over(ideal: Ideal, free: tuple[str, ...], deadline: Deadline) -> bool:
+def _one_point_over(ideal: Ideal, free: tuple[str, ...], budget: Budget) -> bool:
     """Say whether one value of `free` leaves one point, as it must be on a graph."""
     values = [Fraction(5 * place + 3, place + 2) for place in range(len(free))]
     slices = [ideal.ring.variable(name) - value for name, value in zip(free, values, strict=True)]
-    cut = Ideal(ideal.ring, [*ideal.basis, *slices], deadline)
+    cut = Ideal(ideal.ring, [*ideal.basis, *slices], budget)
     return len(cut.basis) == len(ideal.ring.names) and all(f.degree == 1 for f in cut.basis)
 
 

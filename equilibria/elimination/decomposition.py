@@ -1,8 +1,10 @@
 """The equilibrium set as a union of irreducible components, proposed by an engine, checked here.
 
-Checked by exact arithmetic of our own: the system vanishes on every component; every zero of the
-system, real or complex, lies on one of them; no component lies inside another; which of them have
-real points. Believed from the engine: that a component of positive dimension is irreducible.
+Products and variables that occur linearly are taken apart first (`branches`), by identities between
+sets of points; an engine sees only what is left. Checked by exact arithmetic of our own: the system
+vanishes on every component; every zero of the system, real or complex, lies on one of them; no
+component lies inside another; which of them have real points. Believed from the engine: that a
+component of positive dimension is irreducible.
 """
 
 from __future__ import annotations
@@ -10,16 +12,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.branches import Branch, branches
+from equilibria.elimination.budget import Budget, Net
+from equilibria.elimination.cores import Core, decided
+from equilibria.elimination.ideal import Ideal
+from equilibria.elimination.lifting import lift
 from equilibria.elimination.reality import Real, RealPart, try_real_part
-from equilibria.engines import Answer, Limits, choose
 from equilibria.errors import ConsistencyError, LimitReached
-from equilibria.polynomial import Polynomial
+from equilibria.polynomial import Polynomial, Ring
 
+BRANCH_SHARE = 0.3
 ENGINE_SHARE = 0.4
-COVER_SHARE = 0.5
 REAL_SHARE = 0.3
-MAX_EXPONENT = 12
+INSIDE_SHARE = 0.5
+NET = 10.0
+"""How many times the nominal seconds the processor may take before there is no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,102 +63,63 @@ class Decomposition:
 
 
 def decompose(
-    polynomials: Sequence[Polynomial], *, engine: str = "auto", time_limit: float = 60.0
+    polynomials: Sequence[Polynomial],
+    *,
+    engine: str = "auto",
+    time_limit: float = 60.0,
+    budget: Budget | None = None,
 ) -> Decomposition:
     """Decompose the common zeros of `polynomials` into irreducible components over Q.
 
-    Raises `LimitReached` when nothing was found in time. A component whose real points lie in a
-    smaller set is followed by the components of that set, unless another one contains them.
+    `time_limit` is work in nominal seconds, unless a `budget` is given. Raises `LimitReached` when
+    nothing was found within it, `NotFinished` where the machine needs ten times as long for it. A
+    component whose real points lie in a smaller set is followed by the components of that set,
+    unless another one contains them.
     """
-    deadline = Deadline(time_limit)
+    budget = budget or Budget(time_limit, net=Net(NET * time_limit))
     ring = polynomials[0].ring
     given = [f for f in polynomials if f]
     if not given:
-        whole = _component(Ideal(ring, [], deadline), deadline)
+        whole = _component(Ideal(ring, [], budget), budget)
         return Decomposition((whole,), True, "every point solves the system", "none")
-    chosen = choose(engine)
-    answer = chosen.minimal_primes(given, Limits(seconds=time_limit * ENGINE_SHARE))
-    name = f"{answer.engine} {answer.version}"
-    if not answer.complete and not answer.primes:
+    cores = _cores(_branches(given, budget), ring, engine, budget)
+    ideals = _minimal(_lifted(cores, ring, budget))
+    words = " and ".join(sorted({core.engine for core in cores if core.engine}))
+    unfinished = [core for core in cores if core.covered is None]
+    if unfinished and not ideals:
         raise LimitReached(
-            f"{name} was stopped by {answer.note} before it found a component",
+            f"{words} was stopped by {unfinished[0].note} before it found a component",
             hint="raise the time limit, or search numerically",
         )
-    ideals = _minimal([Ideal(ring, prime, deadline) for prime in answer.primes])
     for ideal in ideals:
-        _vanishes(given, ideal, name)
-    covered = _covered(given, answer, ideals, deadline.share(COVER_SHARE))
-    components = [_component(ideal, deadline.share(REAL_SHARE)) for ideal in ideals]
+        _vanishes(given, ideal, words or "the splitting")
+    components = [_component(ideal, budget.share(REAL_SHARE)) for ideal in ideals]
     for component in [c for c in components if c.real.real is Real.THIN]:
-        components.extend(_real_inside(component, components, engine, deadline))
+        components.extend(_real_inside(component, components, engine, budget))
     return Decomposition(
         tuple(sorted(components, key=_canonical)),
-        covered is True,
-        _why(answer, name, covered, extended=any(c.dimension > 0 for c in components)),
-        name,
+        not unfinished,
+        _why(cores, words, extended=any(c.dimension > 0 for c in components)),
+        words or "none",
     )
 
 
-def _covered(
-    given: Sequence[Polynomial], answer: Answer, ideals: Sequence[Ideal], deadline: Deadline
-) -> bool | None:
-    if not answer.complete:
-        return None
+def _branches(given: Sequence[Polynomial], budget: Budget) -> list[Branch]:
+    """Return the branches of a system, or the system as it is where they are too many."""
     try:
-        whole = Ideal(given[0].ring, given, deadline)
-        if len(answer.residues) == len(answer.primes) and _residues_cover(whole, answer):
-            return True
+        return branches(given, budget.share(BRANCH_SHARE))
     except LimitReached:
-        return None
-    return covers(ideals, whole)
+        return [Branch(tuple(given))]
 
 
-def _residues_cover(whole: Ideal, answer: Answer) -> bool:
-    """Check that nothing is left when the engine has divided out one prime after the other.
-
-    What it calls I : P^oo holds all zeros of I outside V(P) if s g^e lies in I for all its
-    generators s, all g in P and some e. Normal forms decide that; at the end 1 must be left.
-    """
-    before = whole
-    for prime, residue in zip(answer.primes, answer.residues, strict=True):
-        for s in residue:
-            for g in prime:
-                rest = before.normal_form(s)
-                for _ in range(MAX_EXPONENT):
-                    if not rest:
-                        break
-                    rest = before.normal_form(rest * g)
-                if rest:
-                    return False
-        before = Ideal(whole.ring, residue, whole.deadline)
-    return before.is_everything
+def _cores(parts: Sequence[Branch], ring: Ring, engine: str, budget: Budget) -> list[Core]:
+    share = budget.share(ENGINE_SHARE)
+    return [decided(part, ring, engine, share, budget) for part in parts]
 
 
-def covers(ideals: Sequence[Ideal], whole: Ideal) -> bool | None:
-    """Say whether every complex zero of `whole` is a zero of one of `ideals`; None: no time.
-
-    One after the other is taken away: what is left of V(I) outside V(P) is the union of the
-    V(I : g^oo) for g in P, and at the end nothing may be left.
-    """
-    seen: set[tuple[int, tuple[Polynomial, ...]]] = set()
-
-    def nothing_left(rest: Ideal, place: int) -> bool:
-        if rest.is_everything:
-            return True
-        if place == len(ideals):
-            return False
-        if (place, rest.basis) in seen:
-            return True
-        outside = [g for g in ideals[place].basis if not rest.contains(g)]
-        result = all(nothing_left(rest.saturate(g), place + 1) for g in outside)
-        if result:
-            seen.add((place, rest.basis))
-        return result
-
-    try:
-        return nothing_left(whole, 0)
-    except LimitReached:
-        return None
+def _lifted(cores: Sequence[Core], ring: Ring, budget: Budget) -> list[Ideal]:
+    lifted = (lift(core.branch, prime, ring, budget) for core in cores for prime in core.primes)
+    return [ideal for ideal in lifted if ideal is not None]
 
 
 def _vanishes(given: Sequence[Polynomial], ideal: Ideal, engine: str) -> None:
@@ -176,30 +144,34 @@ def _inside(ideal: Ideal, other: Ideal) -> bool:
     return all(ideal.contains(g) for g in other.basis)
 
 
-def _component(ideal: Ideal, deadline: Deadline) -> PrimeComponent:
+def _component(ideal: Ideal, budget: Budget) -> PrimeComponent:
     dimension = ideal.dimension
     degree = None
     if dimension == 0:
         degree = len(ideal.standard_monomials())
     elif len(ideal.basis) == 1 or all(g.degree == 1 for g in ideal.basis):
         degree = max((g.degree for g in ideal.basis), default=1)
-    return PrimeComponent(ideal, dimension, degree, try_real_part(ideal.within(deadline)))
+    return PrimeComponent(ideal, dimension, degree, try_real_part(ideal.within(budget)))
 
 
 def _real_inside(
     component: PrimeComponent,
     others: Sequence[PrimeComponent],
     engine: str,
-    deadline: Deadline,
+    budget: Budget,
 ) -> list[PrimeComponent]:
     """Return the components of the smaller set that holds the real points of a thin component."""
     ring = component.ideal.ring
     smaller = [*component.generators, *component.real.inside]
-    part = decompose(smaller, engine=engine, time_limit=max(deadline.left, 1.0))
+    try:
+        part = decompose(smaller, engine=engine, budget=budget.share(INSIDE_SHARE))
+    except LimitReached as error:
+        unknown = RealPart(Real.UNKNOWN, f"its real points were not separated: {error}")
+        return [PrimeComponent(Ideal(ring, smaller, budget), -1, None, unknown)]
     visible = [c.ideal for c in others if c.real.real is Real.YES]
     if not part.complete:
         unknown = RealPart(Real.UNKNOWN, f"its real points were not separated: {part.why}")
-        return [PrimeComponent(Ideal(ring, smaller, deadline), -1, None, unknown)]
+        return [PrimeComponent(Ideal(ring, smaller, budget), -1, None, unknown)]
     inner = [c for c in part.components if c.real.real in (Real.YES, Real.UNKNOWN)]
     return [c for c in inner if not any(_inside(c.ideal, other) for other in visible)]
 
@@ -208,16 +180,22 @@ def _canonical(component: PrimeComponent) -> tuple[int, list[str]]:
     return component.dimension, [g.text() for g in component.generators]
 
 
-def _why(answer: Answer, engine: str, covered: bool | None, *, extended: bool) -> str:
+def _why(cores: Sequence[Core], engine: str, *, extended: bool) -> str:
     checked = "checked exactly: the system vanishes on each"
-    if not answer.complete:
-        return f"{engine} was stopped by {answer.note} after {len(answer.primes)}; {checked}"
-    if covered is None:
-        return f"{engine} reports no others; {checked}; no time to check that they are all"
-    if covered:
-        return (
-            f"{checked}, and every zero of the system, real or complex, lies on one; "
-            + ("irreducible over Q by the word of " if extended else "proposed by ")
-            + engine
+    unfinished = [core for core in cores if core.covered is None]
+    if unfinished:
+        notes = "; ".join(dict.fromkeys(core.note for core in unfinished))
+        share = (
+            f"{len(unfinished)} of {len(cores)} branches of the system" if len(cores) > 1 else ""
         )
-    raise ConsistencyError(f"{engine} reports all components, but zeros of the system are missing")
+        if not share:
+            return f"{engine} was stopped by {notes}; {checked}"
+        return f"{share} could not be decomposed ({notes}); {checked}"
+    every = f"{checked}, and every zero of the system, real or complex, lies on one"
+    if not engine:
+        return f"{every}; by factors and variables that occur linearly alone"
+    return (
+        f"{every}; "
+        + ("irreducible over Q by the word of " if extended else "proposed by ")
+        + engine
+    )

@@ -1,53 +1,32 @@
 """Ideals over Q with a Groebner basis of our own, to check what the engines propose.
 
 Nothing here is shared with an engine: integers, Buchberger's algorithm with the criteria of
-Gebauer and Moeller, and a clock that is looked at in every step, so that a limit is a message. A
+Gebauer and Moeller, and a count of the work in every step, so that a limit is a message. A
 monomial is a tuple of exponents; a polynomial is a dictionary from monomials to integers.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import combinations, product
 from math import gcd, lcm
 from operator import add, le, sub
 
-from equilibria.errors import LimitReached
+from equilibria.elimination.budget import WORD, Budget
 from equilibria.polynomial import Polynomial, Ring
 
 Exponents = tuple[int, ...]
 Terms = dict[Exponents, int]
 Key = Callable[[Exponents], tuple[int, ...]]
 
+Deadline = Budget
+
 CACHED_MONOMIALS = 200_000
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """A moment after which work stops, with the name of the stage that it stopped."""
-
-    seconds: float
-    start: float = field(default_factory=time.monotonic)
-
-    @property
-    def left(self) -> float:
-        return self.seconds - (time.monotonic() - self.start)
-
-    def check(self, stage: str) -> None:
-        """Raise `LimitReached` when the time is over."""
-        if self.left < 0:
-            raise LimitReached(
-                f"{self.seconds:g} s reached in stage `{stage}`", hint="raise the time limit"
-            )
-
-    def share(self, part: float) -> Deadline:
-        """Return a deadline for `part` of the time that is left."""
-        return Deadline(max(self.left, 0.0) * part)
+COMPARISONS = 8
+"""Comparisons of monomials that count as one step of work."""
 
 
 class Ideal:
@@ -61,21 +40,21 @@ class Ideal:
         self,
         ring: Ring,
         generators: Iterable[Polynomial],
-        deadline: Deadline,
+        budget: Budget,
         *,
         free: Sequence[str] = (),
     ) -> None:
-        self.ring, self.deadline = ring, deadline
+        self.ring, self.budget = ring, budget
         self.free = tuple(ring.names.index(name) for name in free)
         self._key = _order(len(ring.names), self.free)
         self.generators = tuple(f for f in generators if f)
         dense = [_dense(f)[0] for f in self.generators]
-        self._basis = _groebner(dense, self._key, deadline)
+        self._basis = _groebner(dense, self._key, budget)
 
-    def within(self, deadline: Deadline) -> Ideal:
-        """Return the same ideal, watching another clock."""
+    def within(self, budget: Budget) -> Ideal:
+        """Return the same ideal, that spends from another budget."""
         other = copy(self)
-        other.deadline = deadline
+        other.budget = budget
         return other
 
     @cached_property
@@ -91,7 +70,7 @@ class Ideal:
     def normal_form(self, f: Polynomial) -> Polynomial:
         """Return the unique remainder of `f` modulo the ideal."""
         terms, denominator = _dense(f)
-        rest, scale = _remainder(terms, self._basis, self._key, self.deadline)
+        rest, scale = _remainder(terms, self._basis, self._key, self.budget)
         return _sparse(self.ring, rest, denominator * scale)
 
     def contains(self, f: Polynomial) -> bool:
@@ -103,9 +82,9 @@ class Ideal:
         lifted = [_lift(g, bigger) for g in (*self.basis, f)]
         inverse = bigger.constant(1) - bigger.variables()[0] * lifted.pop()
         names = self.ring.names
-        whole = Ideal(bigger, [*lifted, inverse], self.deadline, free=names)
+        whole = Ideal(bigger, [*lifted, inverse], self.budget, free=names)
         kept = [_lower(g, self.ring) for g in whole.basis if "" not in g.variables()]
-        return Ideal(self.ring, kept, self.deadline)
+        return Ideal(self.ring, kept, self.budget)
 
     @cached_property
     def independent(self) -> tuple[str, ...]:
@@ -114,9 +93,11 @@ class Ideal:
         Its size is the dimension. Among sets of one size the first in the order of the ring.
         """
         supports = [{i for i, power in enumerate(top) if power} for top, _ in self._basis]
-        size = len(self.ring.names)
-        for count in range(size, -1, -1):
-            for chosen in combinations(range(size), count):
+        alone = {next(iter(support)) for support in supports if len(support) == 1}
+        possible = [i for i in range(len(self.ring.names)) if i not in alone]
+        for count in range(len(possible), -1, -1):
+            for chosen in combinations(possible, count):
+                self.budget.spend(1 + len(supports) // COMPARISONS, "dimension")
                 if not any(support <= set(chosen) for support in supports):
                     return tuple(self.ring.names[i] for i in chosen)
         return ()
@@ -218,18 +199,26 @@ def _cancel(f: Terms, at: Exponents, g: Terms, top: Exponents) -> int:
     return a
 
 
+def _steps(f: Terms, at: Exponents, g: Terms, top: Exponents) -> int:
+    """Return the work of `_cancel`: terms touched, more for coefficients of many words."""
+    size = f[at].bit_length() + g[top].bit_length()
+    touched = len(g) if abs(g[top]) == 1 else len(g) + len(f)
+    return (touched + len(f) // COMPARISONS) * (1 + size // WORD)
+
+
 def _remainder(
-    f: Terms, basis: Sequence[tuple[Exponents, Terms]], key: Key, deadline: Deadline
+    f: Terms, basis: Sequence[tuple[Exponents, Terms]], key: Key, budget: Budget
 ) -> tuple[Terms, int]:
     """Return (r, a) with a f = r modulo the basis, no term of r divisible by a leading term."""
     rest, work, scale = Terms(), dict(f), 1
     while work:
-        deadline.check("reduction")
         at = max(work, key=key)
         divisor = next(((top, g) for top, g in basis if _divides(top, at)), None)
         if divisor is None:
+            budget.spend(1 + len(work) // COMPARISONS, "reduction")
             rest[at] = work.pop(at)
             continue
+        budget.spend(_steps(work, at, divisor[1], divisor[0]), "reduction")
         factor = _cancel(work, at, divisor[1], divisor[0])
         if factor != 1:
             scale *= factor
@@ -243,16 +232,16 @@ def _remainder(
 
 
 def _groebner(
-    generators: Sequence[Terms], key: Key, deadline: Deadline
+    generators: Sequence[Terms], key: Key, budget: Budget
 ) -> list[tuple[Exponents, Terms]]:
     """Return the reduced Groebner basis as (leading monomial, terms), smallest first."""
     basis: list[tuple[Exponents, Terms]] = []
     active: list[int] = []
     pairs: list[tuple[int, int]] = []
     for f in sorted(generators, key=lambda g: max(map(key, g))):
-        _insert(f, basis, active, pairs, key, deadline)
+        _insert(f, basis, active, pairs, key, budget)
     while pairs:
-        deadline.check("Groebner basis")
+        budget.spend(1 + len(pairs) // COMPARISONS, "Groebner basis")
         best = min(pairs, key=lambda pair: key(_lcm(basis[pair[0]][0], basis[pair[1]][0])))
         pairs.remove(best)
         (top_f, f), (top_g, g) = basis[best[0]], basis[best[1]]
@@ -260,11 +249,11 @@ def _groebner(
         shift = tuple(map(sub, common, top_f))
         moved = {tuple(map(add, m, shift)): c for m, c in f.items()}
         _cancel(moved, common, g, top_g)
-        _insert(moved, basis, active, pairs, key, deadline)
+        _insert(moved, basis, active, pairs, key, budget)
     minimal = sorted((basis[i] for i in active), key=lambda entry: key(entry[0]))
     result: list[tuple[Exponents, Terms]] = []
     for top, f in minimal:
-        rest, _ = _remainder(f, [entry for entry in minimal if entry[0] != top], key, deadline)
+        rest, _ = _remainder(f, [entry for entry in minimal if entry[0] != top], key, budget)
         result.append((top, _primitive(rest, top)))
     return result
 
@@ -275,10 +264,10 @@ def _insert(
     active: list[int],
     pairs: list[tuple[int, int]],
     key: Key,
-    deadline: Deadline,
+    budget: Budget,
 ) -> None:
     """Reduce `f` and add what is left, updating the pairs (Gebauer and Moeller, 1988)."""
-    rest, _ = _remainder(f, [basis[i] for i in active], key, deadline)
+    rest, _ = _remainder(f, [basis[i] for i in active], key, budget)
     if not rest:
         return
     top = max(rest, key=key)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, islice
 
+from equilibria.elimination.budget import Budget
 from equilibria.elimination.entries import Listed
-from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.points import real_points
 from equilibria.errors import LimitReached
 from equilibria.results import Component
@@ -38,14 +39,14 @@ def letters(number: int) -> str:
     return text
 
 
-def with_meetings(named: Sequence[tuple[Component, Ideal]], deadline: Deadline) -> list[Component]:
+def with_meetings(named: Sequence[tuple[Component, Ideal]], budget: Budget) -> list[Component]:
     """Add to each component where it meets the others, for the first few that meet in points."""
     components = [component for component, _ in named]
     extended = [i for i, component in enumerate(components) if component.dimension > 0]
     for i, j in islice(combinations(extended, 2), 10):
         try:
             both = Ideal(
-                named[i][1].ring, [*named[i][1].basis, *named[j][1].basis], deadline.share(0.05)
+                named[i][1].ring, [*named[i][1].basis, *named[j][1].basis], budget.share(0.05)
             )
             points = real_points(both) if both.dimension == 0 else []
         except LimitReached:

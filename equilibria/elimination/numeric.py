@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from equilibria.elimination.naming import letters
+from equilibria.elimination.nearby import NULL, Batch
 from equilibria.elimination.rest import resting
-from equilibria.elimination.search import NULL, RESIDUAL, Batch, Found, search
+from equilibria.elimination.search import RESIDUAL, Found, search
 from equilibria.elimination.stability import UNDEFINED
 from equilibria.polynomial import Polynomial
 from equilibria.results import (
@@ -21,23 +22,50 @@ from equilibria.results import (
 from equilibria.system import PolynomialSystem
 
 TOLERANCE = 1e-7
+SINGULAR_TOLERANCE = 1e-3
+"""Eigenvalues near 0 of a singular zero are known to about the square root of its error."""
 
 
 def searched(system: PolynomialSystem, because: str, *, starts: int, seed: int) -> Variety:
     """Return the equilibria that Newton's method meets; `because` says why nothing is exact."""
     found = search(resting(system), starts=starts, seed=seed)
-    counts: dict[int, int] = {}
+    counts: dict[str, int] = {}
     components = []
     for entry in found:
-        number = counts.get(entry.nullity, 0)
-        counts[entry.nullity] = number + 1
-        components.append(_component(system, entry, f"dim{entry.nullity}:{letters(number)}"))
+        kind = _dimension(entry)
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        components.append(_component(system, entry, f"dim{kind}:{letters(number)}"))
     return Variety(
         tuple(components),
         complete=False,
         why=f"numerical search ({because}): {starts} Newton starts, seed {seed}, met these; "
-        f"nothing excludes others. Residuals are below {RESIDUAL:g}",
+        f"nothing excludes others, and families that it did not connect may be one. "
+        f"Residuals are below {RESIDUAL:g}",
     )
+
+
+def _dimension(entry: Found) -> str:
+    """Return the dimension of a component, or the range in which it is."""
+    return str(entry.dimension) if entry.dimension is not None else f"0-{entry.nullity}"
+
+
+def _standing(entry: Found) -> str:
+    """Return what is known about a component's dimension beyond the number."""
+    if entry.dimension is None:
+        return (
+            "; an isolated singular point or part of a family: the dimension is not decided, at "
+            f"most {entry.nullity}"
+        )
+    if entry.dimension < entry.nullity:
+        return (
+            f"; singular: the nullity of the Jacobian is {entry.nullity}; "
+            + ("isolated" if not entry.dimension else f"of dimension {entry.dimension}")
+            + ", no other zeros were met on a small sphere around it" * (not entry.dimension)
+        )
+    if entry.dimension:
+        return "; the zeros go on in as many directions as the Jacobian has null vectors"
+    return ""
 
 
 def _component(system: PolynomialSystem, entry: Found, name: str) -> Component:
@@ -49,12 +77,11 @@ def _component(system: PolynomialSystem, entry: Found, name: str) -> Component:
     return Component(
         id=name,
         rank=None,
-        dimension=entry.nullity,
+        dimension=entry.nullity if entry.dimension is None else entry.dimension,
         collapse=None,
         flow=flow,
         map=_stability(system.map, entry, "map"),
-        note=f"met by {entry.hits} runs"
-        + ("; the dimension is the nullity of the Jacobian" if entry.nullity else ""),
+        note=f"met by {entry.hits} {'run' if entry.hits == 1 else 'runs'}{_standing(entry)}",
         build_detail=lambda: Detail((), {key: ((value,),) for key, value in entry.point.items()}),
     )
 
@@ -68,20 +95,25 @@ def _stability(equations: Mapping[str, Polynomial], entry: Found, kind: str) -> 
     values = np.linalg.eigvals(slopes.reshape(len(names), len(names)))
     rest = 0.0 if kind == "flow" else 1.0
     by_distance = values[np.argsort(np.abs(values - rest))]
-    others = by_distance[entry.nullity :]
+    smooth = entry.dimension == entry.nullity
+    neutral_count = entry.nullity if smooth else 0
+    others = by_distance[neutral_count:]
     sizes = others.real if kind == "flow" else np.abs(others)
     extent = float(sizes.max()) if len(others) else None
     if extent is None or extent < rest - TOLERANCE:
         verdict = Verdict.STABLE
     else:
-        verdict = Verdict.UNSTABLE if extent > rest + TOLERANCE else Verdict.UNDECIDED
+        above = TOLERANCE if smooth else SINGULAR_TOLERANCE
+        verdict = Verdict.UNSTABLE if extent > rest + above else Verdict.UNDECIDED
+    if not smooth and verdict is Verdict.STABLE:  # the singular directions are not decided
+        verdict = Verdict.UNDECIDED
     order = np.argsort(-sizes, kind="stable")
     spectrum = tuple(Eigenvalue(complex(v), 1) for v in others[order])
-    neutral = (Eigenvalue(complex(rest), entry.nullity),) if entry.nullity else ()
+    neutral = (Eigenvalue(complex(rest), neutral_count),) if neutral_count else ()
     return Stability(
         verdict,
         How.NUMERIC,
-        entry.nullity,
+        neutral_count,
         extent,
         note=f"floating point, tolerance {TOLERANCE:g} (nullity {NULL:g})",
         build_spectrum=lambda: (*neutral, *spectrum),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, count
 
+from equilibria.elimination.budget import words
 from equilibria.elimination.factor import factor_line
 from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.line import Line, isolate
@@ -65,7 +66,7 @@ def maximal_ideals(ideal: Ideal) -> Iterator[Maximal]:
         if found is not None:
             yield found
         for part in parts:
-            pending.append(Ideal(current.ring, [*current.basis, part], current.deadline))
+            pending.append(Ideal(current.ring, [*current.basis, part], current.budget))
 
 
 def real_points(ideal: Ideal) -> list[Point]:
@@ -77,7 +78,7 @@ def _split(ideal: Ideal) -> tuple[list[Polynomial], Maximal | None]:
     monomials = [next(iter(m.terms)) for m in ideal.standard_monomials()]
     size = len(monomials)
     for form in chain(ideal.ring.variables(), _linear_forms(ideal)):
-        ideal.deadline.check("points")
+        ideal.budget.spend(size, "points")
         powers, relation = _powers(form, ideal, monomials)
         factors = factor_line(relation)
         if len(factors) > 1 or factors[0][1] > 1:
@@ -114,6 +115,7 @@ def _powers(
         vector = [power.terms.get(m, Fraction(0)) for m in monomials]
         relation = [Fraction(0)] * len(vectors) + [Fraction(1)]
         vectors.append(vector)
+        ideal.budget.spend((1 + len(rows)) * words(c.numerator for c in vector), "points")
         place = _eliminate(vector := list(vector), relation, rows)
         if place is None:
             return vectors[:-1], relation
@@ -137,8 +139,9 @@ def _eliminate(vector: Line, relation: Line, rows: list[tuple[Line, Line, int]])
 def _maximal(
     ideal: Ideal, monomials: list[tuple[tuple[int, int], ...]], powers: list[Line], relation: Line
 ) -> Maximal:
+    ideal.budget.spend(len(ideal.ring.names) * len(monomials) ** 3, "points")
     expressions = {
-        name: _express([ideal.normal_form(x).terms.get(m, Fraction(0)) for m in monomials], powers)
+        name: express([ideal.normal_form(x).terms.get(m, Fraction(0)) for m in monomials], powers)
         for name, x in zip(ideal.ring.names, ideal.ring.variables(), strict=True)
     }
     points = []
@@ -149,12 +152,17 @@ def _maximal(
     return Maximal(ideal, len(relation) - 1, tuple(points))
 
 
-def _express(target: Line, powers: list[Line]) -> Line:
-    """Return the coefficients that write `target` in the basis `powers`."""
+def express(target: Line, powers: list[Line]) -> Line:
+    """Return the coefficients that write `target` in the basis `powers`.
+
+    Raises `ValueError` where `powers` are linearly dependent.
+    """
     size = len(powers)
     table = [[powers[j][i] for j in range(size)] + [target[i]] for i in range(size)]
     for column in range(size):
-        pivot = next(i for i in range(column, size) if table[i][column])
+        pivot = next((i for i in range(column, size) if table[i][column]), None)
+        if pivot is None:
+            raise ValueError("no basis")
         table[column], table[pivot] = table[pivot], table[column]
         unit = table[column][column]
         table[column] = [entry / unit for entry in table[column]]

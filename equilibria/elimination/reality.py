@@ -85,7 +85,7 @@ def points_over(ideal: Ideal, values: dict[str, Fraction]) -> Iterator[Point]:
     """Yield the smooth real points of the component at which some variables have given values."""
     ring = ideal.ring
     slices = [ring.variable(name) - value for name, value in values.items()]
-    cut = Ideal(ring, [*ideal.basis, *slices], ideal.deadline)
+    cut = Ideal(ring, [*ideal.basis, *slices], ideal.budget)
     if cut.dimension == 0:
         yield from (point for point in real_points(cut) if is_smooth(ideal, point))
 
@@ -168,7 +168,7 @@ def _nearest_points(ideal: Ideal) -> RealPart:
         for some in combinations(range(len(rows)), size)
         for chosen in combinations(range(len(names)), size)
     ]
-    critical = Ideal(ring, [*ideal.basis, *minors], ideal.deadline)
+    critical = Ideal(ring, [*ideal.basis, *minors], ideal.budget)
     if critical.is_everything:
         return RealPart(Real.NO, "no point of it is nearest to a chosen one")
     if critical.dimension > 0:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from equilibria.elimination.budget import Budget
 from equilibria.elimination.coordinates import equations_of
-from equilibria.elimination.decomposition import Decomposition, covers
-from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.cores import covers
+from equilibria.elimination.decomposition import Decomposition
+from equilibria.elimination.ideal import Ideal
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.polynomial import Polynomial
 from equilibria.system import PolynomialSystem
@@ -17,7 +19,7 @@ def resting(system: PolynomialSystem) -> dict[str, Polynomial]:
     return {name: f - f.ring.variable(name) for name, f in system.map.items()}
 
 
-def same_rest(system: PolynomialSystem, found: Decomposition, deadline: Deadline) -> str:
+def same_rest(system: PolynomialSystem, found: Decomposition, budget: Budget) -> str:
     """Check that the map rests where the flow rests and nowhere else.
 
     Returns a note where there was no time for that. Raises `ScopeError` where it is not so.
@@ -26,13 +28,13 @@ def same_rest(system: PolynomialSystem, found: Decomposition, deadline: Deadline
         return ""
     hint = "give [flow] or [map] alone, or two files"
     steps = [f - f.ring.variable(name) for name, f in system.map.items()]
-    ideals = [c.ideal.within(deadline) for c in found.components if c.dimension >= 0]
+    ideals = [c.ideal.within(budget) for c in found.components if c.dimension >= 0]
     try:
         for ideal in ideals:
             if not all(ideal.contains(f) for f in steps):
                 where = ", ".join(equations_of(ideal))
                 raise ScopeError(f"the map moves points where the flow rests ({where})", hint=hint)
-        at_rest = Ideal(steps[0].ring, steps, deadline)
+        at_rest = Ideal(steps[0].ring, steps, budget)
         if all(at_rest.contains(f) for f in system.flow.values()):
             return ""
         covered = covers(ideals, at_rest) if found.complete else None

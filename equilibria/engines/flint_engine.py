@@ -37,7 +37,7 @@ class Flint:
         command = [sys.executable, "-P", "-m", "equilibria.engines.flint_worker"]
         outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
         primes, _, finished = read_answer(outcome.output, ring, self.name)
-        note = "" if finished else outcome.stopped or _why(outcome.output)
+        note = "" if finished else _why(outcome.output)
         return Answer(self.name, release, primes, finished, note)
 
 

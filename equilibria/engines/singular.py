@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -59,7 +60,11 @@ class Singular:
         return None if program is None else _version(program)
 
     def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
-        """Return the minimal associated primes that `minAssGTZ` finds."""
+        """Return the minimal associated primes that `minAssGTZ` finds.
+
+        Singular does not count what it does: its work is its processor time, and where that is
+        used up there is no answer.
+        """
         program = find_program()
         version = self.version()
         if program is None or version is None:
@@ -68,12 +73,13 @@ class Singular:
         plain = plain_ring(len(ring.names))
         ideal = ", ".join(Polynomial(plain, f.terms).text() for f in polynomials)
         script = _SCRIPT.format(variables=", ".join(plain.names), ideal=ideal.replace("**", "^"))
-        outcome = run_program(_arguments(program), script, limits, _environment())
+        within = replace(limits, seconds=min(limits.work, limits.seconds))
+        outcome = run_program(_arguments(program), script, within, _environment())
         text = outcome.output.replace("^", "**")
         primes, residues, finished = read_answer(text, ring, "Singular")
         if any(f.degree == 0 for prime in primes for f in prime):
             return Answer(self.name, version, (), True)  # the ideal is the whole ring
-        note = "" if finished else outcome.stopped or "an error in Singular"
+        note = "" if finished else "an error in Singular"
         return Answer(self.name, version, primes, finished, note, residues)
 
 

@@ -9,8 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import equilibria
-from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
+from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program, steps_done
 from equilibria.polynomial import Polynomial
+
+STEPS_A_SECOND = 1_000_000
+"""What the worker counts in a nominal second."""
 
 
 class Sympy:
@@ -26,16 +29,26 @@ class Sympy:
             return None
 
     def minimal_primes(self, polynomials: Sequence[Polynomial], limits: Limits) -> Answer:
-        """Return the primes found within the limits; all of them if the worker came to its end."""
+        """Return the primes found within the work; all of them if the worker came to its end."""
         ring = polynomials[0].ring
         plain = plain_ring(len(ring.names))
-        lines = [str(len(ring.names)), *(Polynomial(plain, f.terms).text() for f in polynomials)]
+        lines = [
+            f"{len(ring.names)} {round(limits.work * STEPS_A_SECOND)}",
+            *(Polynomial(plain, f.terms).text() for f in polynomials),
+        ]
         # -P keeps the working directory off the import path
         command = [sys.executable, "-P", "-m", "equilibria.engines.sympy_worker"]
         outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
         primes, _, finished = read_answer(outcome.output, ring, self.name)
-        note = "" if finished else outcome.stopped or "an error or the memory limit"
-        return Answer(self.name, self.version() or "?", primes, finished, note)
+        note = "" if finished else _why(outcome.output, limits)
+        steps = steps_done(outcome.output)
+        return Answer(self.name, self.version() or "?", primes, finished, note, steps=steps)
+
+
+def _why(output: str, limits: Limits) -> str:
+    if "stopped" in output.split():
+        return f"its bound on the work ({limits.work:g} s)"
+    return "an error or the memory limit"
 
 
 def _environment() -> dict[str, str]:

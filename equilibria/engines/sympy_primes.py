@@ -6,14 +6,16 @@
 and an ideal of dimension 0, over Q or over Q(u), splits by the minimal polynomials of the
 variables and then of a linear form, until one of them has the degree of the whole quotient.
 
-Runs inside `sympy_worker`, a program of its own that is stopped from outside; nothing here watches
-the clock. Source: Becker and Weispfenning, "Groebner Bases", 1993, section 8.7.
+Runs inside `sympy_worker`, a program of its own. sympy has no limits on its work, but every step of
+a reduction multiplies monomials and looks for a leading one in its ring: `Work` counts there, so
+that the same question ends at the same place on any machine. Source: Becker and Weispfenning,
+"Groebner Bases", 1993, section 8.7.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import chain, combinations, count, product
 from operator import add
 from typing import Any
@@ -25,11 +27,64 @@ from sympy.polys.rings import PolyElement, PolyRing
 
 Basis = list[PolyElement]
 
+TERM = 4
+"""Steps of one term of a product."""
+WORD = 64
+GCD = 40
+"""Products of words that are one step: fractions are reduced after every operation."""
+COMPARISONS = 4
+CACHED_MONOMIALS = 200_000
+FRACTIONS = 8
+"""Steps of a product of monomials among the numerators of Q(u): greatest common divisors follow."""
 
-def minimal_primes(generators: Basis, emit: Callable[[Basis], None]) -> None:
+
+class WorkDone(Exception):
+    """All the work that was allowed has been done."""
+
+
+class Work:
+    """Counts the steps of arithmetic in rings; the step after the last raises `WorkDone`."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise WorkDone
+
+    def counted(self, ring: PolyRing, weight: int = 1) -> PolyRing:
+        """Return the ring, its products and its searches for leading monomials counted.
+
+        The order of a monomial is computed once: sympy spends most of its time on that.
+        """
+        multiply, order = ring.monomial_mul, lru_cache(CACHED_MONOMIALS)(ring.order)
+        over_q = ring.domain == QQ
+
+        def product_of(one: Any, other: Any) -> Any:
+            self.spend(weight * TERM)
+            return multiply(one, other)
+
+        def leading_of(f: PolyElement) -> Any:
+            top = max(f, key=order)
+            size = _words(f[top]) if over_q else 0
+            self.spend(weight * (1 + len(f) // COMPARISONS + len(f) * (size * size // GCD)))
+            return top
+
+        ring.monomial_mul, ring.leading_expv = product_of, leading_of
+        return ring
+
+
+def _words(number: Any) -> int:
+    bits = int(number.numerator).bit_length() + int(number.denominator).bit_length()
+    return bits // WORD
+
+
+def minimal_primes(generators: Basis, emit: Callable[[Basis], None], work: Work) -> None:
     """Call `emit` with a Groebner basis of each prime, as soon as it is known.
 
-    Together their zero sets are that of `generators`; some may lie inside others.
+    Together their zero sets are that of `generators`, which should be of a `counted` ring; some may
+    lie inside others. Raises `WorkDone`.
     """
     pending, seen, found = [generators], set[tuple[PolyElement, ...]](), list[Basis]()
     while pending:
@@ -43,7 +98,7 @@ def minimal_primes(generators: Basis, emit: Callable[[Basis], None]) -> None:
         if parts:
             pending.extend([*basis, factor] for factor in parts)
             continue
-        primes, further = _extend_and_cut_back(basis)
+        primes, further = _extend_and_cut_back(basis, work)
         for prime in primes:
             found.append(prime)
             emit(prime)
@@ -85,12 +140,12 @@ def independent_set(basis: Basis) -> tuple[int, ...]:
     raise ValueError("the ideal is the whole ring")
 
 
-def _extend_and_cut_back(basis: Basis) -> tuple[Iterator[Basis], list[Basis]]:
+def _extend_and_cut_back(basis: Basis, work: Work) -> tuple[Iterator[Basis], list[Basis]]:
     """Return the primes in which a largest independent set stays free, and what is left to do."""
     free = independent_set(basis)
     if not free:
         return primes_of_dimension_zero(basis), []
-    block = Block(basis[0].ring, free)
+    block = Block(basis[0].ring, free, work)
     inside = block.basis(basis)
     over_field = reduced(map(block.to_field, inside))
     rest = [[*basis, block.back(factor)] for factor in block.leading_factors(inside)]
@@ -100,15 +155,16 @@ def _extend_and_cut_back(basis: Basis) -> tuple[Iterator[Basis], list[Basis]]:
 class Block:
     """The ring with its variables sorted into bound x and free u, as Q[x, u] and as Q(u)[x]."""
 
-    def __init__(self, ring: PolyRing, free: tuple[int, ...]) -> None:
-        self.ring, self.free = ring, free
+    def __init__(self, ring: PolyRing, free: tuple[int, ...], work: Work) -> None:
+        self.ring, self.free, self.work = ring, free, work
         self.bound = tuple(i for i in range(ring.ngens) if i not in free)
         split_at = len(self.bound)
         order = ProductOrder((grevlex, lambda m: m[:split_at]), (grevlex, lambda m: m[split_at:]))
         names = [ring.symbols[i] for i in (*self.bound, *free)]
-        self.sorted = PolyRing(names, QQ, order)
+        self.sorted = work.counted(PolyRing(names, QQ, order))
         self.field = QQ.frac_field(*names[split_at:])
-        self.over_field = PolyRing(names[:split_at], self.field, grevlex)
+        work.counted(self.field.field.ring, FRACTIONS)
+        self.over_field = work.counted(PolyRing(names[:split_at], self.field, grevlex))
 
     def basis(self, generators: Basis) -> Basis:
         """Return a Groebner basis in Q[x, u], the bound variables first."""
@@ -163,15 +219,15 @@ class Block:
         divisors = self.leading_factors(inside)
         if divisors:
             product_of_all = reduce(lambda a, b: a * b, divisors)
-            inside = saturate(inside, product_of_all)
+            inside = saturate(inside, product_of_all, self.work)
         return reduced(self.back(f) for f in inside)
 
 
-def saturate(basis: Basis, divisor: PolyElement) -> Basis:
+def saturate(basis: Basis, divisor: PolyElement, work: Work) -> Basis:
     """Return I : divisor^oo, by eliminating z from I + (1 - z divisor)."""
     ring = basis[0].ring
     order = ProductOrder((grevlex, lambda m: m[:1]), (grevlex, lambda m: m[1:]))
-    bigger = PolyRing([Symbol("_z"), *ring.symbols], QQ, order)
+    bigger = work.counted(PolyRing([Symbol("_z"), *ring.symbols], QQ, order))
     lift = [bigger.from_dict({(0, *m): c for m, c in f.terms()}) for f in (*basis, divisor)]
     inverse = bigger.one - bigger.gens[0] * lift.pop()
     return [

@@ -1,7 +1,8 @@
 """The program behind the sympy engine: `python -m equilibria.engines.sympy_worker`.
 
-Reads the number of variables and then one polynomial a line in v1, v2, ...; prints `prime` and its
-generators whenever one is found, and `all` at the end. Whoever started it may stop it any time.
+Reads the number of variables and the steps of work that may be done, then one polynomial a line in
+v1, v2, ...; prints `prime` and its generators whenever one is found, `all` where it came to its end
+and `stopped` where the work was done before, and `done` with the steps.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ def main() -> None:
     from sympy.polys.orderings import grevlex
     from sympy.polys.rings import PolyElement, PolyRing
 
-    from equilibria.engines.sympy_primes import minimal_primes
+    from equilibria.engines.sympy_primes import Work, WorkDone, minimal_primes
 
-    size, *lines = sys.stdin.read().split("\n")
-    plain = plain_ring(int(size))
-    ring = PolyRing(plain.names, QQ, grevlex)
+    head, *lines = sys.stdin.read().split("\n")
+    size, most = map(int, head.split())
+    plain = plain_ring(size)
+    work = Work(most)
+    ring = work.counted(PolyRing(plain.names, QQ, grevlex))
 
     def emit(basis: list[PolyElement]) -> None:
         texts = [
@@ -37,8 +40,12 @@ def main() -> None:
         generators.append(
             ring.from_dict({m: QQ(c.numerator, c.denominator) for m, c in dense.items()})
         )
-    minimal_primes(generators, emit)
-    print("all", "done", sep="\n", flush=True)
+    try:
+        minimal_primes(generators, emit, work)
+        end = "all"
+    except WorkDone:
+        end = "stopped"
+    print(end, "done", most - work.left, sep="\n", flush=True)
 
 
 def _exponents(key: tuple[tuple[int, int], ...], size: int) -> tuple[int, ...]:
