@@ -449,6 +449,7 @@ def _guarded(options: argparse.Namespace) -> int:
     from equilibria.errors import AnalysisError, LimitReached, NotFinished
 
     try:
+        _check_outputs(options)
         return HANDLERS[options.command](options)
     except AnalysisError as error:
         if options.debug:
@@ -470,6 +471,19 @@ def _guarded(options: argparse.Namespace) -> int:
         print(f"bug: {type(error).__name__}: {reason}", file=sys.stderr)
         print("\nhint: run again with --debug for the trace, and report it", file=sys.stderr)
         return BUG
+
+
+OUTPUTS = ("json", "latex", "plot", "certificate", "graphml", "junit", "markdown", "out", "pairs")
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse names that read as options before any work is done; `--json -` is standard output."""
+    from equilibria.files import check_name
+
+    for option in OUTPUTS:
+        place = getattr(options, option, None)
+        if place is not None and (option, place) != ("json", "-"):
+            check_name(place, f"--{option}")
 
 
 def equilibria_command(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ Runs whole processes, alternating, and prints the medians and their ratios.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     times: dict[str, list[float]] = {name: [] for name in CASES}
     for command in CASES.values():
         seconds(command)  # fill the file cache and the bytecode

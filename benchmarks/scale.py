@@ -8,6 +8,7 @@ its Kronecker form, and asks NumPy for its eigenvalues: one stratum only.
 
 from __future__ import annotations
 
+import argparse
 import resource
 import subprocess
 import sys
@@ -72,12 +73,20 @@ def dense_seconds(kind: str, n: int) -> float:
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
-        one(sys.argv[1], int(sys.argv[2]))
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    words.add_argument(
+        "--only", metavar="KIND,N", help="one size, such as chain,64, in this process"
+    )
+    given = words.parse_args()
+    if given.only is not None:
+        kind, _, size = given.only.partition(",")
+        one(kind, int(size))
         return
     for kind in ("default", "chain"):
         for n in SIZES:
-            subprocess.run([sys.executable, __file__, kind, str(n)], check=True)
+            subprocess.run([sys.executable, __file__, "--only", f"{kind},{n}"], check=True)
 
 
 if __name__ == "__main__":

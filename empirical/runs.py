@@ -30,7 +30,7 @@ from empirical import checkpoints, trajectories
 from empirical.checkpoints import Checkpoint
 from empirical.toml import toml_text
 from equilibria.errors import FormatError
-from equilibria.files import write_text
+from equilibria.files import check_name, write_text
 from equilibria.version import VERSION
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class RunFolder:
         former run go, and nothing else.
         """
         place = Path(path)
+        check_name(place, "--out")
         try:
             place.mkdir(parents=True, exist_ok=True)
             taken = sorted(entry.name for entry in place.iterdir())

@@ -39,6 +39,21 @@ def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[I
             os.unlink(name)
 
 
+def check_name(path: str | Path, option: str) -> None:
+    """Raise `FormatError` where a file or folder of that name would be taken for an option.
+
+    The last part of a path counts, and every folder that would have to be made for it.
+    """
+    asked = Path(path)
+    made = (place for place in asked.parents if not os.path.exists(place))
+    for place in (asked, *made):
+        if place.name.startswith("-"):
+            raise FormatError(
+                f"{option} {path}: the name {place.name} would be taken for an option; "
+                "choose one that does not begin with -"
+            )
+
+
 def check_place(path: str | Path, option: str) -> None:
     """Raise the error of `atomic` now, before hours of work whose result could not be written."""
     target = _target(path, option)
@@ -49,6 +64,7 @@ def check_place(path: str | Path, option: str) -> None:
 
 
 def _target(path: str | Path, option: str) -> Path:
+    check_name(path, option)
     target = Path(os.path.realpath(path))  # a link stays a link
     if target.is_dir():
         raise FormatError(f"{option} {path}: is a directory, expected a file name")

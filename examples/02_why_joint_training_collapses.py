@@ -1,7 +1,10 @@
 """Both branches trained on one loss: why is there nothing but collapse?"""
 
+import argparse
+
 import equilibria as eq
 
+argparse.ArgumentParser(description=__doc__).parse_args()
 moments = eq.Moments.commuting(signal=[1, "3/4"], noise="1/4")
 for name in ("joint", "stop-gradient"):
     report = eq.analyze(eq.Model(procedure=name, moments=moments))

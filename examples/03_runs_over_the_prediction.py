@@ -5,23 +5,30 @@
 leaves the run and overlay.html, overlay.png and overlay.json in FOLDER (a temporary one otherwise).
 """
 
+import argparse
 import sys
 import tempfile
 
 import equilibria as eq
 from empirical.overlay import overlay
+from empirical.papers.script import guarded
 from empirical.simulate import simulate
 
 
-def main(folder: str) -> None:
+def main(folder: str) -> int:
     model = eq.Model(procedure="ema", ema="9/10")
     simulate(model, runs=48, out=folder, overwrite=True, log_every=20)
     print("\n".join(overlay([folder]).lines))
+    return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(sys.argv[1])
-    else:
-        with tempfile.TemporaryDirectory() as place:
-            main(place)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    words.add_argument("folder", metavar="FOLDER", nargs="?", help="where the run stays")
+    given = words.parse_args()
+    if given.folder is not None:
+        sys.exit(guarded(lambda: main(given.folder)))
+    with tempfile.TemporaryDirectory() as place:
+        main(place)

@@ -14,6 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.experiments import EXPERIMENTS, experiment
+from empirical.papers.script import guarded
+from equilibria.files import check_name
 
 OWN_SIZE = {"limit-cycle-in-training", "ema-window-in-training"}
 
@@ -29,6 +31,13 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="where run folders go")
     options = parser.parse_args()
+    return guarded(lambda: tried(options))
+
+
+def tried(options: argparse.Namespace) -> int:
+    """Run the claims; return 1 when one fails."""
+    if options.out is not None:
+        check_name(options.out, "--out")
     worst = 0
     for name in options.names:
         sized = options.runs is not None and name not in OWN_SIZE

@@ -17,16 +17,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from empirical.dual import covariance
 from empirical.dual.contrast import WORDS
 from empirical.dual.covariance_figure import draw
+from empirical.papers.script import check_places, guarded
+from equilibria.files import check_name
 
 
-def main() -> None:
-    """Print statement, prediction and what was measured."""
+def main() -> int:
+    """Read the options and do what they say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="wider networks, more data: minutes")
     parser.add_argument("--seed", type=int, default=0, help="of networks and data")
     parser.add_argument("--out", type=Path, help="directory for result.json")
     parser.add_argument("--plot", type=Path, help="write the figure there (PNG)")
     given = parser.parse_args()
+    return guarded(lambda: study(given))
+
+
+def study(given: argparse.Namespace) -> int:
+    """Print statement, prediction and what was measured."""
+    check_places(given.plot, None)
+    if given.out is not None:
+        check_name(given.out, "--out")
     size = covariance.FULL if given.full else covariance.Size()
     found = covariance.study(seed=given.seed, size=size)
     answer = covariance.result(found, out=given.out)
@@ -53,7 +63,8 @@ def main() -> None:
     )
     if given.plot:
         draw(found, given.plot)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

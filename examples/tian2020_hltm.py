@@ -19,12 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from empirical.dual import hltm
 from empirical.dual.hltm_figure import draw
 from empirical.dual.treenet import Training
+from empirical.papers.script import check_places, guarded
+from equilibria.files import check_name
 
 RANGES = (0.7, 0.8, 0.9)
 
 
-def main() -> None:
-    """Print statement, prediction and what was measured."""
+def main() -> int:
+    """Read the options and do what they say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--full", action="store_true", help="25,000 steps, five trees, three ranges of rho: hours"
@@ -33,6 +35,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="directory for result.json")
     parser.add_argument("--plot", type=Path, help="write the figure there (PNG; rho from 0.8)")
     given = parser.parse_args()
+    return guarded(lambda: study(given))
+
+
+def study(given: argparse.Namespace) -> int:
+    """Print statement, prediction and what was measured."""
+    check_places(given.plot, None)
+    if given.out is not None:
+        check_name(given.out, "--out")
     plan = hltm.Plan(
         trees=5 if given.full else 3,
         training=Training(steps=25_000 if given.full else 800),
@@ -58,7 +68,8 @@ def main() -> None:
             print(f"{name}: {100 * found.closed(name):.0f} % of the gap to the ceiling closed")
         if given.plot and low == plan.low:
             draw(found, given.plot)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -389,3 +389,49 @@ def test_model_options_beside_a_system_file_are_refused(capsys, tmp_path, option
     code, out, err = run(capsys, "equilibria", "--procedure", str(file), option, value)
     assert (code, out) == (2, "")
     assert f"{option} {value}: does not apply to a system file" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["equilibria", "--json=-x.json"],
+        ["equilibria", "--latex", "-"],
+        ["equilibria", "--plot=--help"],
+        ["equilibria", "--certificate=-c.json"],
+        ["moments", "--images", "none.npz", "--out=-m.npz"],
+        ["moments", "--images", "none.npz", "--out=m.npz", "--pairs=-p.npz"],
+        ["phase", "--plot=-1.png"],
+        ["basin", "--json=-b.json"],
+        ["graph", "--graphml=-g"],
+        ["cycles", "--json=-c"],
+        ["check", "--junit=-j.xml"],
+        ["check", "--markdown=-m"],
+        ["simulate", "--out=-runs/one"],
+        ["train", "--out=--help"],
+        ["overlay", "run", "--json=-o"],
+    ],
+    ids=" ".join,
+)
+def test_an_output_whose_name_reads_as_an_option_is_refused(
+    capsys, tmp_path, monkeypatch, words: list[str]
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    option = next(w for w in reversed(words) if w.startswith("--") and w != "-").split("=")[0]
+    assert err.startswith(f"error: {option} -")
+    assert "would be taken for an option" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_may_have_any_name(tmp_path, monkeypatch):
+    from equilibria.errors import FormatError
+    from equilibria.files import check_name, write_text
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-old").mkdir()
+    write_text("-old/a.json", "1", "--json")
+    check_name("a-b/c--/d-.json", "--out")
+    for name in ("-old", "./-new", "-new/a", "a/-b/c", "-"):
+        with pytest.raises(FormatError, match="would be taken for an option"):
+            check_name(name, "--out")

@@ -37,8 +37,7 @@ def _fresh(given: Mapping[str, str | bool]) -> tuple[Settings, RunFolder | None]
     asked = {n: v for n, v in given.items() if n not in ("out", "config")}
     if "config" in given:
         asked = _later_wins(read_config(str(given["config"])), asked)
-    settings = settings_from(asked)
-    _possible(settings)
+    settings = _possible(settings_from(asked))
     name = settings.name or f"{settings.method}-{Path(settings.dataset).stem}"
     if int(os.environ.get("RANK", "0")) > 0:  # torchrun: one process writes
         return settings, None
@@ -54,14 +53,18 @@ def _later_wins(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]
     return {**config, **typed}
 
 
-def _possible(settings: Settings) -> None:
-    """Find the device and read the data before a folder is made: a refusal leaves nothing behind."""
+def _possible(settings: Settings) -> Settings:
+    """Find the device and read the data before a folder is made: a refusal leaves nothing behind.
+
+    Returns the settings with the precision that this machine computes in, for config.toml.
+    """
     from empirical.networks.images import read_images
     from empirical.networks.setup import machine_of
 
-    machine_of(settings)
+    machine = machine_of(settings)
     if settings.dataset != "latent":
         read_images(settings)
+    return replace(settings, precision=machine.precision)
 
 
 def _resumed(given: Mapping[str, str | bool]) -> tuple[Settings, RunFolder]:

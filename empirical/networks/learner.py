@@ -85,10 +85,17 @@ class Learner(nn.Module):
                 targets = [self.target(first), self.target(second)]
         if self.settings.stop_gradient:
             targets = [stop_gradient(t) for t in targets]
-        return [precise(t) for t in targets]
+        return targets
 
     def objective(self, p: list[Tensor], targets: list[Tensor]) -> Tensor:
-        """Return the loss of predictions and targets, averaged over the orders of the views."""
+        """Return the loss of predictions and targets, averaged over the orders of the views.
+
+        Autocast is off here: it would take products within a loss (InfoNCE's cosines) back to bf16.
+        """
+        with torch.autocast(p[0].device.type, enabled=False):
+            return self._objective([precise(x) for x in p], [precise(t) for t in targets])
+
+    def _objective(self, p: list[Tensor], targets: list[Tensor]) -> Tensor:
         offset = 0
         if self.settings.loss == "infonce":  # negatives come from the whole batch
             offset = self.workers.rank * len(p[0])

@@ -125,7 +125,12 @@ OPTIONS: tuple[Option, ...] = (
     *_group(
         "machine",
         ("--device", "NAME", "auto, cpu or cuda", "auto"),
-        ("--precision", "KIND", "auto, fp32, bf16 (autocast) or fp64", "auto"),
+        (
+            "--precision",
+            "KIND",
+            "fp32, bf16 (autocast), fp64, or auto: bf16 on a GPU that has it, fp32 on a CPU",
+            "auto",
+        ),
         ("--compile", "", "torch.compile the network", "no"),
         ("--threads", "N", "threads of the CPU", "1 for small networks, else torch's"),
     ),

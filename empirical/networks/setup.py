@@ -19,6 +19,7 @@ from empirical.networks.latent import LatentSource
 from empirical.networks.learner import Learner
 from empirical.networks.monitor import Monitor, settle_statistics
 from empirical.networks.optimiser import Optimiser, optimiser_of
+from empirical.networks.precision import precision_on
 from empirical.networks.settings import Settings
 from empirical.networks.source import Source, image_source
 from empirical.networks.workers import Workers
@@ -183,10 +184,7 @@ def machine_of(settings: Settings) -> Machine:
     if kind == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if kind == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
-    return Machine(settings, device, precision)
+    return Machine(settings, device, precision_on(device, settings.precision))
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def run_script(
 
     if not options.full:
         torch.set_num_threads(1)  # the matrices are small: a second thread only waits
-    try:
+
+    def work() -> int:
         check_places(options.plot, options.out)
         asked = {name: value for name, value in vars(options).items() if name not in FILES}
         answers = [_told(partial(measure, **asked)) for measure in measures]
@@ -76,10 +77,18 @@ def run_script(
         if options.out:
             data = [answer.data for answer in answers]
             write_text(options.out, json.dumps(data, indent=1, ensure_ascii=False) + "\n", "--out")
+        return 0
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Return what `work` does; where it cannot, print one line that says why and return 2."""
+    try:
+        return work()
     except AnalysisError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def data_root() -> argparse.ArgumentParser:
@@ -110,7 +119,7 @@ def _wrapped(line: str, indent: str) -> str:
     return textwrap.fill(line, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
-def check_places(plot: str | None, out: str | None) -> None:
+def check_places(plot: str | Path | None, out: str | None) -> None:
     """Raise `FormatError` before the work where its figure or numbers could not be written."""
     if plot:
         check_place(plot, "--plot")

@@ -3,17 +3,20 @@
     python examples/networks/photographs.py cifar10_small.npz
 
 A narrow ResNet-8 at 16 x 16 pixels. Any .npz with x_train, y_train, x_test, y_test (uint8) will do.
-Writes photographs.png beside this file and prints each run's verdict.
+Draws the runs and prints each one's verdict, with the precision it was computed in.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
 
 from empirical.networks.command import train_command
+from empirical.papers.script import check_places, guarded
 from empirical.runs import RunFolder
+from equilibria.files import atomic
 
 RUNS = {
     "SimSiam": {"method": "simsiam"},
@@ -23,12 +26,13 @@ RUNS = {
 }
 COMMON = {
     "backbone": "resnet8", "head": "256,128", "predictor_dim": "32", "image_size": "16",
-    "min_crop": "0.35", "weight_decay": "1e-3", "precision": "bf16", "lr": "0.3", "log_every": "76",
+    "min_crop": "0.35", "weight_decay": "1e-3", "lr": "0.3", "log_every": "76",
 }  # fmt: skip
 
 
-def main(data: str, epochs: str = "42") -> None:
+def main(data: str, epochs: str, precision: str, plot: str) -> int:
     """Train all four and draw what metrics.jsonl holds."""
+    check_places(plot, None)
     import matplotlib
 
     matplotlib.use("agg")
@@ -44,8 +48,9 @@ def main(data: str, epochs: str = "42") -> None:
         for name, given in RUNS.items():
             folder = Path(place) / name
             result = train_command(
-                **COMMON, **given, dataset=data, epochs=epochs, out=str(folder), progress=True
-            )
+                **COMMON, **given, dataset=data, epochs=epochs, precision=precision,
+                out=str(folder), progress=True,
+            )  # fmt: skip
             print(f"--- {name}", *result.lines[:-1], f"{result.data['seconds']:.0f} s", sep="\n")
             metrics = RunFolder.open(folder).metrics()
             for axis, (key, _) in zip(axes, panels, strict=True):
@@ -59,8 +64,23 @@ def main(data: str, epochs: str = "42") -> None:
             axis.axhline(result.data["initial"]["knn_pixels"], color="grey", ls=":", label="pixels")
         axis.set(title=title, xlabel="step", ylim=(0, None))
     axes[2].legend(fontsize=7)
-    figure.savefig(Path(__file__).with_name("photographs.png"), dpi=110)
+    with atomic(plot, "--plot", binary=True) as stream:
+        figure.savefig(stream, format=Path(plot).suffix[1:], dpi=110)
+    return 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    words.add_argument("data", metavar="DATA.npz", help="the images")
+    words.add_argument("--epochs", default="42", help="of each of the four (42)")
+    words.add_argument(
+        "--precision", default="auto", help="fp32, bf16, or what this machine is fast in (auto)"
+    )
+    words.add_argument(
+        "--plot", metavar="F.png", default=str(Path(__file__).with_name("photographs.png")),
+        help="the figure (photographs.png beside this file)",
+    )  # fmt: skip
+    given = words.parse_args()
+    sys.exit(guarded(lambda: main(given.data, given.epochs, given.precision, given.plot)))

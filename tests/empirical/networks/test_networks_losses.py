@@ -13,6 +13,7 @@ from empirical.networks.closed_form import averaged, closed_form
 from empirical.networks.learner import Learner, ema_at
 from empirical.networks.losses import cosine, cross_entropy, infonce, squared
 from empirical.networks.optimiser import Group, Optimiser, optimiser_of, rates_at
+from empirical.networks.options import CHOICES
 from empirical.networks.settings import settings_from
 
 torch.set_num_threads(1)
@@ -57,7 +58,34 @@ def test_the_other_losses_are_their_formulas() -> None:
     assert float(cross_entropy(2.0)(p, z, z)) == pytest.approx(-float((t * q.log()).sum(1).mean()))
 
 
-@pytest.mark.parametrize("loss", ["cosine", "squared", "cross-entropy", "infonce"])
+LOSSES = CHOICES["loss"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_is_in_single_precision_whatever_the_network_ran_in(loss: str) -> None:
+    torch.manual_seed(0)
+    given = {**SMALL, "loss": loss, "temperature": "0.07", "predictor": "linear"}
+    made = Learner(settings_from(given), (1, 4, 4))
+    views = [draws(32, 1, 4, 4, seed=seed).float() for seed in (1, 2)]
+
+    def outcome(z: list[Tensor], *, low: bool) -> tuple[Tensor, ...]:
+        leaves = [x.detach().clone().requires_grad_() for x in z]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+            value = made.objective(leaves[:2], leaves[2:])
+        return value.detach(), *torch.autograd.grad(value, leaves)  # backward outside, as in a step
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert made.online(views[0]).dtype == torch.bfloat16
+        done = made.run(*views)
+    z = [*done.p, *done.z]
+    found = outcome(z, low=True)
+    wanted = outcome([x.double() for x in z], low=False)
+    for ours, exact in zip(found, wanted, strict=True):
+        assert float((ours - exact).norm()) < 1e-5 * float(exact.norm())
+    assert float(done.loss.detach()) == pytest.approx(float(wanted[0]), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("ema", ["0", "0.9"])
 def test_no_gradient_flows_through_the_target(loss: str, ema: str) -> None:
     def through_the_second_view(**given: str) -> float:
