@@ -9,18 +9,11 @@ test", 1995.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
-from equilibria.surds import Surd, rational_surd
+from equilibria.surds import Surd
 
-Coefficient = Fraction | Surd
 Coefficients = list[Surd]
-
-
-def as_surds(values: Sequence[Fraction | Surd]) -> Coefficients:
-    """Return the coefficients as surds; all must lie in one field."""
-    return [value if isinstance(value, Surd) else rational_surd(value) for value in values]
 
 
 def hurwitz(coefficients: Coefficients) -> int:
@@ -88,15 +81,6 @@ def _trimmed(coefficients: Coefficients) -> Coefficients:
     return rows
 
 
-def multiply(left: Coefficients, right: Coefficients) -> Coefficients:
-    """Return the product of two polynomials."""
-    product = [left[0] * 0 for _ in range(len(left) + len(right) - 1)]
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            product[i + j] = product[i + j] + a * b
-    return product
-
-
 def add(left: Coefficients, right: Coefficients, sign: int = 1) -> Coefficients:
     """Return left + sign * right."""
     size = max(len(left), len(right))
@@ -105,18 +89,3 @@ def add(left: Coefficients, right: Coefficients, sign: int = 1) -> Coefficients:
         (left[i] if i < len(left) else zero) + (right[i] if i < len(right) else zero) * sign
         for i in range(size)
     ]
-
-
-def determinant(matrix: list[list[Coefficients]]) -> Coefficients:
-    """Return the determinant of a small matrix of polynomials, by expansion along the first row."""
-    if len(matrix) == 1:
-        return matrix[0][0]
-    total: Coefficients | None = None
-    for column, entry in enumerate(matrix[0]):
-        if not any(any(value.parts) for value in entry):
-            continue
-        minor = [row[:column] + row[column + 1 :] for row in matrix[1:]]
-        term = multiply(entry, determinant(minor))
-        sign = -1 if column % 2 else 1
-        total = [value * sign for value in term] if total is None else add(total, term, sign)
-    return total if total is not None else [matrix[0][0][0] * 0]

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
 from equilibria.model import Model
 from equilibria.modes import Mode, State
 from equilibria.rationals import to_float
@@ -19,7 +20,6 @@ from equilibria.surds import Surd, in_common_field
 from equilibria.transfer import Dynamics, polynomial_roots
 from equilibria.unequal import (
     Matrices,
-    characteristic,
     diagonal_block,
     flow_matrix,
     map_matrix,
@@ -128,7 +128,8 @@ class _Collector:
             exact = diagonal_block(
                 p, zero + state.mode.s, zero + state.mode.m, zero + self.model.eta, kappa
             )
-            self._matrix(exact, neutral=0)
+            coupling = diagonal_coupling(state, self.model.eta, kappa)
+            self._matrix(exact, coupling)
             return
         self._free(2 * self.model.eta, 1)
         square = state.p * state.p * state.mode.s
@@ -156,7 +157,7 @@ class _Collector:
             kappa,
         )
         if kappa != 1:
-            self._matrix(block, neutral=1)
+            self._matrix(block, pair_coupling(left, right, self.model.eta, kappa))
             return
         self._neutral(1)
         self._free(2 * self.model.eta, 1)
@@ -194,7 +195,7 @@ class _Collector:
 
         return f"root of {factor(a, u)}*{factor(b, v)} - {eta**2}*(l + {beta})**2"
 
-    def _matrix(self, block: Matrices, *, neutral: int) -> None:
+    def _matrix(self, block: Matrices, coupling: Coupling) -> None:
         """Add the eigenvalues of a block with unequal decays."""
         d = self.dynamics
         numbers = Matrices(
@@ -207,12 +208,12 @@ class _Collector:
             centre, text = 1.0, None
         else:
             values = np.linalg.eigvals(flow_matrix(numbers, d.beta, ema=d.ema))
-            polynomial, _ = without_zero_roots(characteristic(block, self.model, is_map=False))
+            polynomial, _ = without_zero_roots(coupling.characteristic(self.model, is_map=False))
             text = "root of " + _polynomial_text(polynomial)
             centre = 0.0
         order = np.argsort(np.abs(values - centre))
-        self._add(centre, neutral, str(int(centre)))
-        for value in values[order[neutral:]]:
+        self._add(centre, coupling.neutral, str(int(centre)))
+        for value in values[order[coupling.neutral :]]:
             self._add(complex(value), 1, text)
 
 

@@ -201,12 +201,21 @@ class _Assembly:
                 degenerate,
                 stratum,
                 self.step,
-                1 / inverse if flow_sign < 0 and inverse > 0 else None,
+                self._largest_step(inverse, flow_sign, degenerate),
             ),
             modes=tuple(map(NUMBER, stratum)),
             roots=tuple(map(ROOT, stratum)),
             build_detail=partial(self.lifter.detail, stratum),
         )
+
+    def _largest_step(self, inverse: float, flow_sign: int, degenerate: bool) -> float | None:
+        """Return the supremum of the steps below which the map is stable; None if there are none.
+
+        With unequal decays the flow's sign is that of a target whose rate falls with the step; small
+        steps are decided block by block, and `inverse` is infinite where they are not stable.
+        """
+        small = flow_sign < 0 if self.model.kappa == 1 else not degenerate
+        return 1 / inverse if small and 0 < inverse < np.inf else None
 
     def _fixed_rates(self, k: int) -> list[float]:
         """Return the rates of the blocks that depend on neither p nor the target (T7.2, T7.3)."""

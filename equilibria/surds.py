@@ -121,14 +121,14 @@ class Surd:
             return 0
         bits = 64
         while True:
-            low, high = number._enclosure(bits)
+            low, high = number.enclosure(bits)
             if low > 0:
                 return 1
             if high < 0:
                 return -1
             bits *= 2
 
-    def _enclosure(self, bits: int) -> tuple[Fraction, Fraction]:
+    def enclosure(self, bits: int) -> tuple[Fraction, Fraction]:
         """Return rational bounds, from integer square roots with `bits` binary places."""
         low = high = self.parts[0]
         for part, radicand in zip(self.parts[1:], (self.x, self.y, self.x * self.y), strict=True):
@@ -139,7 +139,7 @@ class Surd:
 
     def __float__(self) -> float:
         """Return a double; exact cancellation is resolved with 200 bits."""
-        low, high = self.folded()._enclosure(200)
+        low, high = self.folded().enclosure(200)
         return to_float((low + high) / 2)
 
     def text(self) -> str:

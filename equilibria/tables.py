@@ -7,7 +7,7 @@ Signs are -1 (inside), 0 (on the boundary), 1 (outside); steps are inf where no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.blocks import FILTER_MARGIN, NUMERIC_MARGIN, Blocks
+from equilibria.couplings import pair_coupling
 from equilibria.model import Model
 from equilibria.rationals import to_float
+from equilibria.stepsizes import inverse_step
 from equilibria.surds import Surd
 from equilibria.transfer import Dynamics, polynomial_roots
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Signs = NDArray[np.int8]
 
 
+EXACT_PAIRS = 2_000  # step sizes from exact polynomials: some milliseconds each
+CANCELLED = 1e-6  # a rate this much smaller than its terms has lost digits that are printed
 THREADED_SIZE = 250_000  # NumPy releases the interpreter on arrays of this size
 
 
@@ -71,11 +75,23 @@ def equal_decay_tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> Dec
     flow, step = Dynamics.of(model, is_map=False), Dynamics.of(model, is_map=True)
     return DecayTables(
         diagonal=_scalar_tables(
-            blocks.diagonal_signs, blocks.diagonal_terms(), steps, steps.diagonal_sign(), flow, step
+            blocks.diagonal_signs,
+            blocks.diagonal_terms(),
+            steps,
+            steps.diagonal_sign(),
+            flow,
+            step,
+            steps.scalar_rate(*blocks.diagonal_terms()),
         ),
         pair=_pair_tables(blocks, steps, flow, step) if with_pairs else _no_pairs(),
         inactive=_scalar_tables(
-            blocks.inactive_signs, blocks.inactive_terms(), steps, steps.inactive_sign(), flow, step
+            blocks.inactive_signs,
+            blocks.inactive_terms(),
+            steps,
+            steps.inactive_sign(),
+            flow,
+            step,
+            steps.inactive_rate(),
         ),
         output=_output_tables(model, blocks, steps, flow, step),
     )
@@ -88,6 +104,7 @@ def _scalar_tables(
     map_sign: Signs,
     flow: Dynamics,
     step: Dynamics,
+    rate: Array,
 ) -> KindTables:
     zero = signs == 0
     extents = _for_both(lambda d: normal_extent(d, d.scalar(*terms), zero), flow, step, zero.size)
@@ -97,7 +114,7 @@ def _scalar_tables(
         flow_extent=extents[0],
         map_sign=map_sign,
         map_extent=extents[1],
-        inverse_step=steps.inverse(steps.scalar_rate(*terms)),
+        inverse_step=steps.inverse(rate),
     )
 
 
@@ -122,7 +139,7 @@ def _pair_tables(blocks: Blocks, steps: _Steps, flow: Dynamics, step: Dynamics) 
         flow_extent=extents[0],
         map_sign=steps.pair_sign(),
         map_extent=extents[1],
-        inverse_step=steps.inverse(steps.pair_rate()),
+        inverse_step=steps.pair_inverse(),
     )
 
 
@@ -218,12 +235,45 @@ class _Steps:
             return flip
         return np.maximum(flip, self.weights[0] * a + self.weights[1] * b)
 
+    def inactive_rate(self) -> Array:
+        """Return the rates of inactive inputs, exact ones where the terms cancel."""
+        a, b = self.blocks.inactive_terms()
+        rate = self.scalar_rate(a, b)
+        if self.blocks.exact:
+            signs = self.blocks.inactive_signs
+            for i, j in np.argwhere((np.abs(rate) <= CANCELLED * a) & (signs != 0)).tolist():
+                rates = self._exact_rates(*self._exact_inactive(i, j))
+                rate[i, j] = max(map(float, rates))
+        return rate
+
     def pair_rate(self) -> Array:
         """Return the larger of the two rates of the pair blocks."""
         rate = self.blocks.pair_rate(1.0, -self.phi)
         if self.interior:
             rate = np.maximum(rate, self.blocks.pair_rate(*self.weights))
         return rate
+
+    def pair_inverse(self) -> Array:
+        """Return 1/h* of the pairs; where the second bound would decide, from the exact polynomials."""
+        inverse = self.inverse(self.pair_rate())
+        if self.interior:
+            flip = self.blocks.pair_rate(1.0, -self.phi)
+            second = self.blocks.pair_rate(*self.weights) >= flip * (1 - self.margin)
+            pairs = list(self._stable_pairs(second))
+            for i, j in pairs[EXACT_PAIRS:]:
+                inverse[i, j] = inverse[j, i] = np.inf  # left open: no step rather than a wrong one
+            for i, j in pairs[:EXACT_PAIRS]:
+                states = self.blocks.states[i], self.blocks.states[j]
+                coupling = pair_coupling(*states, self.model.eta, Fraction(1))
+                inverse[i, j] = inverse[j, i] = inverse_step(coupling, self.model)
+        return inverse
+
+    def _stable_pairs(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+        """Yield the chosen pairs i < j of different modes that are stable for the flow."""
+        stable = _pair_flow_sign(self.blocks) < 0
+        for i, j in np.argwhere(np.triu(chosen & stable, 1)).tolist():
+            if self.blocks.states[i].mode.number != self.blocks.states[j].mode.number:
+                yield i, j
 
     def diagonal_sign(self) -> Signs:
         def exact(i: int, _: int) -> int:
@@ -235,17 +285,23 @@ class _Steps:
 
     def inactive_sign(self) -> Signs:
         def exact(i: int, j: int) -> int:
-            p, mode = self.blocks.states[i].p, self.blocks.modes[j]
-            return self._exact_scalar(mode.s * (p * p) + self.model.eta, mode.m * p)
+            return self._exact_scalar(*self._exact_inactive(i, j))
 
         return self._decide_scalar(*self.blocks.inactive_terms(), self.blocks.inactive_signs, exact)
 
-    def _exact_scalar(self, a: Surd, b: Surd) -> int:
-        """Return the exact position of a scalar block's multipliers: -1 inside, 1 outside."""
+    def _exact_inactive(self, i: int, j: int) -> tuple[Surd, Surd]:
+        p, mode = self.blocks.states[i].p, self.blocks.modes[j]
+        return mode.s * (p * p) + self.model.eta, mode.m * p
+
+    def _exact_rates(self, a: Surd, b: Surd) -> list[Surd]:
         rates = [a - self.phi_exact * b]
         if self.interior:
             rates.append(self.weights_exact[0] * a + self.weights_exact[1] * b)
-        return max(-(self.bound_exact - rate).sign() for rate in rates)
+        return rates
+
+    def _exact_scalar(self, a: Surd, b: Surd) -> int:
+        """Return the exact position of a scalar block's multipliers: -1 inside, 1 outside."""
+        return max(-(self.bound_exact - rate).sign() for rate in self._exact_rates(a, b))
 
     def _decide_scalar(
         self, a: Array, b: Array, flow_sign: Signs, exact: Callable[[int, int], int]
@@ -273,12 +329,10 @@ class _Steps:
         """Decide pairs of opposite signs beyond the sufficient bound by their exact polynomials."""
         from equilibria.unequal import pair_sign
 
-        stable = _pair_flow_sign(self.blocks) < 0
-        for i, j in np.argwhere(indefinite & stable & (signs >= 0)):
-            left, right = self.blocks.states[int(i)], self.blocks.states[int(j)]
-            if i < j and left.mode.number != right.mode.number:
-                sign, _ = pair_sign(left, right, self.model, Fraction(1), is_map=True)
-                signs[i, j] = signs[j, i] = sign
+        for i, j in self._stable_pairs(indefinite & (signs >= 0)):
+            left, right = self.blocks.states[i], self.blocks.states[j]
+            sign, _ = pair_sign(left, right, self.model, Fraction(1), is_map=True)
+            signs[i, j] = signs[j, i] = sign
 
     def output_sign(self, rate: Array) -> Signs:
         inside = np.full(rate.shape, -1, dtype=np.int8)

@@ -8,24 +8,25 @@ In units with alpha/kappa = 1 and w = p, and phi multiplying what comes from the
 and the diagonal block is the case i = j. The closed forms of kappa = 1 do not apply: pairs can lose
 stability by a Hopf bifurcation (T8.6), and with EMA and momentum the map can be stable where the
 flow is not: heavy ball slows the target down to beta (1 - nu). Verdicts come from exact
-Routh-Hurwitz tests, extents and steps from eigenvalues of the same small matrices.
+Routh-Hurwitz tests of the characteristic polynomials (`couplings`), largest steps from the roots of
+exact polynomials in h (`stepsizes`), extents from eigenvalues of the small matrices here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equilibria.blocks import Blocks
-from equilibria.errors import ConsistencyError
-from equilibria.jury import Coefficients, determinant, disc, hurwitz
+from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
+from equilibria.jury import Coefficients, disc, hurwitz
 from equilibria.model import Model
 from equilibria.modes import State
 from equilibria.rationals import to_float
-from equilibria.surds import Surd, in_common_field
+from equilibria.stepsizes import inverse_step
 from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
 from equilibria.transfer import Dynamics
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-
-STEP_SCAN = np.geomspace(1e-3, 1.0, 160)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,59 +78,6 @@ def pair_block(
     return Matrices(constant, target, 2)
 
 
-def characteristic(block: Matrices, model: Model, *, is_map: bool) -> Coefficients:
-    """Return the characteristic polynomial in lambda = (z - 1)/h (lambda itself for the flow)."""
-    n, d, fn, fd = _exact_fractions(model, is_map=is_map)
-    size = len(block.constant)
-    rows: list[list[Coefficients]] = []
-    for i in range(size):
-        row: list[Coefficients] = []
-        for j in range(size):
-            plain = j < block.predictors
-            denominator = d if plain else _times(d, fd)
-            entry = [block.constant[i][j] * -c for c in denominator]
-            if not plain:
-                entry = _plus(entry, [block.target[i][j] * -c for c in _times(d, fn)])
-            if i == j:
-                unit = block.constant[i][j] * 0 + 1
-                entry = _plus(entry, [unit * c for c in (n if plain else _times(n, fd))])
-            row.append(entry)
-        rows.append(row)
-    return determinant(rows)
-
-
-def _exact_fractions(
-    model: Model, *, is_map: bool
-) -> tuple[list[Fraction], list[Fraction], list[Fraction], list[Fraction]]:
-    """Return N, D, Fn, Fd of `transfer` with exact coefficients."""
-    one, zero = Fraction(1), Fraction(0)
-    h = model.h if is_map else zero
-    plus = [one, h] if h else [one]
-    n, d = [zero, one], [one]
-    if is_map and model.nu:
-        n, d = [zero, 1 - model.nu, h], plus
-    if model.procedure != "ema":
-        return n, d, [one], [one]
-    return n, d, [model.flow_rate * c for c in plus], [model.flow_rate, one]
-
-
-def _times(left: list[Fraction], right: list[Fraction]) -> list[Fraction]:
-    product = [Fraction(0)] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            product[i + j] += a * b
-    return product
-
-
-def _plus(left: Coefficients, right: Coefficients) -> Coefficients:
-    size = max(len(left), len(right))
-    zero = (left or right)[0] * 0
-    return [
-        (left[i] if i < len(left) else zero) + (right[i] if i < len(right) else zero)
-        for i in range(size)
-    ]
-
-
 def without_zero_roots(coefficients: Coefficients) -> tuple[Coefficients, int]:
     """Return the polynomial divided by its power of lambda, and that power: the neutral roots."""
     count = 0
@@ -145,31 +91,16 @@ def pair_sign(
     left: State, right: State, model: Model, kappa: Fraction, *, is_map: bool
 ) -> tuple[int, int]:
     """Return the exact position of a pair's normal eigenvalues, and its zeros beyond the first."""
-    p, q = in_common_field(left.p, right.p)
-    lift = p * 0
-    block = pair_block(
-        (p, q),
-        (lift + left.mode.s, lift + right.mode.s),
-        (lift + left.mode.m, lift + right.mode.m),
-        lift + model.eta,
-        kappa,
-    )
-    sign, zeros = _position(characteristic(block, model, is_map=is_map), model, is_map=is_map)
-    if zeros < 1:
-        raise ConsistencyError(f"pair {left.mode.number}, {right.mode.number} has no neutral root")
-    return sign, zeros - 1
+    return _position(pair_coupling(left, right, model.eta, kappa), model, is_map=is_map)
 
 
 def diagonal_sign(state: State, model: Model, kappa: Fraction, *, is_map: bool) -> tuple[int, int]:
     """Return the exact position of a diagonal block's normal eigenvalues, and its zeros."""
-    p: Surd = state.p
-    lift = p * 0
-    block = diagonal_block(p, lift + state.mode.s, lift + state.mode.m, lift + model.eta, kappa)
-    return _position(characteristic(block, model, is_map=is_map), model, is_map=is_map)
+    return _position(diagonal_coupling(state, model.eta, kappa), model, is_map=is_map)
 
 
-def _position(polynomial: Coefficients, model: Model, *, is_map: bool) -> tuple[int, int]:
-    remaining, zeros = without_zero_roots(polynomial)
+def _position(coupling: Coupling, model: Model, *, is_map: bool) -> tuple[int, int]:
+    remaining, zeros = without_zero_roots(coupling.characteristic(model, is_map=is_map))
     return (disc(remaining, model.h) if is_map else hurwitz(remaining)), zeros
 
 
@@ -184,9 +115,14 @@ def unequal_decay_tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> D
     return DecayTables(
         diagonal=diagonal,
         pair=_pair_tables(model, blocks, kappa, numbers) if with_pairs else base.pair,
-        inactive=base.inactive,
+        inactive=replace(base.inactive, inverse_step=_where_stable(base.inactive)),
         output=_output(model, blocks, to_float(kappa)),
     )
+
+
+def _where_stable(table: KindTables) -> Array:
+    """Return the inverse steps, inf where an inactive input grows whatever the step."""
+    return np.where(table.flow_sign > 0, np.inf, table.inverse_step)
 
 
 Row = tuple[int, int, float, int, float, float]
@@ -196,8 +132,9 @@ Row = tuple[int, int, float, int, float, float]
 def _diagonal_row(model: Model, blocks: Blocks, i: int, kappa: Fraction, numbers: _Numbers) -> Row:
     flow, zeros = diagonal_sign(blocks.states[i], model, kappa, is_map=False)
     step, _ = diagonal_sign(blocks.states[i], model, kappa, is_map=True)
-    abscissa, radius, largest = numbers.diagonal(blocks, i, zeros)
-    return zeros, flow, abscissa, step, radius, 1 / largest
+    abscissa, radius = numbers.diagonal(blocks, i, zeros)
+    inverse = inverse_step(diagonal_coupling(blocks.states[i], model.eta, kappa), model)
+    return zeros, flow, abscissa, step, radius, inverse
 
 
 def _from_rows(rows: list[Row]) -> KindTables:
@@ -232,14 +169,17 @@ def _pair_tables(model: Model, blocks: Blocks, kappa: Fraction, numbers: _Number
                 continue
             flow, zeros = pair_sign(left, right, model, kappa, is_map=False)
             step, _ = pair_sign(left, right, model, kappa, is_map=True)
-            abscissa, radius, largest = numbers.pair(blocks, i, j, zeros)
+            abscissa, radius = numbers.pair(blocks, i, j, zeros)
+            inverse = np.inf
+            if blocks.diagonal_signs[i] < 0 and blocks.diagonal_signs[j] < 0:
+                inverse = inverse_step(pair_coupling(left, right, model.eta, kappa), model)
             for place in ((i, j), (j, i)):
                 tables.zero[place] = zeros
                 tables.flow_sign[place] = flow
                 tables.flow_extent[place] = abscissa
                 tables.map_sign[place] = step
                 tables.map_extent[place] = radius
-                tables.inverse_step[place] = 1 / largest
+                tables.inverse_step[place] = inverse
     return tables
 
 
@@ -264,19 +204,19 @@ def _output(model: Model, blocks: Blocks, kappa: float) -> KindTables:
 
 
 class _Numbers:
-    """Spectra of the small matrices in floating point: extents and the largest stable step."""
+    """Spectra of the small matrices in floating point: extents."""
 
     def __init__(self, model: Model, kappa: float) -> None:
         self.model, self.kappa, self.eta = model, kappa, to_float(model.eta)
         self.dynamics = Dynamics.of(model, is_map=True)
 
-    def diagonal(self, blocks: Blocks, i: int, zeros: int) -> tuple[float, float, float]:
-        """Return the abscissa, the radius and the largest step of a diagonal block."""
+    def diagonal(self, blocks: Blocks, i: int, zeros: int) -> tuple[float, float]:
+        """Return the abscissa and the radius of a diagonal block."""
         block = diagonal_block(blocks.p[i], blocks.s[i], blocks.m[i], self.eta, self.kappa)
         return self._measure(block, neutral=zeros)
 
-    def pair(self, blocks: Blocks, i: int, j: int, zeros: int) -> tuple[float, float, float]:
-        """Return the abscissa, the radius and the largest step of a pair block."""
+    def pair(self, blocks: Blocks, i: int, j: int, zeros: int) -> tuple[float, float]:
+        """Return the abscissa and the radius of a pair block."""
         block = pair_block(
             (blocks.p[i], blocks.p[j]),
             (blocks.s[i], blocks.s[j]),
@@ -286,41 +226,19 @@ class _Numbers:
         )
         return self._measure(block, neutral=1 + zeros)
 
-    def _measure(self, block: Matrices, *, neutral: int) -> tuple[float, float, float]:
+    def _measure(self, block: Matrices, *, neutral: int) -> tuple[float, float]:
         h = self.dynamics.h
         values = flow_matrix(block, self.dynamics.beta, ema=self.dynamics.ema)
         rates = np.asarray(np.linalg.eigvals(values), dtype=np.complex128)
         abscissa = _leading(rates, 0.0, neutral).real.max()
         radius = float(np.abs(_leading(self._multipliers(block, h), 1.0, neutral)).max())
-        return float(abscissa), radius, self._largest_step(block, neutral)
+        return float(abscissa), radius
 
     def _multipliers(self, block: Matrices, h: float) -> NDArray[np.complex128]:
         d = self.dynamics
         return np.asarray(
             np.linalg.eigvals(map_matrix(block, h, d.mu, d.nu, ema=d.ema)), dtype=np.complex128
         )
-
-    def _largest_step(self, block: Matrices, neutral: int) -> float:
-        """Return the first step size at which a multiplier leaves the disc (scan and bisection)."""
-
-        def outside(h: float) -> bool:
-            leading = _leading(self._multipliers(block, h), 1.0, neutral)
-            return bool(np.abs(leading).max() >= 1.0)
-
-        total = sum(abs(row[i]) for i, row in enumerate(block.constant))
-        ceiling = 4.0 * (1 + self.dynamics.nu) / float(total) * len(block.constant)
-        low = 0.0
-        for h in ceiling * STEP_SCAN:
-            if outside(float(h)):
-                break
-            low = float(h)
-        else:
-            return ceiling
-        high = float(h)
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (low, middle) if outside(middle) else (middle, high)
-        return high
 
 
 def _leading(

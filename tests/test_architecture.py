@@ -15,9 +15,10 @@ SOURCES = [*sorted((ROOT / "equilibria").rglob("*.py")), ROOT / "cli.py"]
 # Lower layers must not import higher ones; a module not named here may be imported by all.
 LAYERS = [
     {"errors", "rationals", "version", "files", "untrusted", "kernel", "verify"},
-    {"polynomial", "surds", "grammar", "moments"},
+    {"polynomial", "surds", "intervals", "grammar", "moments"},
     {"model", "modes", "results", "jury", "transfer"},
-    {"system", "procedures", "strata", "blocks", "extents", "mixed", "engines"},
+    {"system", "procedures", "strata", "blocks", "extents", "mixed", "couplings", "engines"},
+    {"stepsizes"},
     {"lift", "tables", "unequal", "spectra", "realspectrum", "noncommuting", "elimination"},
     {
         "aligned",

@@ -14,18 +14,13 @@ from functools import cached_property
 from typing import Literal
 
 from equilibria.blocks import Blocks
+from equilibria.couplings import diagonal_coupling, pair_coupling
 from equilibria.model import Model
 from equilibria.modes import Mode, State, modes_of, states_of
 from equilibria.procedures import procedure
 from equilibria.surds import Surd, in_common_field
 from equilibria.tables import critical_phi
-from equilibria.unequal import (
-    characteristic,
-    diagonal_block,
-    diagonal_sign,
-    pair_block,
-    pair_sign,
-)
+from equilibria.unequal import diagonal_sign, pair_sign
 
 Kind = Literal[
     "fold",
@@ -239,23 +234,11 @@ class ExactPoint:
         kappa = model.eta_p / model.eta
         state = self.state(i)
         if kind == "diagonal":
-            p = state.p
-            lift = p * 0
-            block = diagonal_block(
-                p, lift + state.mode.s, lift + state.mode.m, lift + model.eta, kappa
-            )
+            coupling = diagonal_coupling(state, model.eta, kappa)
         else:
-            p, q = in_common_field(state.p, self.state(j).p)
-            lift = p * 0
-            block = pair_block(
-                (p, q),
-                (lift + state.mode.s, lift + self.modes[j].s),
-                (lift + state.mode.m, lift + self.modes[j].m),
-                lift + model.eta,
-                kappa,
-            )
+            coupling = pair_coupling(state, self.state(j), model.eta, kappa)
         total: Surd | None = None
-        for value in reversed(characteristic(block, model, is_map=True)):
+        for value in reversed(coupling.characteristic(model, is_map=True)):
             total = value if total is None else total * (Fraction(-2) / model.h) + value
         assert total is not None
         return total.sign()
