@@ -122,10 +122,10 @@ def _sentence(
     if collapsed:
         return f"Only full collapse is stable{_why_collapse(model, variety)}."
     if any(c.flow.verdict is Verdict.STABLE for c in variety.components):
+        step = _largest_step(variety.components)
+        advice = "a smaller --lr may help" if step is None else f"lower --lr below {step}"
         return (
-            "Nothing is stable at this step size: lower --lr below "
-            f"{_largest_step(variety.components)}. "
-            "The flow does have stable equilibria."
+            f"Nothing is stable at this step size: {advice}. The flow does have stable equilibria."
         )
     return "No component is known to be stable."
 
@@ -138,10 +138,11 @@ def _map_follows_flow(variety: Variety) -> bool:
     )
 
 
-def _largest_step(components: Iterable[Component]) -> str:
+def _largest_step(components: Iterable[Component]) -> str | None:
+    """Return the largest step of any component as text; None where none is known."""
     steps = [c.map.largest_step for c in components if c.map.largest_step is not None]
     if not steps:
-        return "the values in the table"
+        return None
     # Rounded down: the number is advice, and one digit up would already be too large.
     digits = 4 - math.floor(math.log10(max(steps)))
     return f"{math.floor(max(steps) * 10**digits) / 10**digits:.5g}"
@@ -152,7 +153,8 @@ def _why_collapse(model: Model, variety: Variety) -> str:
         return ": without stop-gradient there is no other equilibrium"
     alive = [c for c in variety.components if c.rank]
     if any(c.flow.verdict is Verdict.STABLE for c in alive):
-        return f" at this step size: learning needs --lr below {_largest_step(alive)}"
+        step = _largest_step(alive)
+        return " at this step size" + (f": learning needs --lr below {step}" if step else "")
     threshold = decay_threshold(model)
     if threshold is not None and model.eta > threshold:
         return (

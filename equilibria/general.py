@@ -182,8 +182,8 @@ class _Solver:
         component = self.component(Found(core, ""), "rank0", with_step=False)
         model = self.model
         rates = [model.eta_p, model.eta]
-        bound = 2 * (1 + model.nu) / model.h
-        slack = bound - max(rates)
+        flip = 2 * (1 + model.nu) / max(rates)
+        slack = flip - model.h
         sign = (
             Verdict.STABLE if slack > 0 else (Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE)
         )
@@ -201,7 +201,7 @@ class _Solver:
                 How.PROVED,
                 0,
                 step.extent,
-                to_float(bound / max(rates)),
+                to_float(flip),
                 build_spectrum=step.build_spectrum,
             ),
             build_detail=component.build_detail,
@@ -232,7 +232,7 @@ class _Solver:
         largest = None
         unknowns = k * k + k * model.d
         small = unknowns <= STEP_SIZE_UNKNOWNS or (mu is None and unknowns <= DENSE_UNKNOWNS)
-        if with_step and small and step.verdict.verdict == "stable":
+        if with_step and small and (mu is not None or flow.verdict.verdict == "stable"):
             largest = nc.largest_step(
                 core, self.sigma, self.m, self.eta, mu=mu, nu=nu, n=model.n, kappa=self.kappa
             )

@@ -186,7 +186,8 @@ def _bezout(even: Sequence[Polynomial], odd: Sequence[Polynomial]) -> list[list[
 def _determinant(matrix: list[list[Polynomial]]) -> Polynomial:
     """Return the determinant by expansion row by row, the minors of the last rows kept."""
     size, bits = len(matrix), matrix[0][0].bits
-    minors = {(): Polynomial((1 << bits,), (0,), bits)}
+    one = Polynomial((1 << bits,), (0,), bits)
+    minors: dict[tuple[int, ...], Polynomial] = {(): one}
     for row in range(size - 1, -1, -1):
         minors = {
             columns: _expanded(matrix[row], columns, minors)

@@ -50,8 +50,8 @@ def largest_step(
         return None
     if mu is None:
         return _common_step(small.normal, nu)
-    first = stable_steps(core, Sigma, M, eta, n=n, mu=mu, nu=nu, kappa=kappa)[0]
-    return first[1] if first[0] == 0 else None
+    found = stable_steps(core, Sigma, M, eta, n=n, mu=mu, nu=nu, kappa=kappa)
+    return found[0][1] if found and found[0][0] == 0 else None
 
 
 def stable_steps(
