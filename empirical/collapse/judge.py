@@ -97,17 +97,19 @@ def _constant(now: Seen, start: Seen | None) -> Finding | None:
     share = now.spread.constant
     if share.value < MOSTLY:
         return None
-    words = f"a constant makes up {_percent(share.value)} of every output"
+    words = f"{_percent(share.value)} of every output"
     if start is None:
         if share.value >= NEARLY_ALL and share.low >= MOSTLY:
-            return Finding(COMPLETE, "constant", f"a constant output takes over: {words}")
-        return Finding(UNCLEAR, "constant", words)
+            return Finding(COMPLETE, "constant", f"a constant output takes over, {words}")
+        return Finding(UNCLEAR, "constant", f"a constant is {words}")
     former = start.spread.constant
-    words += f", {_percent(former.value)} at the start"
+    words += f" ({_percent(former.value)} at the start)"
     varies, varied = 1 - share.value, max(1 - former.value, 1e-12)
     if varies < FIFTH * varied and 1 - share.high < HALF * varied:
-        return Finding(COMPLETE, "constant", f"a constant output takes over: {words}")
-    return None if varies >= HALF * varied else Finding(UNCLEAR, "constant", words)
+        return Finding(COMPLETE, "constant", f"a constant output takes over, {words}")
+    return (
+        None if varies >= HALF * varied else Finding(UNCLEAR, "constant", f"a constant is {words}")
+    )
 
 
 def _views(now: Seen, start: Seen | None) -> Finding | None:
