@@ -71,23 +71,24 @@ def weights_along(start: Tensor, length: Tensor, size: int, side: int, flip: Ten
     return weight / weight.sum(2, keepdim=True)
 
 
-def resample(images: Tensor, boxes: Tensor, flip: Tensor, side: int) -> Tensor:
-    """Return float crops B x C x side x side in [0, 1] of uint8 images B x H x W x C."""
+def resample(images: Tensor, boxes: Tensor, flip: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return float crops B x C x h x w in [0, 1] of uint8 images B x H x W x C; size is (h, w)."""
     count, height, width, channels = images.shape
     top, left, h, w = boxes.unbind(1)
-    rows = weights_along(top, h, height, side, torch.zeros_like(flip))
-    columns = weights_along(left, w, width, side, flip)
+    rows = weights_along(top, h, height, size[0], torch.zeros_like(flip))
+    columns = weights_along(left, w, width, size[1], flip)
     x = images.reshape(count, height, width * channels).to(boxes.dtype).mul_(1 / 255)
-    x = torch.bmm(rows, x).view(count, side, width, channels).permute(0, 3, 1, 2)
-    x = torch.bmm(x.reshape(count, channels * side, width), columns.transpose(1, 2))
-    return x.view(count, channels, side, side)
+    x = torch.bmm(rows, x).view(count, size[0], width, channels).permute(0, 3, 1, 2)
+    x = torch.bmm(x.reshape(count, channels * size[0], width), columns.transpose(1, 2))
+    return x.view(count, channels, *size)
 
 
 @dataclass(frozen=True)
 class Photos:
     """Crop, flip, jitter, grey, and blur where asked for: SimSiam's and BYOL's views."""
 
-    side: int
+    size: tuple[int, int]
+    """Height and width of a view."""
     crop: Crop = field(default_factory=Crop)
     flip: float = 0.5
     colour: Jitter = field(default_factory=Jitter)
@@ -98,7 +99,7 @@ class Photos:
     def __call__(self, images: Tensor, dice: Dice) -> Tensor:
         """Return one view an image, in [0, 1]."""
         boxes = self.crop.draw(dice, *images.shape[1:3])
-        x = resample(images, boxes, dice.flag(self.flip), self.side)
+        x = resample(images, boxes, dice.flag(self.flip), self.size)
         if x.shape[1] == 3:
             x = grey(jitter(x, dice, self.colour, yiq=self.yiq), dice, self.grey)
         return blur(x, dice, self.blur) if self.blur else x
@@ -108,6 +109,8 @@ class Photos:
 class Strokes:
     """Small affine maps, intensity and noise: views of handwritten digits."""
 
+    size: tuple[int, int]
+    """Height and width of a view."""
     rotation: float = 0.35
     scale: float = 0.2
     shift: float = 0.25
@@ -117,7 +120,7 @@ class Strokes:
 
     def __call__(self, images: Tensor, dice: Dice) -> Tensor:
         """Return one view an image; noise may leave [0, 1]."""
-        x = plain(images, dice.dtype)
+        x = sized(plain(images, dice.dtype), self.size)
         angle = dice.uniform(-self.rotation, self.rotation)
         scale, shear = (
             dice.uniform(1 - self.scale, 1 + self.scale),
@@ -137,9 +140,12 @@ class Strokes:
 class Same:
     """No augmentation: both views are the image."""
 
+    size: tuple[int, int]
+    """Height and width of a view."""
+
     def __call__(self, images: Tensor, dice: Dice) -> Tensor:
         """Return the images in [0, 1]."""
-        return plain(images, dice.dtype)
+        return sized(plain(images, dice.dtype), self.size)
 
 
 View = Callable[[Tensor, Dice], Tensor]
@@ -148,3 +154,10 @@ View = Callable[[Tensor, Dice], Tensor]
 def plain(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return uint8 images B x H x W x C as floats B x C x H x W in [0, 1]."""
     return images.permute(0, 3, 1, 2).to(dtype).mul_(1 / 255)
+
+
+def sized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return float images B x C x H x W at another height and width, antialiased."""
+    if tuple(x.shape[-2:]) == size:
+        return x
+    return functional.interpolate(x, size=size, mode="bilinear", antialias=True)

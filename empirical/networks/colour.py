@@ -107,11 +107,11 @@ def turned_in_yiq(x: Tensor, turn: Tensor) -> Tensor:
 def blur(x: Tensor, dice: Dice, chance: float, sigma: tuple[float, float] = (0.1, 2.0)) -> Tensor:
     """Return the images with the drawn ones blurred: separable, reflected at the border.
 
-    The kernel is about a tenth of the side, odd, as in the papers.
+    The kernel is about a tenth of the shorter side, odd, as in the papers.
     """
     on, width = dice.flag(chance), dice.uniform(*sigma)
     chosen = on.nonzero()[:, 0]
-    side = x.shape[-1]
+    side = min(x.shape[-2:])
     radius = max(1, round(0.1 * side) // 2)
     if len(chosen) == 0 or side <= radius:
         return x

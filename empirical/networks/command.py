@@ -13,6 +13,7 @@ from empirical.runs import RunFolder, default_place
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
+    from empirical.networks.images import Images
     from empirical.networks.result import TrainResult
 
 WITH_RESUME = ("device", "threads", "resume")
@@ -27,22 +28,28 @@ def train_command(*, progress: bool = False, **texts: str | bool | None) -> Trai
     """
     given = {name: value for name, value in texts.items() if value is not None}
     resumed = given.get("resume") is not None
-    settings, folder = _resumed(given) if resumed else _fresh(given)
+    images = None
+    if resumed:
+        settings, folder = _resumed(given)
+    else:
+        settings, folder, images = _fresh(given)
     from empirical.networks.loop import train
 
-    return train(settings, folder=folder, resume=resumed, progress=progress)
+    return train(settings, folder=folder, resume=resumed, progress=progress, images=images)
 
 
-def _fresh(given: Mapping[str, str | bool]) -> tuple[Settings, RunFolder | None]:
+def _fresh(
+    given: Mapping[str, str | bool],
+) -> tuple[Settings, RunFolder | None, Images | None]:
     asked = {n: v for n, v in given.items() if n not in ("out", "config")}
     if "config" in given:
         asked = _later_wins(read_config(str(given["config"])), asked)
-    settings = _possible(settings_from(asked))
+    settings, images = _possible(settings_from(asked))
     name = settings.name or f"{settings.method}-{Path(settings.dataset).stem}"
     if int(os.environ.get("RANK", "0")) > 0:  # torchrun: one process writes
-        return settings, None
+        return settings, None, images
     place = given.get("out") or default_place(name)
-    return settings, RunFolder.create(str(place), settings.config())
+    return settings, RunFolder.create(str(place), settings.config()), images
 
 
 def _later_wins(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
@@ -53,18 +60,18 @@ def _later_wins(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]
     return {**config, **typed}
 
 
-def _possible(settings: Settings) -> Settings:
+def _possible(settings: Settings) -> tuple[Settings, Images | None]:
     """Find the device and read the data before a folder is made: a refusal leaves nothing behind.
 
-    Returns the settings with the precision that this machine computes in, for config.toml.
+    Returns the settings with the precision that this machine computes in, for config.toml, and the
+    images, so that they are decoded once; None for a data set that is drawn.
     """
     from empirical.networks.images import read_images
     from empirical.networks.setup import machine_of
 
     machine = machine_of(settings)
-    if settings.dataset != "latent":
-        read_images(settings)
-    return replace(settings, precision=machine.precision)
+    images = None if settings.dataset == "latent" else read_images(settings)
+    return replace(settings, precision=machine.precision), images
 
 
 def _resumed(given: Mapping[str, str | bool]) -> tuple[Settings, RunFolder]:

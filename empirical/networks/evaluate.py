@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 NEIGHBOURS, TEMPERATURE, CHUNK = 20, 0.1, 1024
+
+Labelled = tuple[Tensor, Tensor]
+"""Images or features, and their labels."""
 
 
 @torch.no_grad()
@@ -27,16 +31,46 @@ def knn(
     bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor, neighbours: int = NEIGHBOURS
 ) -> float:
     """Return the accuracy of the nearest neighbours by cosine, votes weighted by exp(cos / 0.1)."""
-    bank, queries = functional.normalize(bank, dim=1), functional.normalize(queries, dim=1)
+    return knn_of(lambda: iter([(bank, labels)]), _split(queries, truth), neighbours)
+
+
+def _split(images: Tensor, labels: Tensor) -> Iterator[Labelled]:
+    return zip(torch.split(images, CHUNK), torch.split(labels, CHUNK), strict=True)
+
+
+@torch.no_grad()
+def knn_of(
+    bank: Callable[[], Iterator[Labelled]],
+    queries: Iterable[Labelled],
+    neighbours: int = NEIGHBOURS,
+) -> float:
+    """Return the same for chunks of images or features, so that all of them are never in memory.
+
+    `bank` starts again at the first chunk each time that it is called, once a chunk of queries.
+    """
+    right, count = 0, 0
+    for part, wanted in queries:
+        near = _unit(part)
+        cosines, labels = [], []
+        for known, given in bank():
+            cosines.append(near @ _unit(known).T)
+            labels.append(given)
+        right += _right(torch.cat(cosines, dim=1), torch.cat(labels), wanted, neighbours)
+        count += len(wanted)
+    return right / count
+
+
+def _unit(images: Tensor) -> Tensor:
+    return functional.normalize(images.flatten(1), dim=1)
+
+
+def _right(cosine: Tensor, labels: Tensor, truth: Tensor, neighbours: int) -> int:
+    """Return how many of the queries get their label from the votes of the nearest."""
     classes = int(max(labels.max(), truth.max())) + 1
-    neighbours = min(neighbours, len(bank))
-    right = torch.zeros((), device=bank.device, dtype=torch.long)
-    for part, wanted in zip(torch.split(queries, CHUNK), torch.split(truth, CHUNK), strict=True):
-        cosine, index = (part @ bank.T).topk(neighbours, dim=1)
-        votes = torch.zeros(len(part), classes, dtype=cosine.dtype, device=bank.device)
-        votes.scatter_add_(1, labels[index], torch.exp(cosine / TEMPERATURE))
-        right += (votes.argmax(1) == wanted).sum()
-    return float(right) / len(truth)
+    cosine, index = cosine.topk(min(neighbours, cosine.shape[1]), dim=1)
+    votes = torch.zeros(len(truth), classes, dtype=cosine.dtype, device=cosine.device)
+    votes.scatter_add_(1, labels[index], torch.exp(cosine / TEMPERATURE))
+    return int((votes.argmax(1) == truth).sum())
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Readers of the file formats: npz, the binary and Python versions of CIFAR, STL-10, folders.
+"""Readers of the file formats: npz, the binary and Python versions of CIFAR, STL-10.
 
 Each returns (train, train labels, test, test labels), or None when the files are not there. Nothing
 is unpickled: the Python version of CIFAR is read by `pickled`, which knows a few opcodes only.
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 36
 NAMES = ("x_train", "y_train", "x_test", "y_test")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def read_npz(path: Path, option: str) -> Parts:
@@ -131,53 +130,3 @@ def _bytes(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise FormatError(f"{path}: is missing; unpack the whole archive there")
     return np.fromfile(path, np.uint8)
-
-
-def read_folder(root: Path, side: int) -> Parts | None:
-    """Return an ImageNet-like folder, decoded once: shorter side to `side`, centre square."""
-    train, test = root / "train", next((root / n for n in ("val", "test")), root / "val")
-    test = test if test.is_dir() else root / "test"
-    if not train.is_dir() or not test.is_dir():
-        return None
-    classes = sorted(entry.name for entry in train.iterdir() if entry.is_dir())
-    (x, y), (x_test, y_test) = (_folder(part, classes, side) for part in (train, test))
-    return x, y, x_test, y_test
-
-
-def _folder(part: Path, classes: list[str], side: int) -> Part:
-    files = [
-        (path, label)
-        for label, name in enumerate(classes)
-        if (part / name).is_dir()
-        for path in sorted((part / name).iterdir())
-        if path.suffix.lower() in SUFFIXES
-    ]
-    if not files:
-        raise FormatError(f"{part}: no images in its class folders; expected <class>/*.jpg")
-    _fits(len(files) * side * side * 3, part, side)
-    images = np.empty((len(files), side, side, 3), np.uint8)
-    for index, (path, _) in enumerate(files):
-        images[index] = _decoded(path, side)
-    return images, np.array([label for _, label in files], np.int64)
-
-
-def _fits(needed: int, part: Path, side: int) -> None:
-    if needed > LARGEST:
-        raise FormatError(
-            f"{part}: its images at {side} pixels need {needed / 2**30:.0f} GiB decoded, "
-            f"at most {LARGEST >> 30} are read; use a smaller --image-size"
-        )
-
-
-def _decoded(path: Path, side: int) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            scale = side / min(image.size)
-            width, height = (max(side, round(length * scale)) for length in image.size)
-            resized = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise FormatError(f"{path}: not an image that can be read ({error})") from error
-    left, top = (width - side) // 2, (height - side) // 2
-    return np.asarray(resized.crop((left, top, left + side, top + side)), np.uint8)

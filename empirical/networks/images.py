@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from empirical.networks import formats
+from empirical.networks.folder import read_folder
 from empirical.networks.settings import Settings
 from equilibria.errors import FormatError
 
@@ -27,11 +28,13 @@ class Images:
     train_labels: NDArray[np.int64]
     test: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
+    """What was done about odd files, a line each."""
 
     @property
-    def side(self) -> int:
-        """The height of an image."""
-        return int(self.train.shape[1])
+    def size(self) -> tuple[int, int]:
+        """Height and width of an image."""
+        return int(self.train.shape[1]), int(self.train.shape[2])
 
     @property
     def channels(self) -> int:
@@ -53,6 +56,7 @@ def read_images(settings: Settings) -> Images:
     """Return the data set that the settings name; raises `FormatError` when it is not there."""
     images = _read(settings)
     _check(images, settings)
+    images = _renumbered(images)
     if settings.train_images:
         kept = slice(settings.train_images)
         images = replace(images, train=images.train[kept], train_labels=images.train_labels[kept])
@@ -77,9 +81,14 @@ def _read(settings: Settings) -> Images:
         "cifar10": formats.read_cifar10,
         "cifar100": formats.read_cifar100,
         "stl10": formats.read_stl10,
-        "folder": lambda place: formats.read_folder(place, settings.image_size or 224),
     }
-    found = readers[name](root) if root.is_dir() else None
+    if name == "folder":
+        folder = read_folder(root, settings.image_size or 224) if root.is_dir() else None
+        if folder is not None:
+            return Images(
+                folder.train, folder.train_labels, folder.test, folder.test_labels, folder.notes
+            )
+    found = readers[name](root) if name in readers and root.is_dir() else None
     if found is None:
         raise FormatError(f"--data-root {root}: no {name} data there; {HOW_TO_GET[name]}")
     return Images(*found)
@@ -113,14 +122,27 @@ def _check(images: Images, settings: Settings) -> None:
     source = settings.data_root or settings.dataset
     for part in ("train", "test"):
         x, y = getattr(images, part), getattr(images, f"{part}_labels")
-        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[3] not in (1, 3):
+        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[3] not in (1, 3) or not x[:1].size:
             raise FormatError(
                 f"{source}: {part} images are {x.dtype} {x.shape}, expected uint8 N x H x W x C "
                 "with 1 or 3 channels"
             )
         if len(x) < 2 or y.shape != (len(x),):
             raise FormatError(f"{source}: {len(x)} {part} images and labels of shape {y.shape}")
+        if y.min() < -1:
+            raise FormatError(
+                f"{source}: a {part} label is {y.min()}; expected 0, 1, ... or -1 for no label"
+            )
     if images.train.shape[1:] != images.test.shape[1:]:
         raise FormatError(
             f"{source}: train images are {images.train.shape[1:]}, test {images.test.shape[1:]}"
         )
+
+
+def _renumbered(images: Images) -> Images:
+    """Number the classes that occur 0, 1, ...: labels may be any, and votes are counted by class."""
+    labels = [images.train_labels, images.test_labels]
+    known = np.unique(np.concatenate(labels))
+    known = known[known >= 0]
+    numbered = [np.where(y >= 0, np.searchsorted(known, y), -1).astype(np.int64) for y in labels]
+    return replace(images, train_labels=numbered[0], test_labels=numbered[1])

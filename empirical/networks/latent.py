@@ -10,6 +10,7 @@ which commute: the model of the default of `equilibria` when v = 1/4 and g^2 = 1
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,7 @@ class LatentSource:
     factors: int = FACTORS
     noise: float = NOISE
     count: int = COUNT
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         pixels = self.side * self.side
@@ -69,6 +71,10 @@ class LatentSource:
         clean = self._clean(dice.normal(self.factors))
         first, second = (self._image(clean, dice) for _ in (1, 2))
         return clean.view(-1, *self.shape), first, second
+
+    def chunks(self, part: str, limit: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the same in one piece: latent images are small."""
+        yield self.labelled(part, limit)
 
     def labelled(self, part: str, limit: int = 0) -> tuple[Tensor, Tensor]:
         """Return one view each of latent factors, and their classes."""

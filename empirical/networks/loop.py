@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from empirical.collapse import COMPLETE, UNCLEAR
+from empirical.networks.images import Images
 from empirical.networks.memory import advice, batch_that_fits
 from empirical.networks.optimiser import rates_at
 from empirical.networks.progress import Progress
@@ -35,15 +36,18 @@ def train(
     folder: RunFolder | None = None,
     resume: bool = False,
     progress: bool = False,
+    images: Images | None = None,
 ) -> TrainResult:
     """Train as the settings say; with a folder, leave a run behind, or go on with the one there.
+
+    `images` is the data set where the caller has read it already.
 
     Raises `FormatError` for data or a device that is not there, `LimitReached` when a tensor is not
     finite or memory runs out.
     """
     machine = machine_of(settings)
     with threads_for(settings), joined(machine.device) as workers:
-        run = Run(machine.build(workers), folder if workers.leads else None)
+        run = Run(machine.build(workers, images), folder if workers.leads else None)
         if resume:
             run.restore(folder)
         run.progress = Progress(run.steps, on=progress and workers.leads)

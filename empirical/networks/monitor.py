@@ -19,7 +19,7 @@ from empirical.collapse import diagnose as verdict_on
 from empirical.networks import diagnose
 from empirical.networks.closed_form import correlation
 from empirical.networks.effective import Effective, effective
-from empirical.networks.evaluate import features_of, knn, linear_probe
+from empirical.networks.evaluate import features_of, knn, knn_of, linear_probe
 from empirical.networks.learner import Learner
 from empirical.networks.losses import precise
 from empirical.networks.models import matrix_of
@@ -30,9 +30,6 @@ ONLINE = {"cpu": (1024, 256), "cuda": (10_000, 2_000)}
 FINAL = {"cpu": (5_000, 1_000), "cuda": (50_000, 10_000)}
 SETTLING_PASSES = 4
 
-Labelled = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Images and labels of the bank, images and labels of the queries."""
-
 
 @dataclass
 class Monitor:
@@ -42,23 +39,24 @@ class Monitor:
     source: Source
     autocast: Callable[[], AbstractContextManager[Any]]
     device: torch.device
-    knn_pixels: float = field(init=False)
+    knn_pixels: float | None = field(init=False)
+    labelled: bool = field(init=False, default=True)
+    """False where training or test images have no labels: nothing is then said of classes."""
     start: Diagnosis | Mapping[str, Any] | None = None
     """The verdict's grounds at step 0, with which later ones are compared."""
 
     def __post_init__(self) -> None:
         self.images, self.first, self.second = self.source.probe(PROBE)
-        bank, queries = ONLINE[self.device.type]
-        self.online = self._labelled(bank, queries)
-        bank, queries = FINAL[self.device.type]
-        final = self._labelled(bank, queries)
-        same = len(final[0]) == len(self.online[0]) and len(final[2]) == len(self.online[2])
-        self.final = self.online if same else final
-        pixels = [self.final[0].flatten(1), self.final[2].flatten(1)]
-        self.knn_pixels = knn(pixels[0], self.final[1], pixels[1], self.final[3])
+        device = self.device.type
+        for part in ("train", "test"):
+            if not len(next(self.source.chunks(part, 1))[1]):
+                self.labelled = False
+        self.knn_pixels = None if not self.labelled else self._knn_of_pixels(*FINAL[device])
 
-    def _labelled(self, bank: int, queries: int) -> Labelled:
-        return (*self.source.labelled("train", bank), *self.source.labelled("test", queries))
+    def _knn_of_pixels(self, bank: int, queries: int) -> float:
+        return knn_of(
+            lambda: self.source.chunks("train", bank), self.source.chunks("test", queries)
+        )
 
     @torch.no_grad()
     def measure(self, *, final: bool = False) -> tuple[dict[str, Any], Effective]:
@@ -106,22 +104,31 @@ class Monitor:
         alpha = self.learner.settings.predictor_lr
         return {**found, "balance": diagnose.balance(linear.W, linear.P, alpha)}
 
-    def knn(self, *, final: bool) -> float:
-        """Return the accuracy of the nearest neighbours on the representation."""
-        bank, labels, queries, truth = self._features(self.final if final else self.online)
-        return knn(bank, labels, queries, truth)
+    def knn(self, *, final: bool) -> float | None:
+        """Return the accuracy of the nearest neighbours on the representation; None without labels."""
+        return knn(*self._features(final=final)) if self.labelled else None
 
-    def probe(self) -> float:
-        """Return the accuracy of the linear probe on the representation."""
-        return linear_probe(*self._features(self.final))
+    def probe(self) -> float | None:
+        """Return the accuracy of the linear probe on the representation; None without labels."""
+        return linear_probe(*self._features(final=True)) if self.labelled else None
 
-    def _features(self, images: Labelled) -> Labelled:
-        """The backbone's features; the whole encoder's where the backbone is only the pixels."""
+    def _features(self, *, final: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The backbone's features and labels of bank and queries; images are made a few at a time.
+
+        Where the backbone is only the pixels, the whole encoder's.
+        """
         online = self.learner.online
         network = online if self.learner.settings.backbone == "linear" else online.backbone
+        found: list[Tensor] = []
+        counts = (FINAL if final else ONLINE)[self.device.type]
         with self.autocast():
-            bank, queries = (features_of(network, images[k]) for k in (0, 2))
-        return bank, images[1], queries, images[3]
+            for part, count in zip(("train", "test"), counts, strict=True):
+                chunks = self.source.chunks(part, count)
+                features, labels = zip(
+                    *((features_of(network, x), y) for x, y in chunks), strict=True
+                )
+                found += [torch.cat(features), torch.cat(labels)]
+        return found[0], found[1], found[2], found[3]
 
 
 @torch.no_grad()

@@ -38,6 +38,9 @@ def lines_of(settings: Settings, data: Mapping[str, Any], folder: Path | None) -
     ]
     if data["knn"] is not None:
         lines.append(_accuracy(data))
+    else:
+        lines.append("no labels among the training or the test images: no kNN, no linear probe")
+    lines += [f"data: {note}" for note in data["data_notes"]]
     if data.get("curl") is not None:
         lines.append(curl_line(data["curl"]))
     if data.get("eigen_alignment") is not None:

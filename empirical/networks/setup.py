@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.networks.dice import key
-from empirical.networks.images import read_images
+from empirical.networks.images import Images, read_images
 from empirical.networks.latent import LatentSource
 from empirical.networks.learner import Learner
 from empirical.networks.monitor import Monitor, settle_statistics
@@ -42,14 +42,17 @@ class Machine:
         """The type of the weights; bf16 keeps them in single precision."""
         return torch.float64 if self.precision == "fp64" else torch.float32
 
-    def build(self, workers: Workers) -> Setup:
-        """Return the data, network and optimiser; every process builds the same."""
+    def build(self, workers: Workers, images: Images | None = None) -> Setup:
+        """Return the data, network and optimiser; every process builds the same.
+
+        `images` are read where they are not given.
+        """
         s = self.settings
         share = workers.share(s.batch_size)
         if s.dataset == "latent":
             source: Source = LatentSource(s.seed, self.device, self.dtype)
         else:
-            source = image_source(read_images(s), s, self.device, self.dtype)
+            source = image_source(images or read_images(s), s, self.device, self.dtype)
         learner = self._learner(source.shape, workers)
         steps = s.steps or s.epochs * max(1, source.count // s.batch_size)
         setup = Setup(

@@ -24,6 +24,7 @@ def summary_of(run: Run, monitor: Monitor) -> dict[str, Any]:
         "procedure": s.method,
         "backbone": s.backbone,
         "dataset": s.dataset,
+        "data_notes": list(run.setup.source.notes),
         "steps": run.step,
         "stopped": run.stopped,
         **{name: last[name] for name in ("verdict", "kind", "text", "grounds")},

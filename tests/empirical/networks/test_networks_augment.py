@@ -36,7 +36,7 @@ def floats(images: Tensor) -> Tensor:
 def test_a_crop_is_torchvision_s_resized_crop(box: tuple[int, int, int, int], side: int) -> None:
     images = photographs(2)
     boxes = torch.tensor([box, box]).float()
-    ours = resample(images, boxes, torch.tensor([False, True]), side)
+    ours = resample(images, boxes, torch.tensor([False, True]), (side, side))
     wanted = reference.resized_crop(floats(images), *box, [side, side], antialias=True)
     torch.testing.assert_close(ours[0], wanted[0], atol=2e-6, rtol=1e-5)
     torch.testing.assert_close(ours[1], wanted[1].flip(-1), atol=2e-6, rtol=1e-5)
@@ -128,7 +128,10 @@ def test_views_have_the_law_of_the_reference_pipeline() -> None:
     image = photographs(1, seed=4)
     # The order of the four jitters is one draw a batch: many batches.
     ours = torch.cat(
-        [Photos(16)(image.expand(25, -1, -1, -1), dice(25, seed=k)) for k in range(count // 25)]
+        [
+            Photos((16, 16))(image.expand(25, -1, -1, -1), dice(25, seed=k))
+            for k in range(count // 25)
+        ]
     )
     pipeline = v1.Compose(
         [
@@ -148,7 +151,7 @@ def test_views_have_the_law_of_the_reference_pipeline() -> None:
     assert not same_law(statistics(grey(ours, dice(count), 0.5))["chroma"], wanted["chroma"])
 
 
-@pytest.mark.parametrize("view", [Photos(16), Photos(16, blur=0.5), Strokes()])
+@pytest.mark.parametrize("view", [Photos((16, 16)), Photos((16, 16), blur=0.5), Strokes((16, 16))])
 def test_every_image_of_a_batch_gets_its_own_draw_and_processes_share_them(view: object) -> None:
     assert callable(view)
     images = photographs(1).expand(8, -1, -1, -1)
@@ -163,7 +166,7 @@ def test_every_image_of_a_batch_gets_its_own_draw_and_processes_share_them(view:
 
 def test_no_augmentation_is_the_image() -> None:
     images = photographs(2)
-    torch.testing.assert_close(Same()(images, dice(2)), floats(images))
+    torch.testing.assert_close(Same((16, 16))(images, dice(2)), floats(images))
 
 
 def test_an_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import struct
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from empirical.networks.formats import read_cifar10, read_cifar100, read_folder, read_stl10
+from empirical.networks.folder import read_folder
+from empirical.networks.formats import read_cifar10, read_cifar100, read_stl10
 from empirical.networks.images import read_images
 from empirical.networks.pickled import read_batch
 from empirical.networks.settings import settings_from
+from empirical.networks.source import channel_moments
 from equilibria.errors import FormatError
 
 ARRAYS = np.random.default_rng(0)
@@ -165,12 +168,88 @@ def test_a_folder_is_decoded_once_to_squares(tmp_path: Path) -> None:
                 image.new("RGB", (40, 20), colour).save(tmp_path / part / name / f"{k}.png")
     parts = read_folder(tmp_path, 16)
     assert parts is not None
-    assert parts[0].shape == (4, 16, 16, 3)
-    assert parts[1].tolist() == [0, 0, 1, 1]
-    assert parts[0][2, 0, 0].tolist() == [200, 50, 0]
-    (tmp_path / "val" / "cat" / "0.png").write_bytes(b"no image")
-    with pytest.raises(FormatError, match=r"0\.png: not an image"):
+    assert parts.train.shape == (4, 16, 16, 3)
+    assert parts.train_labels.tolist() == [0, 0, 1, 1]
+    assert np.array_equal(parts.train[2, 0, 0], [200, 50, 0])
+    assert parts.notes == ()
+
+
+def folder_of(root: Path, count: int = 12) -> Path:
+    """A folder of plain grey squares, two classes."""
+    image = pytest.importorskip("PIL.Image")
+    for part in ("train", "val"):
+        for name in ("cat", "dog"):
+            (root / part / name).mkdir(parents=True)
+            for k in range(count):
+                image.new("RGB", (16, 16), (10 * k,) * 3).save(root / part / name / f"{k}.png")
+    return root / "train" / "cat"
+
+
+def test_sixteen_bits_are_scaled_by_their_range_and_it_is_said(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    place = folder_of(tmp_path)
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    image.fromarray(ramp).save(place / "0.png")
+    found = read_folder(tmp_path, 16)
+    assert found is not None
+    assert np.array_equal(found.train[0], np.arange(256).reshape(16, 16, 1).repeat(3, axis=2))
+    assert found.notes == ("of 48 image files: 1 of 16 bits, scaled by 255/65535 (cat/0.png)",)
+    image.fromarray(ramp // 16).save(place / "0.png")
+    dark = read_folder(tmp_path, 16)
+    assert dark is not None
+    assert "the brightest of 16 bits is 4095 of 65535: they come out dark" in dark.notes[0]
+
+
+def test_odd_files_are_counted_and_named_in_one_line(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    place = folder_of(tmp_path)
+    red = image.new("RGB", (16, 16), (200, 0, 0))
+    red.quantize(4).save(place / "1.png")
+    image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(place / "2.png")
+    red.convert("CMYK").save(place / "3.jpg")
+    keyed = red.quantize(4)
+    keyed.save(place / "4.png", transparency=0)
+    (place / "._5.png").write_bytes(b"resource fork")
+    (place / "7.png").write_bytes((place / "8.png").read_bytes()[:60])
+    found = read_folder(tmp_path, 16)
+    assert found is not None
+    (line,) = found.notes
+    assert line.startswith("of 49 image files: ")
+    for part in (
+        "1 hidden, left out (cat/._5.png)",
+        "1 with a palette, made RGB (cat/1.png)",
+        "2 transparent, laid on white (cat/2.png, cat/4.png)",
+        "1 of CMYK, made RGB (cat/3.jpg)",
+        "1 not readable, left out (cat/7.png)",
+    ):
+        assert part in line
+    assert len(found.train) == len(found.train_labels) == 24
+    names = sorted(p.name for p in place.iterdir() if not p.name.startswith("."))
+    kept = [name for name in names if name != "7.png"]
+    assert found.train[kept.index("2.png"), 0, 0].tolist() == [255, 255, 255]
+    assert found.train[kept.index("1.png"), 0, 0].tolist() == [200, 0, 0]
+    assert found.train[kept.index("9.png"), 0, 0].tolist() == [90, 90, 90]
+
+
+def test_many_files_that_cannot_be_read_are_named_together(tmp_path: Path) -> None:
+    place = folder_of(tmp_path)
+    for k in range(6):
+        (place / f"{k}.png").write_bytes(b"no image")
+    with pytest.raises(FormatError) as caught:
         read_folder(tmp_path, 16)
+    said = str(caught.value)
+    assert "6 of 24 image files cannot be read (cat/0.png: " in said
+    assert "and 3 more" in said
+    assert "\n" not in said
+
+
+def test_a_folders_notes_come_with_the_images(tmp_path: Path) -> None:
+    place = folder_of(tmp_path)
+    (place / "._5.png").write_bytes(b"resource fork")
+    given = {"dataset": "folder", "data_root": str(tmp_path), "image_size": "8", "batch_size": "4"}
+    assert read_images(settings_from(given)).notes == (
+        "of 48 image files: 1 hidden, left out (cat/._5.png)",
+    )
 
 
 def test_digits_are_where_scikit_learn_keeps_them() -> None:
@@ -215,6 +294,8 @@ def test_an_archive_must_hold_what_is_needed(tmp_path: Path) -> None:
         ({"y_test": np.arange(5)}, "labels of shape"),
         ({"y_train": np.linspace(0, 1, 8)}, "expected whole numbers"),
         ({"x_test": pixels(4)[:, :16]}, "train images are (32, 32, 3)"),
+        ({"y_train": np.arange(8) - 2}, "a train label is -2; expected 0, 1, ... or -1"),
+        ({"x_train": pixels(8)[:, :0], "x_test": pixels(4)[:, :0]}, "expected uint8"),
     ):
         np.savez(file, **{**good, **change})
         with pytest.raises(FormatError) as caught:
@@ -227,3 +308,36 @@ def test_an_archive_must_hold_what_is_needed(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(FormatError, match="not a complete"):
         read_images(settings)
+
+
+def write_npz(
+    path: Path, count: int = 40, shape: tuple[int, ...] = (8, 8, 1), **labels: object
+) -> str:
+    """An archive of random images with labels 0, 1, 2."""
+    images = ARRAYS.integers(0, 256, (count, *shape)).astype(np.uint8)
+    arrays = {"x_train": images, "y_train": np.arange(count) % 3}
+    arrays |= {"x_test": images[: count // 2], "y_test": np.arange(count // 2) % 3}
+    np.savez(path, **{**arrays, **labels})  # type: ignore[arg-type]
+    return str(path)
+
+
+def test_classes_are_numbered_by_those_that_occur(tmp_path: Path) -> None:
+    y = np.array([10**9, -1, 5, 7] * 10)
+    file = write_npz(tmp_path / "a.npz", y_train=y, y_test=y[:20])
+    images = read_images(settings_from({"dataset": file, "batch_size": "4"}))
+    assert images.train_labels[:4].tolist() == [2, -1, 0, 1]
+    assert images.test_labels[:4].tolist() == [2, -1, 0, 1]
+
+
+def test_moments_of_channels_are_those_of_all_pixels_in_bounded_memory() -> None:
+    images = ARRAYS.integers(0, 256, (3000, 24, 20, 3)).astype(np.uint8)
+    images[..., 1] //= 3
+    whole = images.reshape(-1, 3) / 255
+    tracemalloc.start()
+    mean, deviation = channel_moments(images)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert mean.numpy() == pytest.approx(whole.mean(axis=0), rel=1e-12)
+    assert deviation.numpy() == pytest.approx(whole.std(axis=0, ddof=1), rel=1e-12)
+    assert peak < 8 << 20 < images.nbytes * 8
+    assert channel_moments(np.zeros((2, 1, 1, 1), np.uint8))[1].tolist() == [1e-3]

@@ -384,3 +384,74 @@ def test_the_example_on_the_digits_says_what_happens() -> None:
     assert "verdict: collapse: all outputs point nearly the same way" in done.stdout
     assert "no gradient step:" in done.stdout
     assert "\ngradient step:" in done.stdout
+
+
+def arrays_of(folder: Path, shape: tuple[int, ...], labels: int | None = None) -> str:
+    """An archive of 40 random images, with three classes, or with one label for all."""
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 256, (40, *shape)).astype(np.uint8)
+    y = np.arange(40) % 3 if labels is None else np.full(40, labels)
+    np.savez(folder / "mine.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    return str(folder / "mine.npz")
+
+
+@pytest.mark.parametrize("augment", ["auto", "digits", "none", "byol"])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((8, 12, 3), ""), ((12, 8, 1), ""), ((8, 12, 3), "12"), ((1, 3, 1), "")]
+)
+def test_images_that_are_not_square_are_trained_on(
+    augment: str, shape: tuple[int, ...], size: str, tmp_path: Path
+) -> None:
+    given = {"dataset": arrays_of(tmp_path, shape), "batch_size": "8", "steps": "2", "curl": "no"}
+    given |= {"image_size": size} if size else {}
+    run = run_of(**given, augment=augment)
+    wanted = (shape[2], *((int(size),) * 2 if size else shape[:2]))
+    assert run.setup.source.shape == wanted
+    first, second = run.setup.source.pair(0, 8, slice(None))
+    assert first.shape == second.shape == (8, *wanted)
+    assert run.setup.source.labelled("test")[0].shape == (20, *wanted)
+    run.train()
+    assert run.finish().data["steps"] == 2
+
+
+@pytest.mark.parametrize("backbone", ["resnet8", "linear"])
+def test_backbones_take_images_that_are_not_square(backbone: str, tmp_path: Path) -> None:
+    given = {"dataset": arrays_of(tmp_path, (8, 20, 3)), "batch_size": "8", "steps": "1"}
+    found = train(settings_from({**given, "backbone": backbone, "curl": "no"}))
+    assert found.data["steps"] == 1
+
+
+def test_without_labels_nothing_is_said_of_classes(tmp_path: Path) -> None:
+    file = arrays_of(tmp_path, (8, 8, 1), labels=-1)
+    found = train(settings_from({"dataset": file, "batch_size": "8", "steps": "2", "curl": "no"}))
+    assert found.data["knn"] is None
+    assert found.data["linear_probe"] is None
+    assert "no labels" in "\n".join(found.lines)
+
+
+def test_a_data_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from empirical.networks import images
+
+    reads = []
+    read = images._read
+    monkeypatch.setattr(images, "_read", lambda s: reads.append(s) or read(s))
+    train_command(**{**QUICK, "epochs": "1"}, out=str(tmp_path / "run"))
+    assert len(reads) == 1
+
+
+def test_a_run_that_goes_on_is_judged_against_its_own_start(tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    given = {**QUICK, "epochs": "4", "log_every": "5", "checkpoint_every": "10"}
+    whole = train_command(**given, out=out)
+    last = RunFolder.open(out).metrics()[-1]
+    again = train_command(resume=out)
+    assert again.data["text"] == whole.data["text"] == last["text"]
+    assert "at the start" in last["text"]
+    assert last["grounds"] == json.loads(json.dumps(dict(whole.data["grounds"])))
+
+
+def test_outputs_that_shrink_with_the_squared_loss_have_collapsed() -> None:
+    given = {"loss": "squared", "head_bn": "none", "predictor": "linear", "lr": "0.01"}
+    gone = train(settings_from({**given, **QUICK, "weight_decay": "2", "epochs": "40"}))
+    assert (gone.data["verdict"], gone.data["kind"]) == ("complete collapse", "shrunk")
+    assert "of their size at the start" in gone.lines[1]
