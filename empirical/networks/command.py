@@ -28,11 +28,7 @@ def train_command(*, progress: bool = False, **texts: str | bool | None) -> Trai
     """
     given = {name: value for name, value in texts.items() if value is not None}
     resumed = given.get("resume") is not None
-    images = None
-    if resumed:
-        settings, folder = _resumed(given)
-    else:
-        settings, folder, images = _fresh(given)
+    settings, folder, images = (*_resumed(given), None) if resumed else _fresh(given)
     from empirical.networks.loop import train
 
     return train(settings, folder=folder, resume=resumed, progress=progress, images=images)

@@ -23,7 +23,7 @@ from empirical.networks.settings import Settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CHUNK, CHUNK_BYTES = 512, 64 << 20
+CHUNK, CHUNK_BYTES = 512, 16 << 20
 """Images made floats at a time, and their bytes, whatever the data set holds."""
 SAMPLED, COUNTED_BYTES = 10_000, 1 << 20
 
