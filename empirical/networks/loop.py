@@ -19,7 +19,7 @@ from empirical.networks.images import Images
 from empirical.networks.memory import advice, batch_that_fits
 from empirical.networks.optimiser import rates_at
 from empirical.networks.progress import Progress
-from empirical.networks.record import Record, loss_tensors, tensorboard, thinning
+from empirical.networks.record import Record, loss_tensors, tensorboard
 from empirical.networks.result import TrainResult, lines_of
 from empirical.networks.settings import Settings
 from empirical.networks.setup import Setup, machine_of, threads_for
@@ -165,8 +165,6 @@ class Run:
             word = numbers["verdict"]
             line = {"step": self.step, "loss": float(loss) if self.count else None, **numbers}
             line["seconds"] = round(self.seconds, 3)
-            if not self.record.every:
-                self.record.every = thinning(linear, self.steps // self.setup.log_every + 2)
             if not self.record.metrics:
                 line["knn_pixels"] = self.monitor.knn_pixels
             before = self.record.metrics[-1]["verdict"] if self.record.metrics else ""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_TRAJECTORY = 64 << 20
+FEWEST = 4
+"""Points that a trajectory may have whatever its size: start, end and what lies between."""
 
 
 @dataclass
@@ -25,10 +27,9 @@ class Record:
     """Writes into a run folder; without one it only keeps what was logged."""
 
     folder: RunFolder | None
-    every: int = 0
-    """Keep each so many-th effective linear model (0: not decided yet)."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    points: list[tuple[int, dict[str, NDArray[Any]]]] = field(default_factory=list)
+    points: dict[int, tuple[int, dict[str, NDArray[Any]]]] = field(default_factory=dict)
+    """By the number of its line: step and effective linear model of what the trajectory keeps."""
     writer: Any = None
 
     def log(self, numbers: Mapping[str, Any], linear: Effective | None) -> None:
@@ -37,9 +38,11 @@ class Record:
         self.metrics.append(dict(numbers))
         if self.folder is not None:
             self.folder.log(numbers)
-        if linear is not None and place % (self.every or 1) == 0:
+        if linear is not None:
             arrays = {name: value.cpu().numpy() for name, value in linear.arrays().items()}
-            self.points.append((int(numbers["step"]), arrays))
+            self.points[place] = int(numbers["step"]), arrays
+            keep = kept_lines(place, sum(value.nbytes for value in arrays.values()))
+            self.points = {line: self.points[line] for line in keep if line in self.points}
         if self.writer is not None:
             for name, value in numbers.items():
                 if isinstance(value, int | float) and name != "step":
@@ -54,11 +57,9 @@ class Record:
     def save_trajectory(self) -> None:
         """Write what there is of the trajectory."""
         if self.folder is not None and self.points:
-            steps = np.array([step for step, _ in self.points], np.int64)
-            names = self.points[0][1]
-            stacked = {
-                name: np.stack([arrays[name] for _, arrays in self.points]) for name in names
-            }
+            kept = [self.points[line] for line in sorted(self.points)]
+            steps = np.array([step for step, _ in kept], np.int64)
+            stacked = {name: np.stack([arrays[name] for _, arrays in kept]) for name in kept[0][1]}
             self.folder.save_trajectory(step=steps, **stacked)
 
     def go_on_from(self, step: int) -> None:
@@ -72,11 +73,12 @@ class Record:
         if (self.folder.path / TRAJECTORY).is_file():
             arrays = self.folder.trajectory()
             steps = arrays.pop("step")
-            self.points = [
-                (int(at), {name: value[place] for name, value in arrays.items()})
-                for place, at in enumerate(steps)
-                if at <= step
-            ]
+            line_of = {int(line["step"]): place for place, line in enumerate(self.metrics)}
+            self.points = {
+                line_of[at]: (at, {name: value[place] for name, value in arrays.items()})
+                for place, at in enumerate(steps.tolist())
+                if at <= step and at in line_of
+            }
 
     def close(self) -> None:
         """Close the TensorBoard writer."""
@@ -84,10 +86,18 @@ class Record:
             self.writer.close()
 
 
-def thinning(linear: Effective, lines: int) -> int:
-    """Return how many lines apart the trajectory's points are, so that it stays small."""
-    each = sum(value.numel() * 8 for value in linear.arrays().values())
-    return max(1, -(-each * lines // LARGEST_TRAJECTORY))
+def kept_lines(last: int, each: int) -> list[int]:
+    """Return the lines up to `last` whose linear models, of `each` bytes, the trajectory keeps.
+
+    The first, the last, and between them evenly spread ones, as many as `LARGEST_TRAJECTORY` holds
+    and `FEWEST` at least. The spacing doubles as lines come, so that what is kept of them is a
+    function of how many there are: a run that goes on keeps what an uninterrupted one does.
+    """
+    most = max(FEWEST, LARGEST_TRAJECTORY // max(each, 1))
+    every = 1
+    while last // every + 1 + (last % every > 0) > most:
+        every *= 2
+    return [*range(0, last, every), last]
 
 
 def tensorboard(folder: RunFolder) -> Any:

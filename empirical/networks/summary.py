@@ -40,6 +40,7 @@ def summary_of(run: Run, monitor: Monitor) -> dict[str, Any]:
         "device": run.setup.device_words(),
         "precision": run.setup.precision,
         "processes": run.workers.count,
+        "trajectory": {"kept": len(run.record.points), "logged": len(run.record.metrics)},
     }
 
 

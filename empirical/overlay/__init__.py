@@ -10,6 +10,7 @@
     noise      the fluctuation that mini-batches cause
     judge      where a run ended, and whether that was predicted
     networks   the linear model inside a network, at each moment
+    frozen     its nearest equilibrium, whatever the head's size: by modes, by Newton on the core
     run        all of it for one folder; figures and page write it down
 
 Nothing here imports torch.

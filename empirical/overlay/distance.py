@@ -42,13 +42,15 @@ def orbit_distance(
 ) -> Array:
     """Return the distance of each (W, P, T) to the orbit of (point, predictor, point).
 
-    W, T (B, n, d), P (B, n, n); T or P None leaves that term out. Each of `blocks` (d, g) holds an
-    orthonormal basis of data directions that may be rotated among themselves.
+    W, T (B, n, d), P (B, n, n); T or P None leaves that term out. `point` (k, d) and `predictor`
+    (k, k) may be the core of an equilibrium of rank k <= n, whose other n - k rows are 0: the
+    minimum is then over the n x k matrices Q with orthonormal columns. Each of `blocks` (d, g)
+    holds an orthonormal basis of data directions that may be rotated among themselves.
     """
     if not np.any(point) and not np.any(predictor):
         parts = [part for part in (W, P, T) if part is not None]
         return np.asarray(np.sqrt(np.sum([(part**2).sum(axis=(1, 2)) for part in parts], axis=0)))
-    if W.shape[1] <= 2 and not blocks:
+    if W.shape[1] == len(point) <= 2 and not blocks:
         Q = _in_the_plane(W, P, T, point, predictor)
         return np.asarray(np.sqrt(_squares(W, P, T, Q, point, predictor)))
     Q = polar(_pull(W, T, point))
@@ -112,8 +114,8 @@ def _rotation(angle: float | Array) -> Array:
 
 
 def polar(X: Array) -> Array:
-    """Return the orthogonal matrices nearest to X (..., n, n)."""
-    left, _, right = np.linalg.svd(X)
+    """Return the matrices with orthonormal columns nearest to X (..., n, k), k <= n."""
+    left, _, right = np.linalg.svd(X, full_matrices=False)
     return np.asarray(left @ right)
 
 

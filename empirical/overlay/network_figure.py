@@ -70,7 +70,7 @@ def _over_time(axes: Axes, run: NetworkOverlay) -> None:
 def _distance(axes: Axes, run: NetworkOverlay) -> None:
     known = [m for m in run.moments if m.distance is not None]
     if not known:
-        empty(axes, "no equilibrium was found near by")
+        empty(axes, f"equilibria near by: {run.last.near.status}")
         return
     values = [max(m.distance or 0.0, 1e-16) / max(m.size, 1e-300) for m in known]
     axes.plot([m.step for m in known], values, "o-", color=VERMILION, markersize=3)

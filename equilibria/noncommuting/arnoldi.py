@@ -2,7 +2,7 @@
 
 One product costs O(k^2 d + k d^2). The neutral rotations are right eigenvectors and, for equal
 decays, the balance functionals are left eigenvectors; both are known exactly, of high multiplicity,
-and moved out of the way by means of the projectors onto them, which changes no other eigenvalue.
+and moved out of the way by means of projectors onto them, which changes no other eigenvalue.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-import scipy.linalg as sla
 import scipy.sparse.linalg as ssl
 
-from equilibria.noncommuting.core import Array, ComplexArray
+from equilibria.noncommuting.core import Array, ComplexArray, symmetrised
 from equilibria.noncommuting.linearisation import CoreLinearisation
 from equilibria.noncommuting.systems import Flow, Map, System
 
@@ -24,50 +23,34 @@ class ArnoldiError(RuntimeError):
 
 
 class RotationProjector:
-    """Orthogonal projector onto the neutral rotations of a state, in O(k^2 d) per product.
+    """Projector onto the neutral rotations of a state, in O(k^2 d) per product.
 
-    A rotation Omega acts as (Omega P - P Omega, Omega W, 0 for velocities, Omega W for a target).
+    A rotation Omega acts as (Omega P - P Omega, Omega W, 0 for velocities, Omega W for a target),
+    and is read off the encoder's part H alone: H W^T - W H^T = Omega C + C Omega with C = W W^T, a
+    division in an eigenbasis of C. The projector is oblique, but rotations are right eigenvectors,
+    so subtracting a multiple of it changes no other eigenvalue, and nothing of the number of
+    rotations, k (k-1) / 2, is ever formed.
     """
 
     def __init__(self, system: System, lin: CoreLinearisation) -> None:
         self.lin, self.target = lin, system.size(lin) % lin.size != 0
-        self.copies = 2 if self.target else 1
-        k, _ = lin.shape
-        self.upper = np.triu_indices(k, 1)
-        gram = [self._coefficients(*self._direction(unit)) for unit in np.eye(self.upper[0].size)]
-        self.factors = sla.cho_factor(np.array(gram)) if gram else None
+        values, self.axes = np.linalg.eigh(symmetrised(lin.W @ lin.W.T))
+        self.sums = values[:, None] + values[None, :]
 
     def __call__(self, state: Array) -> Array:
         """The component of `state` along the rotations."""
         out = np.zeros_like(state)
-        if self.factors is None:
-            return out
         lin, N = self.lin, self.lin.size
-        A, H = lin.split(state[:N])
+        if lin.shape[0] < 2:
+            return out
+        _, H = lin.split(state[:N])
+        skew = H @ lin.W.T
+        Omega = self.axes @ ((self.axes.T @ (skew - skew.T) @ self.axes) / self.sums) @ self.axes.T
+        turned = Omega @ lin.W
+        out[:N] = lin.join(Omega @ lin.P - lin.P @ Omega, turned)
         if self.target:
-            H = H + state[-H.size :].reshape(H.shape)
-        omega = sla.cho_solve(self.factors, self._pairing(A, H))
-        A, H = self._direction(omega)
-        out[:N] = lin.join(A, H)
-        if self.target:
-            out[-H.size :] = H.ravel()
+            out[-turned.size :] = turned.ravel()
         return out
-
-    def _direction(self, omega: Array) -> tuple[Array, Array]:
-        k, _ = self.lin.shape
-        Omega = np.zeros((k, k))
-        Omega[self.upper] = omega
-        Omega -= Omega.T
-        return Omega @ self.lin.P - self.lin.P @ Omega, Omega @ self.lin.W
-
-    def _pairing(self, A: Array, H: Array) -> Array:
-        P = self.lin.P
-        Z = A @ P.T - P.T @ A + H @ self.lin.W.T
-        coefficients: Array = (Z - Z.T)[self.upper]
-        return coefficients
-
-    def _coefficients(self, A: Array, H: Array) -> Array:
-        return self._pairing(A, self.copies * H)
 
 
 def leading_eigenvalues(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from empirical.overlay import overlay
-from empirical.overlay.frozen import followed, nearby
+from empirical.overlay.frozen import nearby
 from empirical.overlay.moment import Decay
+from empirical.overlay.work import Work
 from empirical.runs import RunFolder
 from equilibria.errors import FormatError, ScopeError
 
@@ -94,16 +95,89 @@ def test_methods_without_a_theory_and_broken_folders_are_refused(tmp_path: Path)
     assert not (tmp_path / "none" / "overlay.json").exists()
 
 
-def test_newton_finds_an_equilibrium_and_gives_up_openly() -> None:
+def test_a_search_from_afar_ends_on_an_equilibrium() -> None:
     rng = np.random.default_rng(2)
-    W, P = followed(rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), SIGMA, M, DECAY)
-    found = nearby(W, P, SIGMA, M, DECAY)
-    assert found is not None
-    W, P = found
+    W, P = rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
+    found = nearby(W, P, SIGMA, M, DECAY, Work(1e12))
+    assert found.status == "found"
+    W, P = found.core
     R = W @ M - P @ W @ SIGMA
     assert np.abs(P.T @ R - 0.05 * W).max() < 1e-8
     assert np.abs(R @ W.T - 0.05 * P).max() < 1e-8
-    assert nearby(np.zeros((30, 40)), np.zeros((30, 30)), np.eye(40), np.eye(40), DECAY) is None
+
+
+def test_a_search_that_was_not_made_is_called_that(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("empirical.overlay.networks.WORK", 10.0)
+    run = overlay([trained(tmp_path / "net")], write=False).folders[0]
+    text = "\n".join(run.lines)
+    assert "not searched" in text
+    assert "agree" not in text
+    assert run.agrees is None
+    assert not run.decided
+    assert run.data["runs"][0]["search"] == "not searched"
+
+
+def test_the_default_of_another_predictor_does_not_make_a_linear_one_nonlinear(
+    tmp_path: Path,
+) -> None:
+    run = overlay([trained(tmp_path / "net", **{"predictor-bn": True})], write=False).folders[0]
+    assert run.reasons == ()
+    assert run.agrees
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"predictor": "mlp"}, "its best linear fit"),
+        ({"predictor": "symmetric"}, "kept symmetric"),
+        ({"predictor-bias": True}, "has a bias"),
+    ],
+)
+def test_what_is_not_a_plain_linear_predictor_says_which(
+    changes: dict, words: str, tmp_path: Path
+) -> None:
+    run = overlay([trained(tmp_path / "net", **changes)], write=False).folders[0]
+    assert words in "; ".join(run.reasons)
+
+
+def test_one_point_is_not_judged(tmp_path: Path) -> None:
+    place = trained(tmp_path / "net", steps=20)
+    run = RunFolder.open(place)
+    arrays = run.trajectory()
+    run.save_trajectory(**{name: value[:1] for name, value in arrays.items()})
+    with pytest.raises(FormatError, match="holds step 0 alone"):
+        overlay([place])
+
+
+def test_a_trajectory_that_ends_before_the_run_is_not_judged_as_its_end(tmp_path: Path) -> None:
+    place = trained(tmp_path / "net")
+    RunFolder.open(place).log({"step": 9000, "loss": 0.1})
+    run = overlay([place], write=False).folders[0]
+    assert run.agrees is None
+    assert "ends at step 4,000 of 9,000" in "; ".join(run.reasons)
+
+
+def test_an_unstable_equilibrium_is_not_where_a_run_is_predicted_to_rest(tmp_path: Path) -> None:
+    place = trained(tmp_path / "net")
+    run = RunFolder.open(place)
+    arrays = run.trajectory()
+    values, V = np.linalg.eigh(SIGMA)
+    sigma, m = np.diag(values), np.diag([0.9, 0.6, 0.3])
+    p = (m[1, 1] - np.sqrt(m[1, 1] ** 2 - 0.2 * values[1])) / (2 * values[1])
+    W, P = np.zeros((2, 3)), np.zeros((2, 2))
+    W[0, 1], P[0, 0] = p, p
+    state = {"W": W, "P": P, "Sigma": V @ sigma @ V.T, "M": V @ m @ V.T}
+    state["W"] = W @ V.T
+    count = len(arrays["step"])
+    run.save_trajectory(
+        step=arrays["step"], **{name: np.stack([value] * count) for name, value in state.items()}
+    )
+    result = overlay([place], write=False).folders[0]
+    assert result.last.distance < 1e-9
+    assert result.stability[0] == "unstable"
+    assert result.agrees is False
+    assert result.data["predicted"]["stable_components"] == []
+    assert result.lines[-1].endswith("the equilibrium near it is unstable")
 
 
 @pytest.mark.slow
