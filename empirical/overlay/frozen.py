@@ -133,7 +133,8 @@ def _by_newton(W: Array, sigma: Array, m: Array, eta: float, work: Work) -> Iter
         if found is None:
             yield None
             continue
-        yield f"rank{k}", (found, eliminate_predictor(found, sigma, m, eta)), None
+        P = np.asarray(eliminate_predictor(found, sigma, m, eta), np.float64)
+        yield f"rank{k}", (found, P), None
 
 
 def _followed(W: Array, P: Array, sigma: Array, m: Array, eta: float, work: Work) -> Array:

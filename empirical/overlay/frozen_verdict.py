@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 MARGIN = 1e-9
-NOT_SEARCHED = "not searched"
+NOT_SEARCHED: Final = "not searched"
 LARGEST_PRODUCT = 2e9
 """Operations of one product with the Jacobian of a core above which no verdict is searched: it
 takes up to some 12,000 of them."""

@@ -115,7 +115,7 @@ def _correlation(W: Array, sigma: Array) -> tuple[Array, Array]:
 
 
 def _along(axes: Array, image: Array) -> Array:
-    return np.einsum("ij,ij->j", axes, image)
+    return np.asarray(np.einsum("ij,ij->j", axes, image))
 
 
 def _rank(W: Array) -> int:

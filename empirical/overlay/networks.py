@@ -143,7 +143,8 @@ class NetworkOverlay:
     def lines(self) -> list[str]:
         """Return the text for the terminal."""
         last, config = self.last, self.folder.config
-        away, found = f"{last.near.status} ({last.near.words})", last.near.status
+        found: str = last.near.status
+        away = f"{last.near.status} ({last.near.words})"
         if last.distance is not None:
             away = f"{last.distance:.3g} of size {last.size:.3g} ({last.near.words})"
             found = last.near.name or found
