@@ -244,5 +244,5 @@ def distances(W: Array, P: Array, lag: Array | None, point: Array, predictor: Ar
 
 def _place(component: Component) -> Place:
     step = component.map.largest_step
-    verdict = component.map.verdict
+    verdict = component.map.settled
     return Place(component.id, component.rank, verdict, None if step is None else float(step))

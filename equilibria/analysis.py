@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 from equilibria.errors import ScopeError
 from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.rationals import to_float
-from equilibria.report import Report, Summary
-from equilibria.results import Component, Variety, Verdict
+from equilibria.report import Report, Summary, shortened
+from equilibria.results import Component, Variety
 
 DEFAULT_COMPONENTS = 64
 
@@ -85,57 +85,68 @@ def _contrastive(model: Model, max_components: int) -> Variety:
 def summarise(model: Model, variety: Variety) -> Summary:
     """Return the verdict on the whole model: does training avoid collapse, and where does it end?"""
     components = variety.components
-    stable = [c for c in components if c.map.verdict is Verdict.STABLE]
+    stable = [c for c in components if c.map.is_stable]
     alive = [c for c in stable if c.collapse in ("none", "partial")]
-    collapse = next((c for c in components if c.rank == 0), None)
-    undecided = [c for c in components if Verdict.UNDECIDED in (c.flow.verdict, c.map.verdict)]
+    undecided = tuple(c.id for c in components if c.flow.is_open or c.map.is_open)
     return Summary(
         avoids_collapse=bool(alive),
         stable=tuple(c.id for c in stable),
-        undecided=tuple(c.id for c in undecided),
-        text=_sentence(model, variety, alive, collapse, len(stable)),
+        undecided=undecided,
+        text=_sentence(model, variety, stable, alive) + _open_ones(undecided),
+        in_part=tuple(c.id for c in stable if c.map.part),
     )
 
 
+def _open_ones(names: Sequence[str]) -> str:
+    """Return the sentence that names what is undecided: a count says nothing of those."""
+    if not names:
+        return ""
+    return f" Undecided: {shortened(names)}."
+
+
 def _sentence(
-    model: Model,
-    variety: Variety,
-    alive: list[Component],
-    collapse: Component | None,
-    stable: int,
+    model: Model, variety: Variety, stable: Sequence[Component], alive: Sequence[Component]
 ) -> str:
-    total = variety.total if variety.total is not None else len(variety.components)
-    count = variety.stable_total if _map_follows_flow(variety) else stable
-    shown = stable if count is None else count
-    tally = f"{shown} of {_big(total)} components {'is' if shown == 1 else 'are'} stable"
-    collapsed = collapse is not None and collapse.map.verdict is Verdict.STABLE
+    collapse = next((c for c in variety.components if c.rank == 0), None)
+    tally = _tally(variety, stable)
+    collapsed = collapse is not None and collapse.map.is_stable
     if alive and collapsed:
         return f"Learning is stable, and so is collapse: {tally}. The start decides."
-    if alive and collapse is not None and collapse.map.verdict is Verdict.UNDECIDED:
+    if alive and collapse is not None and collapse.map.is_open:
         return f"Learning is stable; whether collapse is, is undecided: {tally}."
     if alive:
         return f"Learning is stable and collapse is not: {tally}."
-    open_ones = sum(1 for c in variety.components if c.map.verdict is Verdict.UNDECIDED)
-    if collapsed and open_ones:
-        are = "component is" if open_ones == 1 else "components are"
-        return f"Only full collapse is known to be stable; {open_ones} {are} undecided."
+    unclear = any(c.map.is_open for c in variety.components)
+    if collapsed and unclear:
+        return "Only full collapse is known to be stable."
     if collapsed:
         return f"Only full collapse is stable{_why_collapse(model, variety)}."
-    if any(c.flow.verdict is Verdict.STABLE for c in variety.components):
+    if any(c.flow.is_stable for c in variety.components):
         step = _largest_step(variety.components)
         advice = "a smaller --lr may help" if step is None else f"lower --lr below {step}"
+        known = "known to be " if unclear else ""
         return (
-            f"Nothing is stable at this step size: {advice}. The flow does have stable equilibria."
+            f"Nothing is {known}stable at this step size: {advice}. "
+            "The flow does have stable equilibria."
         )
     return "No component is known to be stable."
 
 
-def _map_follows_flow(variety: Variety) -> bool:
-    return all(
-        c.map.verdict is Verdict.STABLE
-        for c in variety.components
-        if c.flow.verdict is Verdict.STABLE
+def _tally(variety: Variety, stable: Sequence[Component]) -> str:
+    """Return how many of all components are stable, and whether in part of themselves."""
+    total = variety.total if variety.total is not None else len(variety.components)
+    count = variety.stable_total if _map_follows_flow(variety) else len(stable)
+    shown = len(stable) if count is None else count
+    part = sum(c.map.part for c in stable)
+    words = " in part" if part and part == len(stable) else ""
+    extra = f", {part} of them in part" if part and not words else ""
+    return (
+        f"{shown} of {_big(total)} components {'is' if shown == 1 else 'are'} stable{words}{extra}"
     )
+
+
+def _map_follows_flow(variety: Variety) -> bool:
+    return all(c.map.is_stable for c in variety.components if c.flow.is_stable)
 
 
 def _largest_step(components: Iterable[Component]) -> str | None:
@@ -152,7 +163,7 @@ def _why_collapse(model: Model, variety: Variety) -> str:
     if procedure(model.procedure).family == "joint":
         return ": without stop-gradient there is no other equilibrium"
     alive = [c for c in variety.components if c.rank]
-    if any(c.flow.verdict is Verdict.STABLE for c in alive):
+    if any(c.flow.is_stable for c in alive):
         step = _largest_step(alive)
         return " at this step size" + (f": learning needs --lr below {step}" if step else "")
     threshold = decay_threshold(model)

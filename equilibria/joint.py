@@ -18,7 +18,12 @@ import numpy as np
 from equilibria.errors import ScopeError
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
-from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
+from equilibria.realspectrum import (
+    RealEigenvalue,
+    along_family,
+    both_stabilities,
+    rational_eigenvalue,
+)
 from equilibria.results import Component, Detail, Entry, How, Variety, collapse_grade
 
 ZERO = Fraction(0)
@@ -59,6 +64,8 @@ def _collapse_only(model: Model) -> Variety:
     eigenvalues = [rational_eigenvalue(-model.eta_p, model.n**2)]
     eigenvalues += [rational_eigenvalue(-(s + model.eta), model.n) for s in sigma_spectrum]
     flow, step = both_stabilities(model, eigenvalues, dimension, how=how)
+    if free:
+        flow, step = along_family(flow, step, flow_everywhere=True)
     why = (
         "<W, dE0/dW> = 2 E0 >= 0 forces W = 0 at every critical point [proved]"
         if model.eta > 0
@@ -73,7 +80,7 @@ def _collapse_only(model: Model) -> Variety:
         map=step,
         modes=(),
         roots=(),
-        note="stable at every P" if free else "",
+        note="the flow is stable at every P, the map where P is small" if free else "",
         build_detail=partial(_collapse_detail, model, free),
     )
     return Variety((component,), complete=True, why=why, total=1, stable_total=1)
@@ -132,6 +139,7 @@ def _survivor(
     eigenvalues = _survivor_eigenvalues(model, modes, active)
     how = How.CERTIFIED if model.exact else How.NUMERIC
     flow, step = both_stabilities(model, eigenvalues, dimension, how=how)
+    flow, step = along_family(flow, step, flow_everywhere=False)
     numbers = tuple(mode.number for mode in active)
     name = "rank0" if not k else f"rank{k}:" + ",".join(f"{j}+" for j in sorted(numbers))
     return Component(

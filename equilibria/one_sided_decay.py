@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from equilibria.errors import ScopeError
 from equilibria.inequalities import ZERO, condition, distinct, step_conditions
 from equilibria.model import Model
-from equilibria.modes import modes_of
+from equilibria.modes import Mode, modes_of
 from equilibria.rationals import to_float
 from equilibria.realspectrum import multipliers
 from equilibria.results import (
@@ -20,6 +21,7 @@ from equilibria.results import (
     Variety,
     Verdict,
 )
+from equilibria.tables import critical_phi
 from equilibria.transfer import Dynamics
 from equilibria.zero_decay_points import CONDITION_LIMIT, Point, detail, roots_of, spectrum_of
 
@@ -29,28 +31,28 @@ def encoder_decay_only(model: Model) -> Variety:
     modes = modes_of(model.moments)
     n, d = model.n, model.d
     flow_dynamics, map_dynamics = Dynamics.of(model, is_map=False), Dynamics.of(model, is_map=True)
-    point = Point((), (ZERO,) * n, ())
-    blocks = [(model.eta, ZERO)] * (n * d)
-    slack = 2 * (1 + model.nu) / model.h - model.eta
-    verdicts = (
-        Verdict.STABLE,
-        Verdict.STABLE if slack > 0 else (Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE),
-    )
+    flow_everywhere = all(mode.m * mode.m < 4 * mode.s * model.eta for mode in modes)
+    point, kept = _kept_point(model, modes)
+    p = point.predictors[0]
+    blocks = [(mode.s * p * p + model.eta, p * mode.m) for mode in modes for _ in range(n)]
     stabilities = []
-    for verdict, dynamics in zip(verdicts, (flow_dynamics, map_dynamics), strict=True):
+    for dynamics in (flow_dynamics, map_dynamics):
         values = roots_of(blocks, dynamics)
         size = np.abs(values) if dynamics.is_map else values.real
         extent = float(size.max())
         if dynamics.is_map and model.nu:
             extent = max(extent, to_float(model.nu))
-        largest = to_float(2 * (1 + model.nu) / model.eta) if dynamics.is_map else None
         stabilities.append(
             Stability(
-                verdict,
+                kept if dynamics.is_map else Verdict.STABLE,
                 How.CERTIFIED,
                 n * n,
                 extent,
-                largest,
+                note="no point with P diagonal was found that the map keeps at this step size"
+                if dynamics.is_map and kept is not Verdict.STABLE
+                else "",
+                part=dynamics.is_map or not flow_everywhere,
+                varies=True,
                 build_spectrum=partial(spectrum_of, values, model, dynamics),
             )
         )
@@ -76,7 +78,7 @@ def encoder_decay_only(model: Model) -> Variety:
         stable_where=Conditions(flow_text, (*flow_text, *distinct(step)), "points with P diagonal")
         if small
         else None,
-        note="stable at P = 0; the conditions say where else",
+        note=_where(flow_everywhere),
         build_detail=partial(detail, model, point),
     )
     return Variety(
@@ -86,6 +88,32 @@ def encoder_decay_only(model: Model) -> Variety:
         stable_total=1,
         why="without predictor decay R W^T = 0, so eta W W^T = W R^T P = 0 and W = 0 [proved]",
     )
+
+
+def _where(flow_everywhere: bool) -> str:
+    """Return in words where W = 0 is stable.
+
+    A column w of W and its target t, with Re lambda >= 0, would need
+    beta m w*P^T w = (lambda + beta)(lambda + s |P w|^2 + eta), |w| = 1 (without the target: beta
+    gone). The right side is at least beta (s |P w|^2 + eta) > beta (s |P w|^2 + m^2/(4 s)) where
+    eta > m^2/(4 s), and that at least beta |m| |P w|: no eigenvalue is there, whatever P is.
+    """
+    if flow_everywhere:
+        return "the flow is stable at every P, the map where P is small; the conditions say where"
+    return "stable at the representative; the conditions say where else"
+
+
+def _kept_point(model: Model, modes: Sequence[Mode]) -> tuple[Point, Verdict]:
+    """Return P = 0, or another multiple of the identity that flow and map keep where it is not."""
+    phi, bound = critical_phi(model), 2 * (1 + model.nu) / model.h
+    slack = bound - model.eta
+    first = Verdict.STABLE if slack > 0 else (Verdict.UNDECIDED if slack == 0 else Verdict.UNSTABLE)
+    if slack <= 0 and not (model.nu and model.mu):
+        for p in (share * mode.m / (2 * mode.s) for mode in modes for share in (1, phi)):
+            pairs = [(mode.s * p * p + model.eta, p * mode.m) for mode in modes]
+            if all(b < a and a - phi * b < bound for a, b in pairs):
+                return Point((), (p,) * model.n, ()), Verdict.STABLE
+    return Point((), (ZERO,) * model.n, ()), first
 
 
 def predictor_decay_only(model: Model) -> Variety:

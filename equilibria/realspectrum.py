@@ -8,7 +8,7 @@ nu)/(h z) = lambda, all |z| < 1 exactly when -2 (1 + nu)/h < lambda < 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -82,6 +82,22 @@ def both_stabilities(
         build_spectrum=partial(_map_spectrum, present, model),
     )
     return flow, step
+
+
+def along_family(
+    flow: Stability, step: Stability, *, flow_everywhere: bool
+) -> tuple[Stability, Stability]:
+    """Return verdicts at one point of a family on which P is free, marked as such.
+
+    However small the step, the map throws off the points with a large P.
+    """
+    note = step.note
+    if step.verdict is Verdict.UNSTABLE:
+        note = "unstable at the representative at this step size; other points are not decided"
+    return (
+        replace(flow, part=not flow_everywhere, varies=True),
+        replace(step, part=True, varies=True, largest_step=None, note=note),
+    )
 
 
 def _verdict(sign: int) -> Verdict:

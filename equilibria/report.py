@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 
 TURNING = 1e-6
 TURNING_LIMIT = 4
+SHOWN_NAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The verdict on the whole model in one sentence, and the components behind it."""
+    """The verdict on the whole model in one sentence, and the components behind it.
+
+    `stable` are those with stable points; `in_part` those among them not stable at every point.
+    """
 
     avoids_collapse: bool
     stable: tuple[str, ...]
     undecided: tuple[str, ...]
     text: str
+    in_part: tuple[str, ...] = ()
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first few names, and that there are more."""
+    more = ", ..." if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
 
 
 @dataclass(frozen=True)

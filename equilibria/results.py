@@ -58,6 +58,11 @@ class Stability:
     `extent` is the spectral abscissa (flow) or radius (map) over all the others, None where there
     are no others. `largest_step` is the supremum of the step sizes below which the map is stable.
     `spectrum` is made on demand, by descending real part (flow) or modulus (map).
+
+    `part`: the verdict is that of the representative and not shown to be that of every point. A
+    family is then stable in part, where its conditions say; with an unstable one it is open.
+    `varies`: `extent` and `spectrum` are those of the representative, other points have others.
+    `judged` is False where nobody asked: there is no verdict then, and `note` says why.
     """
 
     verdict: Verdict
@@ -66,6 +71,9 @@ class Stability:
     extent: float | None
     largest_step: float | None = None
     note: str = ""
+    part: bool = False
+    varies: bool = False
+    judged: bool = True
     build_spectrum: Callable[[], tuple[Eigenvalue, ...]] = field(
         default=lambda: (), repr=False, compare=False
     )
@@ -73,6 +81,34 @@ class Stability:
     @cached_property
     def spectrum(self) -> tuple[Eigenvalue, ...]:
         return self.build_spectrum()
+
+    @property
+    def is_stable(self) -> bool:
+        """Return whether there are stable points: all of the component, or part of it."""
+        return self.judged and self.verdict is Verdict.STABLE
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it was asked and is not known whether there are stable points."""
+        unstable_there = self.part and self.verdict is Verdict.UNSTABLE
+        return self.judged and (unstable_there or self.verdict is Verdict.UNDECIDED)
+
+    @property
+    def settled(self) -> Verdict:
+        """Return the verdict on the component: stable where it has stable points, see `part`."""
+        return Verdict.UNDECIDED if self.is_open else self.verdict
+
+    @property
+    def words(self) -> str:
+        """Return the verdict on the component as it is shown."""
+        if not self.judged:
+            return "-"
+        return "in part" if self.is_stable and self.part else self.settled.value
+
+    @property
+    def common_extent(self) -> float | None:
+        """Return the extent where it is that of every point of the component."""
+        return None if self.varies else self.extent
 
     @property
     def abscissa(self) -> float | None:
@@ -125,6 +161,11 @@ class Component:
     build_detail: Callable[[], Detail] = field(
         default=lambda: Detail((), {}), repr=False, compare=False
     )
+
+    @property
+    def counted(self) -> Stability:
+        """Return the verdict that a headline counts: the map's, the flow's where no map was given."""
+        return self.map if self.map.judged else self.flow
 
     @cached_property
     def detail(self) -> Detail:

@@ -21,6 +21,7 @@ from equilibria.polynomial import Polynomial, PolynomialMatrix, Ring
 class PolynomialSystem:
     """Flow and map over one ring; every variable of `flow` also has an entry in `map`.
 
+    In a user's system either may be empty: not given, and in the map's case not asked for.
     `matrix_form` states the same equations in matrix notation, one line each.
     """
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.rationals import Number
-from equilibria.report import Summary
-from equilibria.results import Component, Variety, Verdict
+from equilibria.report import Summary, shortened
+from equilibria.results import Component, Stability, Variety
 from equilibria.system import PolynomialSystem
 from equilibria.usersystem import UserSystem, load
 
@@ -67,19 +67,16 @@ def analyze_system_file(
     start = time.perf_counter()
     user = load(path, overrides)
     variety = analyze_system(user, lr=lr, time_limit=time_limit)
-    shown = Variety(
-        components=variety.components[:max_components],
-        complete=variety.complete and len(variety.components) <= max_components,
-        why=variety.why,
-        total=variety.total,
-        stable_total=variety.stable_total,
-        description=variety.description,
-    )
+    whole = len(variety.components) <= max_components
     return SystemReport(
         user=user,
         system=user.system(lr),
-        variety=shown,
-        summary=_summary(shown),
+        variety=replace(
+            variety,
+            components=variety.components[:max_components],
+            complete=variety.complete and whole,
+        ),
+        summary=summarise(variety),
         seconds=time.perf_counter() - start,
     )
 
@@ -95,10 +92,53 @@ def parse_overrides(words: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _summary(variety: Variety) -> Summary:
-    stable = tuple(c.id for c in variety.components if c.map.verdict is Verdict.STABLE)
-    undecided = tuple(c.id for c in variety.components if c.map.verdict is Verdict.UNDECIDED)
-    count = len(variety.components)
-    noun = "component" if count == 1 else "components"
-    text = f"{len(stable)} of {count} {noun} of equilibria {'is' if len(stable) == 1 else 'are'} stable."
-    return Summary(avoids_collapse=False, stable=stable, undecided=undecided, text=text)
+def summarise(variety: Variety) -> Summary:
+    """Return how many components are stable, in part, undecided, and which.
+
+    The map is counted where there is one, else the flow (`Component.counted`).
+    """
+    components = variety.components
+    stable = [c for c in components if c.counted.is_stable]
+    return Summary(
+        avoids_collapse=False,
+        stable=tuple(c.id for c in stable),
+        undecided=tuple(c.id for c in components if c.counted.is_open),
+        text=_sentence(variety),
+        in_part=tuple(c.id for c in stable if c.counted.part),
+    )
+
+
+def _sentence(variety: Variety) -> str:
+    components = variety.components
+    if not components:
+        return "There are no equilibria." if variety.complete else "No equilibria were found."
+    text = _tally(components, [c.counted for c in components])
+    both = all(c.flow.judged and c.map.judged for c in components)
+    if both and any(c.flow.words != c.map.words for c in components):
+        flow = _tally(components, [c.flow for c in components])
+        text = f"For the map {text}. For the flow {flow}"
+    ending = "." if variety.complete else "; the list is not complete."
+    return text[0].upper() + text[1:] + ending
+
+
+def _tally(components: Sequence[Component], parts: Sequence[Stability]) -> str:
+    """Return how many are stable, with the ids of those that are in part or undecided."""
+    part = [c.id for c, s in zip(components, parts, strict=True) if s.is_stable and s.part]
+    unclear = [c.id for c, s in zip(components, parts, strict=True) if s.is_open]
+    whole = sum(s.is_stable and not s.part for s in parts)
+    count = len(components)
+    noun = f"{count} {'component' if count == 1 else 'components'} of equilibria"
+    extra: list[str] = []
+    if part and not whole:
+        text = f"{len(part)} of {noun} {_are(len(part))} stable in part ({shortened(part)})"
+    else:
+        known = "known to be " if unclear and not whole else ""
+        text = f"{whole} of {noun} {_are(whole)} {known}stable"
+        extra = [f"{len(part)} in part ({shortened(part)})"] if part else []
+    if unclear:
+        extra.append(f"{len(unclear)} undecided ({shortened(unclear)})")
+    return ", ".join([text, *extra])
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -16,13 +16,13 @@
     w = "p*e"
     t = "beta*(w - t)"
 
-    [map]                         # x after one step; left out, the Euler step x + lr dx/dt
+    [map]                         # x after one step; left out, only --lr H makes it x + H dx/dt
     p = "p + lr*w*e"
     w = "w + lr*p*e"
     t = "mu*t + (1 - mu)*(w + lr*p*e)"
 
-A file may also give the map alone: then there is no flow to speak of. `lr` is the step size where
-the file has a parameter of that name. Every message is one line that names the file and the key.
+A flow alone is judged as a flow. A file may also give the map alone: then there is no flow to speak
+of. Every message is one line that names the file and the key.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ MAX_NAMES = 200
 MAX_NAME_LENGTH = 40
 MAX_TEXT = 2_000
 MAX_DOTS = 10_000_000
-DEFAULT_LR = Fraction(1, 10)
 
 SECTIONS = ("parameters", "definitions", "flow", "map")
 KEYS = ("name", "description", "variables", "symmetry", *SECTIONS)
@@ -79,36 +78,45 @@ class UserSystem:
     def ring(self) -> Ring:
         return Ring(self.variables)
 
-    def step_size(self, lr: Number | None = None) -> Fraction:
-        """Return the step size: `lr`, else the file's parameter of that name, else 1/10.
+    def step_size(self, lr: Number) -> Fraction:
+        """Return a step size that is asked for, exactly.
 
-        Raises `FormatError` when `lr` contradicts the file: its equations already hold the other
-        value, and `load` with an override changes it.
+        Raises `FormatError` where it contradicts the file: its equations already hold the other
+        value, and `load` with an override changes it, or they are a map in which no `lr` occurs.
         """
-        own = self.parameters.get("lr")
-        if lr is None:
-            return DEFAULT_LR if own is None else own
         asked = rational(lr, "--lr")
         if asked <= 0:
             raise FormatError(f"--lr {lr}: must be above 0")
+        own = self.parameters.get("lr")
         if own is not None and own != asked:
             raise FormatError(
                 f"--lr {lr}: {self.name} was read with lr = {own}",
-                hint='read it again with overrides={"lr": ...}',
+                hint=f'--set lr={lr}, or load(..., overrides={{"lr": ...}})',
+            )
+        if own is None and self.map is not None:
+            raise FormatError(
+                f"--lr {lr}: {self.name} has a [map] of its own, in which no parameter lr occurs",
+                hint="leave --lr out, or write the map with a parameter lr",
             )
         return asked
 
     def system(self, lr: Number | None = None) -> PolynomialSystem:
-        """Return flow and map as a `PolynomialSystem`; a missing map is the Euler step.
+        """Return flow and map as a `PolynomialSystem`; with `lr` a missing map is the Euler step.
 
-        Where the file has no flow, that of the result is empty.
+        What the file does not have, and for the map nobody asked for, is empty in the result.
         """
-        h, after = self.step_size(lr), self.map
-        if after is None:
+        h = None if lr is None else self.step_size(lr)
+        after = self.map
+        if after is None and h is not None:
             assert self.flow is not None
             after = {name: self.ring.variable(name) + h * f for name, f in self.flow.items()}
         return PolynomialSystem(
-            self.variables, dict(self.flow or {}), after, (), self.symmetry, self.equations
+            self.variables,
+            dict(self.flow or {}),
+            dict(after or {}),
+            (),
+            self.symmetry,
+            self.equations,
         )
 
 

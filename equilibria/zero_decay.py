@@ -15,10 +15,11 @@ so the component is cut into stable and unstable parts by the polynomials a - b 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from itertools import combinations
-from math import comb, isqrt
+from itertools import combinations, islice
+from math import comb
 
 import numpy as np
 
@@ -40,6 +41,7 @@ from equilibria.results import (
 )
 from equilibria.tables import critical_phi
 from equilibria.transfer import Dynamics
+from equilibria.zero_decay_candidates import candidates, room
 from equilibria.zero_decay_points import (
     CONDITION_LIMIT,
     Point,
@@ -50,6 +52,7 @@ from equilibria.zero_decay_points import (
 )
 
 LISTING_LIMIT = 2_000
+MOST_TRIES = 16
 
 
 def zero_decay_variety(model: Model, *, max_components: int = 64) -> Variety:
@@ -197,11 +200,8 @@ class _Analysis:
 
     def component(self, active: tuple[Mode, ...]) -> Component:
         model, k = self.model, len(active)
-        point = self._point(active)
-        blocks = self._blocks(point)
-        zeros = sum(1 for a, b in blocks if a == b)
         dimension = model.n**2 + self._mixing(active)
-        flow, step = self._stabilities(blocks, zeros, dimension)
+        point, flow, step = self._chosen(active, dimension)
         name = "rank0" if not k else f"rank{k}:" + ",".join(f"{m.number}+" for m in active)
         return Component(
             id=name,
@@ -213,7 +213,7 @@ class _Analysis:
             modes=tuple(mode.number for mode in active),
             roots=("+",) * k,
             stable_where=self._conditions(active),
-            note=self._note(active, flow.verdict),
+            note=self._note(active, flow),
             build_detail=partial(detail, model, point),
         )
 
@@ -225,15 +225,29 @@ class _Analysis:
             counts[first] = counts.get(first, 0) + 1
         return sum(r * (len(self.class_of[first]) - r) for first, r in counts.items())
 
-    def _point(self, active: tuple[Mode, ...]) -> Point:
-        """Return a balanced point, alpha w^2 = c^2, with the free rows where they are stable."""
-        model = self.model
-        correlations = [mode.m / mode.s for mode in active]
-        top = max([mode.m / mode.s for mode in self.modes] + [ZERO])
-        free = 2 * top if top else Fraction(1)
-        scale = _root_above(1 / model.alpha)
-        weights = tuple(abs(c) * scale if c else scale for c in correlations)
-        return Point(active, (*correlations, *([free] * (model.n - len(active)))), weights)
+    def _chosen(
+        self, active: tuple[Mode, ...], dimension: int
+    ) -> tuple[Point, Stability, Stability]:
+        """Return the balanced point with its verdicts, or another one where only that is kept."""
+        first, *others = islice(candidates(self.model, self.modes, active), self._tries())
+        chosen = self._at(first, active, dimension)
+        if chosen[1].verdict is not Verdict.STABLE or chosen[2].verdict is Verdict.STABLE:
+            return chosen
+        for point in others:
+            found = self._at(point, active, dimension)
+            if found[1].verdict is found[2].verdict is Verdict.STABLE:
+                return found
+        return chosen
+
+    def _tries(self) -> int:
+        return MOST_TRIES if self.model.n * self.model.d <= CONDITION_LIMIT else 1
+
+    def _at(
+        self, point: Point, active: tuple[Mode, ...], dimension: int
+    ) -> tuple[Point, Stability, Stability]:
+        blocks = self._blocks(point)
+        zeros = sum(1 for a, b in blocks if a == b)
+        return (point, *self._stabilities(blocks, zeros, dimension, active))
 
     def _blocks(self, point: Point) -> list[tuple[Fraction, Fraction]]:
         """Return (a, b) of the n d scalar blocks, exactly."""
@@ -246,17 +260,53 @@ class _Analysis:
         return pairs
 
     def _stabilities(
-        self, blocks: list[tuple[Fraction, Fraction]], zeros: int, dimension: int
+        self,
+        blocks: list[tuple[Fraction, Fraction]],
+        zeros: int,
+        dimension: int,
+        active: tuple[Mode, ...],
     ) -> tuple[Stability, Stability]:
+        """Return the verdicts at a point, each marked where other points may have another one."""
         neutral = self.model.n**2 + zeros
         degenerate = neutral != dimension
         unstable = any(a < b for a, b in blocks)
         flow_sign = 1 if unstable else (0 if degenerate else -1)
         slack = min(self.bound - self._rate(a, b) for a, b in blocks)
         step_sign = 1 if unstable or slack < 0 else max(flow_sign, 0 if slack == 0 else -1)
+        sure = unstable and self._always_unstable(active)
         flow = self._stability(flow_sign, neutral, blocks, Dynamics.of(self.model, is_map=False))
         step = self._stability(step_sign, neutral, blocks, Dynamics.of(self.model, is_map=True))
-        return flow, step
+        kept = sure or (flow_sign < 0 < step_sign and self._never_kept(active))
+        if step_sign > 0 and not unstable and not kept:
+            note = "no aligned point was found that the map keeps at this step size"
+            step = replace(step, note=note)
+        return replace(flow, part=not sure), replace(step, part=not kept)
+
+    def _always_unstable(self, active: Sequence[Mode]) -> bool:
+        """Return whether instability at an aligned point is that of every point of the component.
+
+        One row has no other points. With n modes the block of an inactive one is
+        s_j (c_j - P) P^T, whose determinant is the same at all points (T5.4): with an odd number
+        of positive factors p (c_j - p) an eigenvalue is positive.
+        """
+        if self.model.n == 1:
+            return True
+        taken = {mode.number for mode in active}
+        correlations = [mode.m / mode.s for mode in active]
+        return len(active) == self.model.n and any(
+            sum(1 for p in correlations if p * (mode.m / mode.s - p) > 0) % 2
+            for mode in self.modes
+            if mode.number not in taken
+        )
+
+    def _never_kept(self, active: Sequence[Mode]) -> bool:
+        """Return whether the map throws off every point that the flow keeps: one row, no free one."""
+        if self.model.n > 1 or not active:
+            return False
+        low, high = room(active[0], (active[0].m / active[0].s,), self.phi, self.bound)
+        c, taken = active[0].m / active[0].s, active[0].number
+        still = [(m.s * c * c, c * m.m) for m in self.modes if m.number != taken]
+        return low >= high or any(self._rate(a, b) >= self.bound for a, b in still)
 
     def _rate(self, a: Fraction, b: Fraction) -> Fraction:
         """Return the rate that 2 (1 + nu)/h must exceed; see `tables._Steps` for the second one."""
@@ -276,14 +326,9 @@ class _Analysis:
         dynamics: Dynamics,
     ) -> Stability:
         verdict = {-1: Verdict.STABLE, 0: Verdict.UNDECIDED, 1: Verdict.UNSTABLE}[sign]
-        normal = [pair for pair in blocks if pair[0] != pair[1]]
         values = roots_of(blocks, dynamics)
         leading = without_neutral(values, blocks, dynamics)
         size = np.abs(leading) if dynamics.is_map else leading.real
-        largest = None
-        if dynamics.is_map and all(a > b for a, b in normal) and normal:
-            rate = max(self._rate(a, b) for a, b in normal)
-            largest = to_float(2 * (1 + self.model.nu) / rate) if rate > 0 else None
         extent = float(size.max()) if size.size else None
         if dynamics.is_map and self.model.nu:
             extent = max(extent or 0.0, to_float(self.model.nu))
@@ -292,8 +337,8 @@ class _Analysis:
             self.how,
             neutral,
             extent,
-            largest,
             note="degenerate at the representative" if sign == 0 else "",
+            varies=True,
             build_spectrum=partial(spectrum_of, values, self.model, dynamics),
         )
 
@@ -329,26 +374,13 @@ class _Analysis:
         name = f"P_{i + 1}_{i + 1}"
         return [*a, (mode.s, f"{name}**2")], [(mode.m, name)]
 
-    def _note(self, active: tuple[Mode, ...], verdict: Verdict) -> str:
-        if verdict is Verdict.STABLE:
+    def _note(self, active: Sequence[Mode], flow: Stability) -> str:
+        if flow.verdict is Verdict.STABLE:
             return "stable at the representative; the conditions say where else"
-        if verdict is Verdict.UNDECIDED:
+        if flow.verdict is Verdict.UNDECIDED:
             return "degenerate at its aligned points"
-        taken = {mode.number for mode in active}
-        correlations = [mode.m / mode.s for mode in active]
-        for mode in self.modes:
-            if mode.number in taken or len(active) < self.model.n:
-                continue
-            c = mode.m / mode.s
-            if sum(1 for p in correlations if p * (c - p) > 0) % 2:
-                return "unstable at every point (a determinant keeps its sign, T5.4)"
-        return "unstable at its aligned points"
-
-
-def _root_above(value: Fraction) -> Fraction:
-    """Return the square root when rational, else a rational just above it."""
-    numerator, denominator = isqrt(value.numerator), isqrt(value.denominator)
-    if numerator**2 == value.numerator and denominator**2 == value.denominator:
-        return Fraction(numerator, denominator)
-    scale = 10**6
-    return Fraction(isqrt(int(value * scale * scale)) + 1, scale)
+        if flow.part:
+            return "unstable at its aligned points; whether others are stable is not decided"
+        if self.model.n == 1:
+            return "unstable at every point"
+        return "unstable at every point (a determinant keeps its sign, T5.4)"

@@ -145,7 +145,7 @@ def test_a_fold_is_undecided_and_exits_with_3(capsys):
         "1",
     )
     assert code == 3
-    assert "Only full collapse is known to be stable; 1 component is undecided." in out
+    assert "Only full collapse is known to be stable. Undecided: rank1:1" in out
     assert "degenerate" in out
 
 

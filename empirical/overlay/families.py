@@ -50,7 +50,7 @@ class FamilyTarget:
 
     @property
     def verdict(self) -> Verdict:
-        return self.component.map.verdict
+        return self.component.map.settled
 
     def moduli(self, path: Path3 | None = None) -> Array:
         model = self.model

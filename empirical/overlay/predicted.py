@@ -72,7 +72,7 @@ class OrbitTarget:
 
     @property
     def verdict(self) -> Verdict:
-        return self.component.map.verdict
+        return self.component.map.settled
 
     def moduli(self, path: Path3 | None = None) -> Array:
         return normal_moduli(self.component)

@@ -21,7 +21,7 @@ from equilibria.elimination.reality import Real
 from equilibria.elimination.rest import resting, same_rest
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.rationals import Number
-from equilibria.results import Variety, Verdict
+from equilibria.results import Variety
 from equilibria.system import PolynomialSystem
 from equilibria.usersystem import UserSystem
 
@@ -42,9 +42,10 @@ def analyze_system(
 
     Ids are `dim0:a`, `dim0:b`, ... for points and `dim1:a`, ... for curves and so on. `engine` is
     `auto`, a name in `engines.ENGINES`, or `search` for the numerical search alone, which runs
-    `starts` Newton runs. `time_limit` is work, in seconds of an ordinary machine. A flow that the
-    file does not give is reported as undecided, with a note that says so. Raises `ScopeError` where
-    flow and map rest at different points, `NotFinished` where the machine is ten times as slow.
+    `starts` Newton runs. `time_limit` is work, in seconds of an ordinary machine. Neither a flow
+    that the file does not give is judged, nor a map that it does not give and no `lr` asks for; a
+    note says so. Raises `ScopeError` where flow and map rest at different points, `NotFinished`
+    where the machine is ten times as slow.
     """
     system = user.system(lr)
     if engine == "search":
@@ -88,7 +89,7 @@ def _variety(system: PolynomialSystem, found: Decomposition, budget: Budget) -> 
     why = found.why
     if unknown:
         why += f"; whether {len(unknown)} of the components has real points is not known"
-    stable = sum(c.map.verdict is Verdict.STABLE for c in components)
+    stable = sum(c.counted.is_stable for c in components)
     return Variety(
         tuple(components),
         complete,

@@ -9,6 +9,7 @@ moved to the left half-plane. They hold at every point of the component, as iden
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb, gcd, lcm
 
@@ -28,30 +29,55 @@ MAX_FACTORED_TERMS = 100
 MAX_TERMS = 400
 
 
-def stability_conditions(
-    equations: Mapping[str, Polynomial], ideal: Ideal, kind: str
-) -> tuple[Polynomial, ...] | None:
-    """Return the conditions on a component, simplified; None where it is degenerate everywhere.
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How the linearisation cuts a component.
+
+    A point is stable exactly where all `conditions` are positive, none being needed where they are
+    empty, and unstable where one is negative. `degenerate`: an eigenvalue lies on the boundary, or
+    beyond, at every point, so that there is nowhere a verdict of stability; `conditions` are those
+    that are left. `constant`: the spectrum is the same at every point.
+    """
+
+    conditions: tuple[Polynomial, ...]
+    degenerate: bool = False
+    constant: bool = False
+
+    @property
+    def never(self) -> bool:
+        """Return whether the conditions can hold nowhere: a constant among them is negative."""
+        return any(f.degree == 0 for f in self.conditions)
+
+
+def stability_conditions(equations: Mapping[str, Polynomial], ideal: Ideal, kind: str) -> Split:
+    """Return the conditions on a component, simplified.
 
     `ideal` should prefer its independent variables (`free`), in which the answer is then written.
     """
     one = Residue(ideal, ideal.ring.constant(1))
     conditions: list[Polynomial] = []
-    factors = _normal_factors(equations, ideal, kind)
-    if factors is None:
-        return None
+    factors, surplus = _normal_factors(equations, ideal, kind)
+    constant = True
     for normal in factors:
         entries = [Residue(ideal, ideal.normal_form(c)) for c in normal]
+        constant = constant and all(c.form.degree <= 0 for c in entries)
         if kind == "map":
             entries = cayley(_shifted(entries), one)
-        conditions.extend(c.form for c in hurwitz_conditions(entries, one))
-    return simplified([ideal.normal_form(c) for c in conditions])
+        conditions.extend(ideal.normal_form(c.form) for c in hurwitz_conditions(entries, one))
+    whole = [f for f in conditions if f]
+    # All roots in the closed half-plane make every one of them >= 0: one below 0 is instability,
+    # and one that is 0 on the whole component leaves no point at which all are positive.
+    split = Split(simplified(whole), len(whole) < len(conditions) or surplus > 0, constant)
+    return replace(split, degenerate=False) if split.never else split
 
 
 def _normal_factors(
     equations: Mapping[str, Polynomial], ideal: Ideal, kind: str
-) -> list[list[Polynomial]] | None:
-    """Return factors of the normal characteristic polynomial, in x (flow) or z - 1 (map)."""
+) -> tuple[list[list[Polynomial]], int]:
+    """Return factors of the normal characteristic polynomial, in x (flow) or z - 1 (map).
+
+    The second is the number of neutral eigenvalues beyond the dimension, at every point.
+    """
     names, ring = list(equations), ideal.ring
     one = Residue(ideal, ring.constant(1))
     matrix = [
@@ -76,7 +102,7 @@ def _normal_factors(
             f"{neutral} neutral eigenvalues ({kind}) on the component "
             f"{', '.join(f.text() for f in ideal.basis)} of dimension {ideal.dimension}"
         )
-    return factors if neutral == ideal.dimension else None
+    return factors, neutral - ideal.dimension
 
 
 def _factored(coefficients: Sequence[Polynomial], ring: Ring) -> list[list[Polynomial]]:

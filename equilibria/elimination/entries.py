@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
-from equilibria.elimination.conditions import stability_conditions
+from equilibria.elimination.conditions import Split, stability_conditions
 from equilibria.elimination.coordinates import coordinates, equations_of
 from equilibria.elimination.decomposition import PrimeComponent
 from equilibria.elimination.ideal import Deadline, Ideal
@@ -19,7 +19,8 @@ from equilibria.elimination.points import Point
 from equilibria.elimination.reality import points_over, sample_points
 from equilibria.elimination.regions import as_line, describe, irredundant, samples
 from equilibria.elimination.rest import is_euler_step
-from equilibria.elimination.stability import euler_largest_step, not_given, stability_at
+from equilibria.elimination.stability import euler_largest_step, not_judged, stability_at
+from equilibria.elimination.standing import EVERYWHERE_DEGENERATE, joined, standing
 from equilibria.errors import LimitReached
 from equilibria.polynomial import Polynomial
 from equilibria.results import Algebraic, Component, Conditions, Detail, Entry, Stability
@@ -29,7 +30,7 @@ MAX_SAMPLES = 24
 GOOD_DEGREE = 4
 CONDITION_SHARE = 0.15
 
-Splits = Mapping[str, tuple[Polynomial, ...] | str]
+Splits = Mapping[str, Split | str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Listed:
 
 
 def isolated(system: PolynomialSystem, part: PrimeComponent, point: Point) -> Listed:
-    flow, step = _stabilities(system, point, 0)
+    flow, step = _stabilities(system, point)
     equations = tuple(f"{name} = {value.text()}" for name, value in point.coordinates.items())
     component = Component(
         id="",
@@ -69,7 +70,7 @@ def extended(system: PolynomialSystem, part: PrimeComponent, deadline: Deadline)
         if equations
     }
     point = _representative_point(part, part.ideal.within(deadline.share(CONDITION_SHARE)), splits)
-    flow, step = _stabilities(system, point, part.dimension)
+    flow, step = _stabilities(system, point, part.dimension, splits)
     equations = equations_of(ideal)
     component = Component(
         id="",
@@ -86,32 +87,35 @@ def extended(system: PolynomialSystem, part: PrimeComponent, deadline: Deadline)
 
 
 def _stabilities(
-    system: PolynomialSystem, point: Point, dimension: int
+    system: PolynomialSystem, point: Point, dimension: int = 0, splits: Splits | None = None
 ) -> tuple[Stability, Stability]:
-    step = stability_at(system.map, point, dimension, "map")
-    if not system.flow:
-        return not_given(dimension), step
-    flow = stability_at(system.flow, point, dimension, "flow")
-    if is_euler_step(system):
+    """Return the verdicts on flow and map: at the point, or with `splits` on its component."""
+    found = {}
+    for kind, equations in (("flow", system.flow), ("map", system.map)):
+        if not equations:
+            found[kind] = not_judged(kind, dimension)
+            continue
+        at = stability_at(equations, point, dimension, kind)
+        found[kind] = at if splits is None else standing(at, splits[kind])
+    flow, step = found["flow"], found["map"]
+    # Along a component one number is the largest step of all points only where none has another.
+    if system.flow and system.map and is_euler_step(system) and not (flow.part or flow.varies):
         step = replace(step, largest_step=euler_largest_step(flow))
     return flow, step
 
 
 def _conditions(
     equations: Mapping[str, Polynomial], ideal: Ideal, kind: str, deadline: Deadline
-) -> tuple[Polynomial, ...] | str:
+) -> Split | str:
     """Return the conditions, or a sentence on why there are none."""
-    if not equations:
-        return "not given"
     try:
         timed = ideal.within(deadline.share(CONDITION_SHARE))
         found = stability_conditions(equations, timed, kind)
     except LimitReached as error:
         return f"no conditions: {error}"
-    if found is None:
-        return "degenerate at every point"
-    if len({name for f in found for name in f.variables()}) == 1:
-        return irredundant(found)
+    if len({name for f in found.conditions for name in f.variables()}) == 1:
+        found = replace(found, conditions=irredundant(found.conditions))
+        return replace(found, degenerate=found.degenerate and not found.never)
     return found
 
 
@@ -120,13 +124,17 @@ def _representative_point(part: PrimeComponent, ideal: Ideal, splits: Splits) ->
 
     Among equals one with simple coordinates; the search ends with the first that is good enough.
     """
-    known = {kind: found for kind, found in splits.items() if not isinstance(found, str)}
+    known = {
+        kind: found.conditions
+        for kind, found in splits.items()
+        if not isinstance(found, str) and not found.never
+    }
 
     def rating(point: Point) -> tuple[bool, bool, int]:
         holds = {
             kind: all(point.value(f).sign() > 0 for f in found) for kind, found in known.items()
         }
-        return holds.get("map", False), holds.get("flow", False), -point.degree
+        return holds.get("map", True), holds.get("flow", True), -point.degree
 
     best = part.real.points[0]
     with contextlib.suppress(LimitReached):
@@ -152,9 +160,9 @@ def _candidates(
 
 def _stable_where(splits: Splits, ideal: Ideal, equations: Sequence[str]) -> Conditions | None:
     texts = {
-        kind: tuple(f"{f.text()} > 0" for f in found)
+        kind: tuple(f"{f.text()} > 0" for f in found.conditions)
         for kind, found in splits.items()
-        if not isinstance(found, str)
+        if not isinstance(found, str) and not found.degenerate
     }
     if len(texts) < len(splits) or not any(texts.values()):
         return None
@@ -173,10 +181,15 @@ def _where_note(splits: Splits) -> str:
     for kind, found in splits.items():
         if isinstance(found, str):
             parts.append(f"{kind}: {found}")
-        elif len({name for f in found for name in f.variables()}) <= 1:
-            parts.append(f"{kind}: stable {_where(describe(found))}")
+        elif found.degenerate:
+            rest = joined(found.conditions)
+            parts.append(
+                f"{kind}: {EVERYWHERE_DEGENERATE}" + (f", unstable unless {rest}" if rest else "")
+            )
+        elif len({name for f in found.conditions for name in f.variables()}) <= 1:
+            parts.append(f"{kind}: stable {_where(describe(found.conditions))}")
         else:
-            parts.append(f"{kind}: stable where " + " and ".join(f"{f.text()} > 0" for f in found))
+            parts.append(f"{kind}: stable where {joined(found.conditions)}")
     return "; ".join(parts)
 
 

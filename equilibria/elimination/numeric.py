@@ -8,7 +8,7 @@ from equilibria.elimination.naming import letters
 from equilibria.elimination.nearby import NULL, Batch
 from equilibria.elimination.rest import resting
 from equilibria.elimination.search import RESIDUAL, Found, search
-from equilibria.elimination.stability import UNDEFINED
+from equilibria.elimination.stability import not_judged
 from equilibria.polynomial import Polynomial
 from equilibria.results import (
     Component,
@@ -69,10 +69,9 @@ def _standing(entry: Found) -> str:
 
 
 def _component(system: PolynomialSystem, entry: Found, name: str) -> Component:
-    flow = (
-        _stability(system.flow, entry, "flow")
-        if system.flow
-        else Stability(Verdict.UNDECIDED, How.NUMERIC, entry.nullity, None, note=UNDEFINED)
+    flow, step = (
+        _stability(equations, entry, kind) if equations else not_judged(kind, entry.nullity)
+        for kind, equations in (("flow", system.flow), ("map", system.map))
     )
     return Component(
         id=name,
@@ -80,7 +79,7 @@ def _component(system: PolynomialSystem, entry: Found, name: str) -> Component:
         dimension=entry.nullity if entry.dimension is None else entry.dimension,
         collapse=None,
         flow=flow,
-        map=_stability(system.map, entry, "map"),
+        map=step,
         note=f"met by {entry.hits} {'run' if entry.hits == 1 else 'runs'}{_standing(entry)}",
         build_detail=lambda: Detail((), {key: ((value,),) for key, value in entry.point.items()}),
     )
@@ -116,5 +115,7 @@ def _stability(equations: Mapping[str, Polynomial], entry: Found, kind: str) -> 
         neutral_count,
         extent,
         note=f"floating point, tolerance {TOLERANCE:g} (nullity {NULL:g})",
+        part=entry.dimension != 0,  # one point of a family was met, the others were not looked at
+        varies=entry.dimension != 0,
         build_spectrum=lambda: (*neutral, *spectrum),
     )

@@ -56,7 +56,8 @@ def samples(conditions: Sequence[Line]) -> list[Fraction]:
 def irredundant(conditions: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
     """Drop conditions in one variable that the others imply, the most complicated first.
 
-    Where they contradict each other, -1 is left: it is positive nowhere.
+    Where they contradict each other, -1 is left: it is positive nowhere. Where all hold on the
+    whole line, nothing is.
     """
     lines = {f: as_line(f) for f in conditions}
     points = [RealField([-x, Fraction(1)], (x, x)) for x in samples(list(lines.values()))]
@@ -66,6 +67,8 @@ def irredundant(conditions: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
     kept = list(lines)
     if kept and not any(_all(holds, kept)):
         return (kept[0].ring.constant(-1),)
+    if all(_all(holds, kept)):
+        return ()
     for f in sorted(lines, key=lambda f: (-f.degree, -len(f.terms), f.text())):
         rest = [g for g in kept if g != f]
         if rest and _all(holds, rest) == _all(holds, kept):

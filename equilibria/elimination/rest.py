@@ -24,7 +24,7 @@ def same_rest(system: PolynomialSystem, found: Decomposition, budget: Budget) ->
 
     Returns a note where there was no time for that. Raises `ScopeError` where it is not so.
     """
-    if not system.flow or is_euler_step(system):
+    if not system.flow or not system.map or is_euler_step(system):
         return ""
     hint = "give [flow] or [map] alone, or two files"
     steps = [f - f.ring.variable(name) for name, f in system.map.items()]

@@ -20,12 +20,16 @@ from equilibria.errors import ConsistencyError
 from equilibria.polynomial import Polynomial
 from equilibria.results import Eigenvalue, How, Stability, Verdict
 
-UNDEFINED = "not given in the file"
+NOT_JUDGED = {
+    "flow": "not given in the file",
+    "map": "not asked for: the file has a [flow] alone; give [map] or --lr to judge steps",
+}
 
 
-def not_given(dimension: int) -> Stability:
-    """Return the entry for a flow that the user did not write down."""
-    return Stability(Verdict.UNDECIDED, How.PROVED, dimension, None, note=UNDEFINED)
+def not_judged(kind: str, dimension: int) -> Stability:
+    """Return the entry for a flow, or a map, that the user neither wrote down nor asked for."""
+    note = NOT_JUDGED[kind]
+    return Stability(Verdict.UNDECIDED, How.PROVED, dimension, None, note=note, judged=False)
 
 
 def stability_at(

@@ -10,7 +10,7 @@ import numpy as np
 
 from equilibria.lift import entry_float
 from equilibria.render.figure_marks import BELOW, FAINT, drawable, marker, marker_style, note
-from equilibria.render.portrait import Standing, standing
+from equilibria.render.portrait import Standing, standing_of
 from equilibria.report import Report
 from equilibria.results import Component
 
@@ -29,7 +29,7 @@ def draw_predictors(axes: Axes, report: Report) -> None:
     for row, component in enumerate(components):
         values, kind = (
             predictor_eigenvalues(component),
-            standing(component.flow.verdict, component.map.verdict),
+            standing_of(component),
         )
         axes.plot([0.0, *values], [row] * (len(values) + 1), color="0.85", linewidth=0.8, zorder=1)
         axes.plot(
@@ -54,8 +54,8 @@ def draw_extents(axes: Axes, report: Report) -> None:
     """Draw the largest multiplier of every component, for systems without a predictor."""
     components = report.components[:CHART_ROWS]
     for row, component in enumerate(components):
-        value = component.map.extent
-        kind = standing(component.flow.verdict, component.map.verdict)
+        value = component.map.common_extent
+        kind = standing_of(component)
         if value is None or not math.isfinite(value):
             note(axes, "no number", (1.0, row), (0, 0), "center", "center")
             continue
@@ -74,7 +74,7 @@ def _chart(axes: Axes, report: Report, components: Sequence[Component], title: s
     axes.margins(x=0.08)
     hidden = len(report.components) - len(components)
     axes.set_title(title + (f" (the first {len(components)})" if hidden else ""))
-    kinds = {standing(c.flow.verdict, c.map.verdict) for c in components}
+    kinds = {standing_of(c) for c in components}
     handles = [
         Line2D([], [], **marker_style(kind, 7.0), label=kind.value)
         for kind in Standing

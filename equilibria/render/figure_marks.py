@@ -1,7 +1,8 @@
 """How an equilibrium looks: filling and dashes carry the verdict, Okabe-Ito colours repeat it.
 
-Solid and filled is stable, dashed and hollow unstable, dotted or hollow with a dot undecided, and
-dash-dotted or half filled stable for the flow but not for the map at this step size.
+Solid and filled is stable, dashed and hollow unstable, dotted or hollow with a dot undecided,
+dash-dotted or half filled stable for the flow but not for the map at this step size, and filled in
+the lower half stable at some points of a family.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 COLOURS = {
     Standing.STABLE: "#009E73",
+    Standing.PART: "#009E73",
     Standing.FLOW_ONLY: "#0072B2",
     Standing.UNSTABLE: "#D55E00",
     Standing.UNDECIDED: "#CC79A7",
 }
-DASHES = {
+DASHES: dict[Standing, Any] = {
     Standing.STABLE: "-",
+    Standing.PART: (0, (6, 1, 1, 1, 1, 1)),
     Standing.FLOW_ONLY: "-.",
     Standing.UNSTABLE: "--",
     Standing.UNDECIDED: ":",
@@ -70,13 +73,14 @@ def marker(
 
 
 def marker_style(kind: Standing, size: float = 9.0) -> dict[str, Any]:
-    filled = kind is Standing.STABLE
+    filled = kind in (Standing.STABLE, Standing.PART, Standing.FLOW_ONLY)
+    halves = {Standing.FLOW_ONLY: "left", Standing.PART: "bottom"}
     return {
         "linestyle": "none",
         "marker": "o",
         "markersize": size,
-        "fillstyle": "left" if kind is Standing.FLOW_ONLY else "full",
-        "markerfacecolor": COLOURS[kind] if filled or kind is Standing.FLOW_ONLY else "white",
+        "fillstyle": halves.get(kind, "full"),
+        "markerfacecolor": COLOURS[kind] if filled else "white",
         "markerfacecoloralt": "white",
         "markeredgecolor": COLOURS[kind],
         "markeredgewidth": 1.7,

@@ -62,8 +62,10 @@ def _multipliers(
 
 
 def _spectrum_title(component: Component) -> str:
-    verdict, radius = component.map.verdict.value, component.map.extent
-    text = f"multipliers at {drawable(component.id, 26)}: {verdict}"
+    radius = component.map.extent
+    where = "one point of " if component.map.varies else ""
+    verdict = component.map.verdict.value if component.map.varies else component.map.words
+    text = f"multipliers at {where}{drawable(component.id, 26)}: {verdict}"
     if radius is None or not math.isfinite(radius):
         return text
     text += f"\nradius {radius:.5f}"

@@ -104,9 +104,9 @@ def _row(component: Component) -> str:
         _cell(component.collapse or "-"),
         _cell(str(component.dimension), right=True),
         _verdict(component.flow),
-        _cell(_number(component.flow.extent, "+.4f"), right=True),
+        _cell(_number(component.flow.common_extent, "+.4f"), right=True),
         _verdict(component.map),
-        _cell(_number(component.map.extent, ".5f"), right=True),
+        _cell(_number(component.map.common_extent, ".5f"), right=True),
         _cell(_number(component.map.largest_step, ".5g"), right=True),
         _cell(known(component)),
     ]
@@ -126,8 +126,8 @@ def _cell(text: str, *, right: bool = False) -> str:
 
 
 def _verdict(stability: Stability) -> str:
-    colour = COLOURS[stability.verdict]
-    return f'<td style="text-align:left;color:{colour}">{stability.verdict.value}</td>'
+    colour = COLOURS[stability.settled]
+    return f'<td style="text-align:left;color:{colour}">{stability.words}</td>'
 
 
 def _number(value: float | None, form: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from equilibria.model import Model
 from equilibria.report import Report
-from equilibria.results import Algebraic, Component, Eigenvalue, Entry, Stability
+from equilibria.results import Algebraic, Component, Eigenvalue, Entry, Stability, Verdict
 from equilibria.system import PolynomialSystem
 
 SCHEMA = "noncollapse/equilibria/1"
@@ -40,6 +40,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "verdict": {
             "avoids_collapse": report.summary.avoids_collapse,
             "stable_components": list(report.summary.stable),
+            "stable_in_part": list(report.summary.in_part),
             "undecided_components": list(report.summary.undecided),
             "text": report.summary.text,
         },
@@ -157,6 +158,7 @@ def component_json(component: Component, *, full: bool, detailed: bool) -> dict[
         "roots": None if component.roots is None else list(component.roots),
         "collapse": component.collapse,
         "dimension": component.dimension,
+        "stable": _stable(component.counted),
         "equations": list(component.equations) if detailed else None,
         "representative": _representative(component) if detailed else None,
         "flow": {
@@ -184,14 +186,30 @@ def component_json(component: Component, *, full: bool, detailed: bool) -> dict[
 
 
 def _stability_json(stability: Stability) -> dict[str, Any]:
+    """Return verdict, ground and scope; without a verdict, where none was asked for, the reason."""
+    if not stability.judged:
+        keys = ("verdict", "how", "stable")
+        return {**dict.fromkeys(keys), "neutral": stability.neutral, "note": stability.note}
     data: dict[str, Any] = {
-        "verdict": stability.verdict.value,
+        "verdict": stability.settled.value,
         "how": stability.how.value,
+        "stable": _stable(stability),
         "neutral": stability.neutral,
     }
+    if stability.part:
+        data["at_representative"] = stability.verdict.value
+    if stability.varies:
+        data["numbers_at"] = "representative"
     if stability.note:
         data["note"] = stability.note
     return data
+
+
+def _stable(stability: Stability) -> str:
+    """Return yes, part, no or undecided, of the component as a whole."""
+    if stability.is_stable and stability.part:
+        return "part"
+    return {Verdict.STABLE: "yes", Verdict.UNSTABLE: "no"}.get(stability.settled, "undecided")
 
 
 def _spectrum_json(stability: Stability, *, full: bool) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from equilibria.render.latex_text import (
 )
 from equilibria.render.text import known
 from equilibria.report import Report
-from equilibria.results import Component, Verdict
+from equilibria.results import Component
 from equilibria.system import PolynomialSystem
 
 ENTRYWISE_LIMIT = 12
@@ -195,10 +195,10 @@ def _row(component: Component) -> str:
         "--" if component.rank is None else str(component.rank),
         component.collapse or "--",
         str(component.dimension),
-        component.flow.verdict.value,
-        _cell(component.flow.extent, "+.4f"),
-        component.map.verdict.value,
-        _cell(component.map.extent, ".5f"),
+        component.flow.words,
+        _cell(component.flow.common_extent, "+.4f"),
+        component.map.words,
+        _cell(component.map.common_extent, ".5f"),
         _cell(component.map.largest_step, ".5g"),
         known(component),
     ]
@@ -294,7 +294,7 @@ def _standing(report: Report) -> list[str]:
         lines.append(sentence(variety.description[:1].upper() + variety.description[1:]) + ".")
     for component in report.components[:SHOWN_ROWS]:
         parts = [component.note]
-        parts += [s.note for s in (component.flow, component.map) if s.verdict is Verdict.UNDECIDED]
+        parts += [s.note for s in (component.flow, component.map) if s.is_open]
         for note in dict.fromkeys(part for part in parts if part):
             lines.append(rf"{_name(component)}: {sentence(note)}.")
     return ["\n\n".join(lines) + "\n"] if lines else []

@@ -44,6 +44,7 @@ class Standing(StrEnum):
     """How an equilibrium of the mode is drawn: the verdicts of flow and map together."""
 
     STABLE = "stable"
+    PART = "stable in part"
     FLOW_ONLY = "stable flow, unstable map"
     UNSTABLE = "unstable"
     UNDECIDED = "undecided"
@@ -117,7 +118,7 @@ class Portrait:
 
 def main_component(report: Report) -> Component | None:
     """Return the highest-rank component with a stable map, else full collapse, else the first."""
-    stable = [c for c in report.components if c.map.verdict is Verdict.STABLE]
+    stable = [c for c in report.components if c.map.is_stable]
     if stable:
         return max(stable, key=lambda c: c.rank or 0)
     collapse = next((c for c in report.components if c.rank == 0), None)
@@ -158,6 +159,13 @@ def standing(flow: Verdict, step: Verdict) -> Standing:
     return Standing(flow.value)
 
 
+def standing_of(component: Component) -> Standing:
+    """Return how a component is drawn that may be stable in part of itself."""
+    flow, step = component.flow, component.map
+    found = standing(flow.settled, step.settled)
+    return Standing.PART if found is Standing.STABLE and (flow.part or step.part) else found
+
+
 def _leading_mode(report: Report) -> Mode:
     """Return the mode with the largest |p+| (without decay |m/s|) in the main component."""
     model, main = report.model, main_component(report)
@@ -183,15 +191,15 @@ def _spot(report: Report, component: Component, mode: Mode) -> Spot:
     name = _renumbered(component.id, mode)
     point = component.representative
     p = entry_float(point["P"][0][0]) if "P" in point else 0.0
-    here = standing(component.flow.verdict, component.map.verdict)
+    here = standing_of(component)
     whole = next((c for c in report.components if c.id == name), None)
-    differs = whole is not None and standing(whole.flow.verdict, whole.map.verdict) is not here
+    differs = whole is not None and standing_of(whole) is not here
     return Spot(
         name,
         p,
         abs(entry_float(point["W"][0][0])),
         here,
-        whole.map.verdict if whole is not None and differs else None,
+        whole.map.settled if whole is not None and differs else None,
     )
 
 
@@ -234,7 +242,7 @@ def _segments(
     parts, ends = [], []
     for left, right in pairwise(places):
         if component.stable_where is None:
-            part = standing(component.flow.verdict, component.map.verdict)
+            part = standing_of(component)
         else:
             middle = Fraction((left + right) / 2)
             part = standing(_verdict(flow, along, middle), _verdict(step, along, middle))

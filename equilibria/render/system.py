@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.render.json import SCHEMA, component_json
 from equilibria.render.text import STYLES, format_number, known, plain
-from equilibria.results import Algebraic, Component, Entry
+from equilibria.results import Algebraic, Component, Entry, Stability
 from equilibria.userreport import SystemReport
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-NOT_GIVEN = "not given in the file"
 
 
 def system_report_json(report: SystemReport) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def system_report_json(report: SystemReport) -> dict[str, Any]:
         "system": {
             "variables": list(system.variables),
             "flow": {name: entry.text() for name, entry in system.flow.items()} or None,
-            "map": {name: entry.text() for name, entry in system.map.items()},
+            "map": {name: entry.text() for name, entry in system.map.items()} or None,
             "degree": max(entry.degree for entry in (*system.flow.values(), *system.map.values())),
             "symmetry": system.symmetry,
             "matrix_form": list(system.matrix_form),
@@ -40,6 +38,7 @@ def system_report_json(report: SystemReport) -> dict[str, Any]:
         "verdict": {
             "avoids_collapse": None,
             "stable_components": list(report.summary.stable),
+            "stable_in_part": list(report.summary.in_part),
             "undecided_components": list(report.summary.undecided),
             "text": report.summary.text,
         },
@@ -87,7 +86,7 @@ def print_system_report(
     say()
     for component in report.components:
         say(f"  {component.id}   {_where(component)}")
-        for line in _conditions(component):
+        for line in _notes(component):
             say(f"      {line}")
     say()
     label = "the list is complete" if report.variety.complete else "not a complete list"
@@ -105,21 +104,19 @@ def _print_table(report: SystemReport, console: Console) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("  component", "dim", "flow", "abscissa", "map", "radius", "largest h", "known"):
+    kinds = [kind for kind in ("flow", "map") if getattr(report.system, kind)]
+    heads = {"flow": ("flow", "abscissa"), "map": ("map", "radius", "largest h")}
+    for name in ("  component", "dim", *(head for kind in kinds for head in heads[kind]), "known"):
         table.add_column(name, no_wrap=True)
     for component in report.components:
-        given = component.flow.note != NOT_GIVEN
-        flow = Text(component.flow.verdict.value, style=STYLES[component.flow.verdict])
-        table.add_row(
-            "  " + component.id,
-            str(component.dimension),
-            flow if given else Text("-"),
-            format_number(component.flow.extent, "+.4f") if given else "-",
-            Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
-            format_number(component.map.extent, ".5f"),
-            format_number(component.map.largest_step, ".5g"),
-            known(component) if given else component.map.how.value,
-        )
+        cells: list[str | Text] = ["  " + component.id, str(component.dimension)]
+        for kind in kinds:
+            part: Stability = getattr(component, kind)
+            cells.append(Text(part.words, style=STYLES[part.settled]))
+            cells.append(format_number(part.common_extent, "+.4f" if kind == "flow" else ".5f"))
+        if "map" in kinds:
+            cells.append(format_number(component.map.largest_step, ".5g"))
+        table.add_row(*cells, known(component))
     console.print(table)
 
 
@@ -141,13 +138,7 @@ def _shown(entry: Entry) -> str:
     return str(entry)
 
 
-def _conditions(component: Component) -> list[str]:
-    lines = []
-    if component.stable_where is not None:
-        if component.stable_where.flow:
-            lines.append("flow stable where " + " and ".join(component.stable_where.flow))
-        if component.stable_where.map:
-            lines.append("map stable where " + " and ".join(component.stable_where.map))
-    if component.note:
-        lines.append(component.note)
-    return lines
+def _notes(component: Component) -> list[str]:
+    """Return where the component is stable, and why a verdict is open."""
+    reasons = [part.note for part in (component.flow, component.map) if part.is_open]
+    return [text for text in dict.fromkeys((component.note, *reasons)) if text]

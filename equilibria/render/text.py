@@ -171,10 +171,10 @@ def _table(report: Report, width: int) -> Table:
             cells.append(component.collapse or "-")
         cells += [
             str(component.dimension),
-            Text(component.flow.verdict.value, style=STYLES[component.flow.verdict]),
-            format_number(component.flow.extent, "+.4f"),
-            Text(component.map.verdict.value, style=STYLES[component.map.verdict]),
-            format_number(component.map.extent, ".5f"),
+            Text(component.flow.words, style=STYLES[component.flow.settled]),
+            format_number(component.flow.common_extent, "+.4f"),
+            Text(component.map.words, style=STYLES[component.map.settled]),
+            format_number(component.map.common_extent, ".5f"),
             format_number(component.map.largest_step, ".5g"),
             known(component),
         ]
@@ -219,10 +219,10 @@ def format_number(value: float | None, form: str) -> str:
 
 
 def known(component: Component) -> str:
-    """Return how both verdicts are known: the weaker of the two."""
+    """Return how the verdicts are known that were asked for: the weaker of the two."""
     order = [How.PROVED, How.CERTIFIED, How.NUMERIC]
-    weakest = max(component.flow.how, component.map.how, key=order.index)
-    return weakest.value
+    asked = [part.how for part in (component.flow, component.map) if part.judged]
+    return max(asked, key=order.index).value
 
 
 def notes(report: Report) -> list[str]:
@@ -253,7 +253,7 @@ def notes(report: Report) -> list[str]:
 
 def _reasons(component: Component) -> list[str]:
     parts: list[Stability] = [component.flow, component.map]
-    return [part.note for part in parts if part.verdict is Verdict.UNDECIDED and part.note]
+    return [part.note for part in parts if part.is_open and part.note]
 
 
 def _count(total: int) -> str:

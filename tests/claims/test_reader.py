@@ -84,6 +84,7 @@ LISTS = (
     *("stable", "stable-flow", "stable-map", "unstable", "unstable-flow", "unstable-map"),
     *("exists", "absent", "not-gradient", "experiment", "gradient", "metric-witness"),
     *("stable-rank", "only-collapse", "all-stable"),
+    *("stable-part", "stable-part-flow", "stable-part-map"),
 )
 TABLES = (
     *("dimension", "point", "largest-lr", "same-stable", "monotone", "fate", "from-init"),

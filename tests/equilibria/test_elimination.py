@@ -627,8 +627,9 @@ def test_an_orbit_under_rotations_is_one_component() -> None:
 @pytest.mark.parametrize("path", sorted(SYSTEMS.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_example_rests_where_it_says_and_verdicts_agree_with_numpy(path: Path) -> None:
     user = load(path)
-    system = user.system()
-    variety = analyze_system(user)
+    lr = None if user.map else "1/10"
+    system = user.system(lr)
+    variety = analyze_system(user, lr=lr)
     assert variety.complete
     assert variety.components
     for component in variety.components:
@@ -653,7 +654,7 @@ def test_every_example_rests_where_it_says_and_verdicts_agree_with_numpy(path: P
 
 
 def test_the_circle_attracts_and_its_centre_does_not() -> None:
-    variety = by_id(analyze_system(load(SYSTEMS / "conic.toml")))
+    variety = by_id(analyze_system(load(SYSTEMS / "conic.toml"), lr="1/10"))
     assert variety["dim0:a"].flow.verdict is Verdict.UNSTABLE
     assert variety["dim1:a"].flow.verdict is Verdict.STABLE
     assert variety["dim1:a"].map.largest_step == 1
@@ -662,7 +663,8 @@ def test_the_circle_attracts_and_its_centre_does_not() -> None:
 
 def test_the_largest_step_is_where_the_euler_map_turns_unstable() -> None:
     user = load(SYSTEMS / "two_speed_target.toml")
-    stable = [c for c in analyze_system(user).components if c.flow.verdict is Verdict.STABLE]
+    variety = analyze_system(user, lr="1/10")
+    stable = [c for c in variety.components if c.flow.verdict is Verdict.STABLE]
     steps = sorted({round(c.map.largest_step or 0, 9) for c in stable})
     for factor, expected in ((Fraction(99, 100), True), (Fraction(101, 100), False)):
         lr = Fraction(steps[0]).limit_denominator(10**6) * factor
@@ -688,7 +690,7 @@ def test_what_the_linearisation_cannot_decide_is_undecided(flow: str) -> None:
 
 def test_a_centre_is_undecided_for_the_flow_and_unstable_for_its_euler_map() -> None:
     text = 'variables = ["x", "y"]\n[flow]\nx = "y"\ny = "-x"\n'
-    (origin,) = analyze_system(read(text, "centre.toml")).components
+    (origin,) = analyze_system(read(text, "centre.toml"), lr="1/10").components
     assert origin.flow.verdict is Verdict.UNDECIDED
     assert origin.map.verdict is Verdict.UNSTABLE
     assert {e.exact for e in origin.flow.spectrum} == {"I", "-I"}

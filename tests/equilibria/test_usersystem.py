@@ -121,11 +121,12 @@ def test_reading_a_system_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_the_examples_are_read_and_have_a_map(path: Path) -> None:
+def test_the_examples_are_read_and_have_a_map_if_it_is_asked_for(path: Path) -> None:
     user = load(path)
-    system = user.system()
-    assert system.variables == user.variables
-    assert set(system.map) == set(user.variables)
+    assert user.system().variables == user.variables
+    assert set(user.system().map) == (set(user.variables) if user.map else set())
+    if user.map is None:
+        assert set(user.system("1/10").map) == set(user.variables)
 
 
 TEXT = """
@@ -157,12 +158,18 @@ def test_numbers_are_exact_and_definitions_may_come_in_any_order() -> None:
     assert user.flow["p"] == parse("w - 5/4*p*w**2 - 2", user.ring)
 
 
-def test_a_missing_map_is_the_euler_step_with_the_files_own_lr() -> None:
+def test_a_missing_map_is_the_euler_step_of_the_lr_that_is_asked_for() -> None:
     user = read(TEXT, "mode.toml")
-    assert user.system().map["w"] == parse("w + 1/20*(p - 5/4*p**2*w)", user.ring)
+    assert user.system().map == {}  # a parameter of that name asks for nothing
+    assert user.system("1/20").map["w"] == parse("w + 1/20*(p - 5/4*p**2*w)", user.ring)
     without = read(TEXT.replace('lr = "1/20"\n', ""), "mode.toml")
     assert without.system("1/3").map["w"] == parse("w + 1/3*(p - 5/4*p**2*w)", user.ring)
-    assert without.step_size() == Fraction(1, 10)
+
+
+def test_a_step_size_beside_a_map_that_has_none_is_refused() -> None:
+    user = read('variables = ["x"]\n[map]\nx = "x/2"\n', "half.toml")
+    with pytest.raises(FormatError, match=r"--lr 1/3: half has a \[map\] of its own"):
+        user.system("1/3")
 
 
 def test_overrides_reach_everything_that_depends_on_them() -> None:

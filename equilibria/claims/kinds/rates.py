@@ -50,9 +50,9 @@ def _at_step(
     component = _component(model, name)
     if component is None:
         return Finding(False, "certified", f"there is no {name}", needed)
-    verdict = component.map.verdict
-    answer = None if verdict is Verdict.UNDECIDED else verdict is wanted
-    return Finding(answer, component.map.how.value, f"{name} is {verdict.value} there", needed)
+    found = component.map
+    answer = None if found.is_open else found.verdict is wanted and not found.part
+    return Finding(answer, found.how.value, f"{name} is {found.words} there", needed)
 
 
 def _held_target(model: Model) -> Mapping[str, Any]:
@@ -106,10 +106,10 @@ def _stable_names(model: Model) -> tuple[tuple[str, ...] | None, str]:
     from equilibria.analysis import analyze
 
     components = analyze(model, max_components=10_000).components
-    if any(c.flow.verdict is Verdict.UNDECIDED for c in components):
+    if any(c.flow.is_open for c in components):
         return None, "numeric"
     how = weakest([c.flow.how.value for c in components] or ["certified"])
-    return tuple(sorted(c.id for c in components if c.flow.verdict is Verdict.STABLE)), how
+    return tuple(sorted(c.id for c in components if c.flow.is_stable)), how
 
 
 def monotone(context: Context, value: Any) -> Finding:
@@ -148,8 +148,8 @@ def _quantity(model: Model, quantity: str, mode: int) -> float | None:
     if quantity in ("lower-root", "upper-root"):
         return _root(model, mode, quantity)
     components = analyze(model, max_components=10_000).components
-    stable = [c for c in components if c.map.verdict is Verdict.STABLE]
-    if any(c.map.verdict is Verdict.UNDECIDED for c in components):
+    stable = [c for c in components if c.map.is_stable]
+    if any(c.map.is_open for c in components):
         return None
     if quantity == "stable-count":
         return float(len(stable))

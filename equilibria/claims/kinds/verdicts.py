@@ -1,7 +1,8 @@
 """Checks on verdicts: which components are there, which are stable, what rank survives.
 
 `stable` and `unstable` mean flow and map alike; `stable-flow`, `stable-map` and so on one of them.
-Rank checks speak of the map, which is what trains.
+They speak of every point of a component; `stable-part` and its kin of some points. Counts and ranks
+take a component with stable points for stable. Rank checks speak of the map, which is what trains.
 """
 
 from __future__ import annotations
@@ -20,25 +21,35 @@ BOTH = ("flow", "map")
 ALIGNED = re.compile(r"rank\d+(:\d+[+-](,\d+[+-])*)?")
 
 
-def stable(parts: tuple[str, ...], wanted: Verdict, key: str) -> Check:
-    """Return the check that named components have a verdict, for the flow, the map or both."""
+def stable(parts: tuple[str, ...], wanted: Verdict, key: str, *, somewhere: bool = False) -> Check:
+    """Return the check that named components have a verdict, for the flow, the map or both.
+
+    With `somewhere` a component stable in part of itself is enough.
+    """
 
     def check(context: Context, value: Any) -> Finding:
-        findings = [_one(context, name, parts, wanted) for name in names_of(value, key)]
-        return gather(findings)
+        names = names_of(value, key)
+        return gather(_one(context, name, parts, wanted, somewhere=somewhere) for name in names)
 
     return check
 
 
-def _one(context: Context, name: str, parts: tuple[str, ...], wanted: Verdict) -> Finding:
-    needed = f"{name} is {wanted.value}"
+def _one(
+    context: Context,
+    name: str,
+    parts: tuple[str, ...],
+    wanted: Verdict,
+    *,
+    somewhere: bool = False,
+) -> Finding:
+    needed = f"{name} is {wanted.value}{' at some point' if somewhere else ''}"
     component = _find(context, name)
     if component is None:
         return _missing(context, name, needed)
     findings = []
-    for part in parts:
+    for part in [p for p in parts if getattr(component, p).judged] or parts:
         stability: Stability = getattr(component, part)
-        answer = _answer(stability.verdict, wanted)
+        answer = _answer(stability, wanted, somewhere=somewhere)
         findings.append(
             Finding(
                 answer, stability.how.value, f"{name}: {part} {_words(part, stability)}", needed
@@ -47,14 +58,18 @@ def _one(context: Context, name: str, parts: tuple[str, ...], wanted: Verdict) -
     return gather(findings)
 
 
-def _answer(verdict: Verdict, wanted: Verdict) -> bool | None:
-    return None if verdict is Verdict.UNDECIDED else verdict is wanted
+def _answer(stability: Stability, wanted: Verdict, *, somewhere: bool) -> bool | None:
+    """Return whether all of the component has the verdict: a family stable in part has neither."""
+    if not stability.judged or stability.is_open:
+        return None
+    return stability.verdict is wanted and (somewhere or not stability.part)
 
 
 def _words(part: str, stability: Stability) -> str:
     word = "abscissa" if part == "flow" else "radius"
-    extent = "" if stability.extent is None else f", {word} {stability.extent:.6g}"
-    return f"{stability.verdict.value} [{stability.how.value}]{extent}"
+    common = stability.common_extent
+    extent = "" if common is None else f", {word} {common:.6g}"
+    return f"{stability.words} [{stability.how.value}]{extent}"
 
 
 def _find(context: Context, name: str) -> Component | None:
@@ -102,15 +117,20 @@ def gather(findings: Iterable[Finding]) -> Finding:
     )
 
 
+def _judged(context: Context) -> tuple[str, ...]:
+    """Return flow and map, or the one of them that a system file gives."""
+    return tuple(p for p in BOTH if all(getattr(c, p).judged for c in context.components))
+
+
 def _decided(context: Context, part: str = "map") -> tuple[list[Component], Finding | None]:
     """Return the stable components; with a finding where a verdict is open."""
     chosen = []
     for component in context.components:
         stability: Stability = getattr(component, part)
-        if stability.verdict is Verdict.UNDECIDED:
+        if stability.is_open:
             note = f"{component.id}: the {part} is undecided"
             return [], Finding(None, "numeric", note)
-        if stability.verdict is Verdict.STABLE:
+        if stability.is_stable:
             chosen.append(component)
     return chosen, None
 
@@ -127,7 +147,7 @@ def stable_exactly(context: Context, value: Any) -> Finding:
     """Check that these components are stable, flow and map alike, and no others."""
     wanted = set(names_of(value, "stable-exactly", least=0))
     findings = []
-    for part in BOTH:
+    for part in _judged(context):
         chosen, open_finding = _decided(context, part)
         if open_finding is not None:
             return open_finding
@@ -149,11 +169,11 @@ def stable_rank(context: Context, value: Any) -> Finding:
     rank = whole_of(value, "stable-rank")
     needed = f"a stable component of rank {rank}"
     for c in context.leading:  # one is enough, and a long list takes its time
-        if c.rank == rank and all(getattr(c, p).verdict is Verdict.STABLE for p in BOTH):
+        if c.rank == rank and all(getattr(c, p).is_stable for p in BOTH):
             how = weakest([getattr(c, part).how.value for part in BOTH])
             return Finding(True, how, f"{c.id} is stable", needed)
     rows = [c for c in context.components if c.rank == rank]
-    unclear = [c for c in rows if any(getattr(c, p).verdict is Verdict.UNDECIDED for p in BOTH)]
+    unclear = [c for c in rows if any(getattr(c, p).is_open for p in BOTH)]
     if unclear:
         return Finding(None, "numeric", f"{unclear[0].id} is undecided", needed)
     found = f"{len(rows)} components of rank {rank}, none stable" if rows else f"no rank {rank}"
@@ -164,7 +184,7 @@ def stable_rank(context: Context, value: Any) -> Finding:
 def top_rank(context: Context, value: Any) -> Finding:
     """Check the largest rank of a stable component of the map."""
     wanted = whole_of(value, "top-rank")
-    chosen, open_finding = _decided(context)
+    chosen, open_finding = _decided(context, _judged(context)[-1])
     if open_finding is not None:
         return open_finding
     ranks = [c.rank for c in chosen if c.rank is not None]
@@ -179,7 +199,7 @@ def only_collapse(context: Context, value: Any) -> Finding:
     """Check whether full collapse is the only stable component (flow and map)."""
     wanted = truth_of(value, "only-collapse")
     findings = []
-    for part in BOTH:
+    for part in _judged(context):
         chosen, open_finding = _decided(context, part)
         if open_finding is not None:
             return open_finding
