@@ -215,7 +215,8 @@ def _order_alone(learned: LearningOrder, outputs: Outputs) -> Answer:
         raise FormatError(f"{option}: there is no graph without weight decay, only the order")
     data = {"schema": "noncollapse/graph/1", "itinerary": learned.to_json()}
     write(outputs, lambda: data, None)
-    return Answer(tuple(order_lines(learned)), data)
+    arrived = all(run.end is not None for run in learned.runs)
+    return Answer(tuple(order_lines(learned)), data, decided=arrived)
 
 
 def cycles(
@@ -245,4 +246,4 @@ def cycles(
         time_limit=float(whole(time_limit, "--time-limit", 1)),
     )
     write(outputs, report.to_json, lambda stream, form: draw_cycles(report, stream, form))
-    return Answer(tuple(report_lines(report)), report.to_json())
+    return Answer(tuple(report_lines(report)), report.to_json(), decided=not report.undecided)

@@ -61,6 +61,7 @@ class Stability:
 
     `part`: the verdict is that of the representative and not shown to be that of every point. A
     family is then stable in part, where its conditions say; with an unstable one it is open.
+    `elsewhere`: another point was found to be stable; `note` says which.
     `varies`: `extent` and `spectrum` are those of the representative, other points have others.
     `judged` is False where nobody asked: there is no verdict then, and `note` says why.
     """
@@ -72,6 +73,7 @@ class Stability:
     largest_step: float | None = None
     note: str = ""
     part: bool = False
+    elsewhere: bool = False
     varies: bool = False
     judged: bool = True
     build_spectrum: Callable[[], tuple[Eigenvalue, ...]] = field(
@@ -85,18 +87,21 @@ class Stability:
     @property
     def is_stable(self) -> bool:
         """Return whether there are stable points: all of the component, or part of it."""
-        return self.judged and self.verdict is Verdict.STABLE
+        return self.judged and (self.elsewhere or self.verdict is Verdict.STABLE)
 
     @property
     def is_open(self) -> bool:
         """Return whether it was asked and is not known whether there are stable points."""
         unstable_there = self.part and self.verdict is Verdict.UNSTABLE
-        return self.judged and (unstable_there or self.verdict is Verdict.UNDECIDED)
+        known = self.is_stable or not (unstable_there or self.verdict is Verdict.UNDECIDED)
+        return self.judged and not known
 
     @property
     def settled(self) -> Verdict:
         """Return the verdict on the component: stable where it has stable points, see `part`."""
-        return Verdict.UNDECIDED if self.is_open else self.verdict
+        if self.is_open:
+            return Verdict.UNDECIDED
+        return Verdict.STABLE if self.is_stable else self.verdict
 
     @property
     def words(self) -> str:

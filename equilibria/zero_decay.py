@@ -50,6 +50,7 @@ from equilibria.zero_decay_points import (
     spectrum_of,
     without_neutral,
 )
+from equilibria.zero_decay_twisted import stable_point
 
 LISTING_LIMIT = 2_000
 MOST_TRIES = 16
@@ -75,8 +76,8 @@ def _without_decay(model: Model, max_components: int) -> Variety:
     )
     analysis = _Analysis(model, modes, classes)
     components = [analysis.component(active) for active in chosen]
-    stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
-    rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
+    stable = [c for c in components if c.flow.is_stable]
+    rest = [c for c in components if not c.flow.is_stable]
     stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
     rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or ()))
     listed = stable + rest[: max(0, max_components - len(stable))]
@@ -87,7 +88,7 @@ def _without_decay(model: Model, max_components: int) -> Variety:
         why=why,
         total=total + len(extra),
         stable_total=len(stable) if total <= LISTING_LIMIT else None,
-        description="a component is counted stable when it has stable aligned points",
+        description="a component is counted stable when it has stable points",
     )
 
 
@@ -202,6 +203,8 @@ class _Analysis:
         model, k = self.model, len(active)
         dimension = model.n**2 + self._mixing(active)
         point, flow, step = self._chosen(active, dimension)
+        if flow.verdict is Verdict.UNSTABLE and flow.part:
+            flow, step = self._elsewhere(active, dimension, flow, step)
         name = "rank0" if not k else f"rank{k}:" + ",".join(f"{m.number}+" for m in active)
         return Component(
             id=name,
@@ -238,6 +241,20 @@ class _Analysis:
             if found[1].verdict is found[2].verdict is Verdict.STABLE:
                 return found
         return chosen
+
+    def _elsewhere(
+        self, active: tuple[Mode, ...], dimension: int, flow: Stability, step: Stability
+    ) -> tuple[Stability, Stability]:
+        """Return the verdicts of a family unstable where it is aligned, with stable points if known."""
+        found = stable_point(self.model, self.modes, active, dimension)
+        if found is None:
+            return flow, step
+        words, kept = found
+        note = f"stable at {words}"
+        return (
+            replace(flow, elsewhere=True, note=note),
+            replace(step, elsewhere=kept, note=note if kept else step.note),
+        )
 
     def _tries(self) -> int:
         return MOST_TRIES if self.model.n * self.model.d <= CONDITION_LIMIT else 1
@@ -379,6 +396,8 @@ class _Analysis:
             return "stable at the representative; the conditions say where else"
         if flow.verdict is Verdict.UNDECIDED:
             return "degenerate at its aligned points"
+        if flow.elsewhere:
+            return f"unstable at its aligned points, {flow.note}"
         if flow.part:
             return "unstable at its aligned points; whether others are stable is not decided"
         if self.model.n == 1:

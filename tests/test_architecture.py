@@ -25,6 +25,8 @@ LAYERS = [
         "zero_decay",
         "strata_components",
         "zero_decay_points",
+        "zero_decay_candidates",
+        "zero_decay_twisted",
         "one_sided_decay",
         "inequalities",
         "joint",

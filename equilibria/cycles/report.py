@@ -81,13 +81,23 @@ class CyclesReport:
         return to_float(self.model.alpha / kappa) if kappa else 1.0
 
     @property
+    def undecided(self) -> tuple[str, ...]:
+        """Return the cycles whose stability is not decided: the sentence cannot count them."""
+        open_ones = (i for i, c in enumerate(self.cycles) if c.verdict.value == "undecided")
+        return tuple(cycle_id(i) for i in open_ones)
+
+    @property
     def sentence(self) -> str:
         """The answer in one sentence."""
         stable = sum(cycle.verdict.value == "stable" for cycle in self.cycles)
+        extra = f" Undecided: {', '.join(self.undecided)}." if self.undecided else ""
         if stable:
-            return f"Not every attractor is an equilibrium: {_count(stable, 'stable limit cycle')}."
+            count = _count(stable, "stable limit cycle")
+            return f"Not every attractor is an equilibrium: {count}.{extra}"
         if self.cycles:
-            return f"{_count(len(self.cycles), 'limit cycle')} found, none of them stable."
+            known = "known to be " if extra else ""
+            count = _count(len(self.cycles), "limit cycle")
+            return f"{count} found, none of them {known}stable.{extra}"
         tried = sum(self.endings.values())
         if not any(focus.pair is not None for focus in self.foci):
             return "No cycle: the spectra of the equilibria of highest rank found are real."

@@ -88,7 +88,10 @@ def blocks_of(landscape: Landscape, stratum: Stratum) -> Iterator[tuple[Block, i
 
 
 def directions_of(landscape: Landscape, block: Block, count: int) -> list[Direction]:
-    """Return `count` unstable directions of a block, the most unstable first."""
+    """Return `count` unstable directions of a block, the most unstable first.
+
+    Raises `ConsistencyError` where the eigenvalues say otherwise.
+    """
     jacobian, wanted, rows, columns = _restricted(landscape, block)
     values, vectors = np.linalg.eig(jacobian)
     order = np.lexsort((-values.imag, -values.real))

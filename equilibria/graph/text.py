@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from equilibria.graph.learning import LearningOrder
 from equilibria.graph.result import Connection, ConnectionGraph, Node
+from equilibria.report import shortened
 from equilibria.results import How
 
 WIDTH = 100
@@ -51,7 +52,9 @@ def _sentence(graph: ConnectionGraph) -> str:
     if cycles:
         strata += " and 1 limit cycle" if cycles == 1 else f" and {cycles} limit cycles"
     followed = f" ({graph.runs} orbits followed)" if graph.runs else ""
-    return f"{attractors} among {nodes}{listed} {strata}, {edges} connections{followed}."
+    unclear = graph.degenerate
+    extra = f" Undecided: {shortened(unclear)}." if unclear else ""
+    return f"{attractors} among {nodes}{listed} {strata}, {edges} connections{followed}.{extra}"
 
 
 def _node_lines(graph: ConnectionGraph) -> list[str]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from equilibria.errors import ConsistencyError, ScopeError
-from equilibria.graph import ConnectionGraph, connection_graph, starts
-from equilibria.graph.directions import Block, blocks_of, directions_of
+from equilibria.graph import ConnectionGraph, connection_graph, graph_lines, starts
+from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.result import Node
 from equilibria.lift import entry_float
@@ -301,3 +301,25 @@ def test_a_wrong_count_of_unstable_directions_is_noticed() -> None:
     with pytest.raises(ConsistencyError, match="by exact signs"):
         directions_of(land, Block("diagonal", (land.states[0],)), 1)
     assert land.eta == float(Fraction(1, 10))
+
+
+def test_directions_that_doubles_do_not_see_leave_orbits_out_and_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def blind(*_: object) -> list[Direction]:
+        raise ConsistencyError("1 unstable direction by exact signs, but the eigenvalues are -0.1")
+
+    monkeypatch.setattr("equilibria.graph.connect.directions_of", blind)
+    graph = connection_graph(Model())
+    assert not graph.decided
+    assert set(graph.unsettled) == {node.id for node in graph.nodes if node.index}
+    assert "did not settle" in "\n".join(graph_lines(graph))
+
+
+def test_an_orbit_that_ends_elsewhere_than_is_proved_is_not_called_proved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("equilibria.graph.connect._Survey._as_proved", lambda *_: False)
+    graph = connection_graph(Model())
+    assert not graph.decided
+    assert all(connection.how is How.NUMERIC for connection in graph.connections)

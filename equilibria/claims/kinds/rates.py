@@ -51,7 +51,7 @@ def _at_step(
     if component is None:
         return Finding(False, "certified", f"there is no {name}", needed)
     found = component.map
-    answer = None if found.is_open else found.verdict is wanted and not found.part
+    answer = None if found.is_open else found.settled is wanted and not found.part
     return Finding(answer, found.how.value, f"{name} is {found.words} there", needed)
 
 

@@ -62,7 +62,7 @@ def _answer(stability: Stability, wanted: Verdict, *, somewhere: bool) -> bool |
     """Return whether all of the component has the verdict: a family stable in part has neither."""
     if not stability.judged or stability.is_open:
         return None
-    return stability.verdict is wanted and (somewhere or not stability.part)
+    return stability.settled is wanted and (somewhere or not stability.part)
 
 
 def _words(part: str, stability: Stability) -> str:
