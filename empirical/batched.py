@@ -1,8 +1,9 @@
 """One step of many linear runs at once: batched matrix products, the gradient by hand, in place.
 
 State tensors have the run as first axis: W (R, n, d), P (R, n, n), T (R, n, d) for ema, and the
-velocities VW, VP with momentum. Every operation acts within one run, so a run's numbers do not
-depend on the company it is in (tests compare bits). Rates and moments may differ from run to run.
+velocities VW, VP with momentum. Every operation acts within one run (`products`), so on one CPU with
+one set of libraries a run's numbers do not depend on the company it is in (tests compare bits).
+Rates and moments may differ from run to run.
 
 With R = T M - P W Sigma, the residual of a bootstrap step,
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from empirical.objectives import matrix_power
+from empirical.products import product
 from equilibria.procedures import procedure
 
 SMALL = 64
@@ -80,10 +82,7 @@ class Second:
         """Return X A for X of shape (R, n, d) and one of the three matrices."""
         if self._flat(A):
             return torch.mul(X, A, out=out)
-        if A.ndim == 3:
-            return torch.bmm(X, A, out=out)
-        flat = None if out is None else out.view(-1, X.shape[-1])
-        return torch.mm(X.reshape(-1, X.shape[-1]), A, out=flat).view(X.shape)
+        return product(X, A.expand(len(X), *A.shape[-2:]), out)
 
     @property
     def symmetric(self) -> bool:
@@ -156,22 +155,22 @@ class BatchedMap:
         u: Tensor,
         v: Tensor,
     ) -> None:
-        torch.bmm(P, W, out=u)
+        product(P, W, u)
         data.times(u, data.sigma, out=v)
         data.times(T, data.m, out=u)
         R = u.sub_(v)
         if self.learned:
-            torch.bmm(R, W.mT, out=dP)
-        torch.bmm(P.mT, R, out=dW)
+            product(R, W.mT, dP)
+        product(P.mT, R, dW)
         if self.kind == "joint":  # nothing stops the gradient through the target
             data.times(W, data.m if data.symmetric else data.m.mT, out=u)
-            dW.add_(torch.bmm(P, u))
+            dW.add_(product(P, u))
             dW.sub_(data.times(W, data.sigma_y, out=u))
 
     def _contrastive(self, W: Tensor, data: Second, dW: Tensor, F: Tensor, u: Tensor) -> None:
         data.times(W, data.sigma, out=u)
-        torch.bmm(u, W.mT, out=F)
-        torch.bmm(F, u, out=dW)
+        product(u, W.mT, F)
+        product(F, u, dW)
         data.times(W, data.m, out=u)
         if not data.symmetric:  # the loss only sees the symmetric part
             u = 0.5 * (u + data.times(W, data.m.mT))
@@ -180,7 +179,7 @@ class BatchedMap:
     def _set_predictor(self, state: Mapping[str, Tensor], data: Second) -> None:
         assert self.exponent is not None
         W = state["W"]
-        F = torch.bmm(data.times(W, data.sigma), W.mT)
+        F = product(data.times(W, data.sigma), W.mT)
         state["P"].copy_(matrix_power((F + F.mT) / 2, self.exponent))
 
     def _move(self, state: Mapping[str, Tensor], dW: Tensor, dP: Tensor) -> None:

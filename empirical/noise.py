@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from empirical.batched import Second
+from empirical.products import product
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class GaussianBatches(Batches):
         for place, run in enumerate(rows.tolist()):
             self._draw(generator(self.seed, run, block), z[:, place])
         flat = self._tensor(z.reshape(-1, self.k, columns))
-        spread = torch.bmm(self.factor.expand(len(flat), self.k, self.k), flat)
-        joint = torch.bmm(spread, spread.mT) / self.size
+        spread = product(self.factor.expand(len(flat), self.k, self.k), flat)
+        joint = product(spread, spread.mT) / self.size
         return joint.view(self.length, len(rows), self.k, self.k)
 
     def _draw(self, source: np.random.Generator, z: Array) -> None:
@@ -137,5 +138,5 @@ class DataBatches(Batches):
         ]
         number = torch.as_tensor(np.stack(draws, axis=1), device=self.like.device)
         batch = self.pairs[number & 1, number >> 1].flatten(0, 1)
-        joint = torch.bmm(batch.mT, batch) / self.size
+        joint = product(batch.mT, batch) / self.size
         return joint.view(self.length, len(rows), 2 * self.d, 2 * self.d)

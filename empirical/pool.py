@@ -1,7 +1,7 @@
 """The runs in flight: states, rates and owners, advanced together in slices that fit the cache.
 
 A run that has come to rest leaves the pool, so no work is spent on it. Which runs share a slice
-changes over time and changes no bit of any run.
+changes over time and changes no bit of any run (`products` says what that rests on).
 """
 
 from __future__ import annotations

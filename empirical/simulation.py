@@ -7,7 +7,7 @@ never rests; it is settled when it is nearest to the same component at four fift
 the end, and the full-batch map leads from its last weights to that component.
 
 Everything that happens is a function of (configuration, run, step): a simulation that was killed
-goes on from its last checkpoint and ends with the same bits.
+goes on from its last checkpoint and ends with the same bits, on one CPU with one set of libraries.
 """
 
 from __future__ import annotations

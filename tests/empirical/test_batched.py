@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 from empirical.batched import BatchedMap, Rates, Second  # noqa: E402
 from empirical.linear import LinearTraining  # noqa: E402
 from empirical.noise import DataBatches, GaussianBatches  # noqa: E402
-from empirical.objectives import moment_pairs  # noqa: E402
+from empirical.objectives import matrix_power, moment_pairs  # noqa: E402
+from empirical.products import product  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.model import Model  # noqa: E402
 from equilibria.moments import Moments  # noqa: E402
@@ -125,7 +126,7 @@ def test_a_hundred_steps_agree_with_autograd_and_sgd(kind: str, momentum: str) -
         np.testing.assert_allclose(state[letter][0].numpy(), value, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize(("n", "d"), [(1, 1), (2, 2), (3, 5), (8, 8), (16, 9), (33, 40)])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (2, 2), (3, 5), (8, 8), (16, 9), (33, 40), (33, 33)])
 @pytest.mark.parametrize("form", ["diagonal", "full", "batches"])
 @pytest.mark.parametrize("kind", ["ema", "joint", "direct-pred", "contrastive"])
 def test_a_run_has_the_same_bits_in_any_company(kind: str, form: str, n: int, d: int) -> None:
@@ -146,6 +147,52 @@ def test_a_run_has_the_same_bits_in_any_company(kind: str, form: str, n: int, d:
     for rows in (slice(0, 1), slice(3, 4), slice(1, 18), slice(40, 53), torch.tensor([2, 50, 7])):
         part = run(rows)
         assert all(torch.equal(part[name], whole[name][rows]) for name in whole)
+
+
+SOME = (
+    slice(0, 1),
+    slice(3, 4),
+    slice(1, 18),
+    slice(40, 53),
+    slice(0, 52),
+    torch.tensor([2, 50, 7]),
+)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("shape", [(2, 2, 2), (7, 8, 9), (9, 9, 9), (16, 12, 20), (33, 33, 33),
+                                   (33, 40, 40), (400, 400, 1), (1, 30, 30)])  # fmt: skip
+def test_a_product_has_the_same_bits_in_any_company(shape: tuple[int, ...], dtype) -> None:
+    n, k, m = shape
+    g = torch.Generator().manual_seed(n)
+    a = torch.randn(53, n, k, dtype=dtype, generator=g)
+    b = torch.randn(53, k, m, dtype=dtype, generator=g)
+    at, bt = a.mT.contiguous().mT, b.mT.contiguous().mT
+    shared = b[:1].expand(53, k, m)
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-4
+    for x, y in ((a, b), (at, b), (a, bt), (at, bt), (a, shared)):
+        whole = product(x, y)
+        torch.testing.assert_close(whole, x @ y, rtol=tolerance, atol=tolerance)
+        into = torch.empty(53, n, m, dtype=dtype)
+        assert product(x, y, into).data_ptr() == into.data_ptr()
+        assert torch.equal(into, whole)
+        for rows in SOME:
+            assert torch.equal(product(x[rows], y[rows]), whole[rows])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9, 33])
+def test_a_root_is_one_and_has_the_same_bits_in_any_company(n: int) -> None:
+    g = torch.Generator().manual_seed(n)
+    z = torch.randn(53, n, n, dtype=torch.float64, generator=g)
+    z[::5] = 0  # collapsed
+    z[1::5, -1] = 0  # one dimension lost
+    F = z @ z.mT
+    roots = matrix_power(F, 0.5)
+    torch.testing.assert_close(roots @ roots, F, rtol=1e-12, atol=1e-12)
+    assert float(torch.linalg.eigvalsh(roots).min()) > -1e-12
+    for rows in SOME:
+        assert torch.equal(matrix_power(F[rows], 0.5), roots[rows])
+    torch.testing.assert_close(matrix_power(F[0], 0.5), roots[0], rtol=0, atol=0)
 
 
 def test_random_numbers_belong_to_a_run_and_a_step() -> None:
@@ -196,14 +243,15 @@ def test_batches_of_data_come_from_the_data_in_both_orders() -> None:
     assert counts.min() > 850
 
 
+@pytest.mark.parametrize("d", [3, 11])
 @pytest.mark.parametrize("source", ["gaussian", "data"])
-def test_a_batch_does_not_depend_on_the_other_runs(source: str) -> None:
+def test_a_batch_does_not_depend_on_the_other_runs(source: str, d: int) -> None:
     like = torch.zeros(1, dtype=torch.float64)
     if source == "gaussian":
-        batches = GaussianBatches(np.eye(3), np.eye(3) / 2, 16, 9, like=like)
+        batches = GaussianBatches(np.eye(d), np.eye(d) / 2, 16, 9, like=like)
     else:
         g = np.random.default_rng(0)
-        batches = DataBatches(g.normal(size=(50, 3)), g.normal(size=(50, 3)), 16, 9, like=like)
+        batches = DataBatches(g.normal(size=(50, d)), g.normal(size=(50, d)), 16, 9, like=like)
     whole = batches.moments(12, np.arange(30))
     for rows in (np.array([4]), np.array([1, 5, 29]), np.arange(7, 20)):
         part = batches.moments(12, rows)
