@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from equilibria import noncommuting as nc
@@ -23,14 +25,25 @@ from equilibria.results import (
 
 
 def balanced_variety(model: Model, max_components: int) -> Variety:
-    """Return the components without decay, seen at their balanced points."""
+    """Return the components without decay, seen at their balanced points.
+
+    W and the free rows of P grow without bound along them: however small the step, the map throws
+    points off, and for the flow other points were not looked at.
+    """
     if model.eta == 0 and model.eta_p == 0:
-        return _balanced_components(model, max_components)
+        found = _balanced_components(model, max_components)
+        return replace(found, components=tuple(_at_one_point(c) for c in found.components))
     raise ScopeError(
         "--weight-decay and --predictor-weight-decay: exactly one of them is 0, which is only "
         "supported for moments that commute",
         hint="give both a value above 0, or set both to 0",
     )
+
+
+def _at_one_point(component: Component) -> Component:
+    parts = (component.flow, component.map)
+    flow, step = (replace(part, part=True, varies=True) for part in parts)
+    return replace(component, flow=flow, map=step)
 
 
 def _balanced_components(model: Model, max_components: int) -> Variety:
@@ -111,7 +124,4 @@ def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stabil
     verdict = flow.verdict
     if verdict is Verdict.STABLE and radius >= 1 - 1e-9:
         verdict = Verdict.UNSTABLE if radius > 1 + 1e-9 else Verdict.UNDECIDED
-    with np.errstate(divide="ignore"):
-        steps = -2 * item.normal.real / np.abs(item.normal) ** 2
-    largest = float(steps.min()) if flow.verdict is Verdict.STABLE and steps.size else None
-    return Stability(verdict, How.NUMERIC, flow.neutral, radius, largest, note=flow.note)
+    return Stability(verdict, How.NUMERIC, flow.neutral, radius, note=flow.note)

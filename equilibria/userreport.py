@@ -95,14 +95,15 @@ def parse_overrides(words: list[str] | None) -> dict[str, str]:
 def summarise(variety: Variety) -> Summary:
     """Return how many components are stable, in part, undecided, and which.
 
-    The map is counted where there is one, else the flow (`Component.counted`).
+    The map is counted where there is one, else the flow (`Component.counted`); where there are
+    both the sentence counts the flow too, and what is undecided for either is undecided.
     """
     components = variety.components
     stable = [c for c in components if c.counted.is_stable]
     return Summary(
         avoids_collapse=False,
         stable=tuple(c.id for c in stable),
-        undecided=tuple(c.id for c in components if c.counted.is_open),
+        undecided=tuple(c.id for c in components if c.flow.is_open or c.map.is_open),
         text=_sentence(variety),
         in_part=tuple(c.id for c in stable if c.counted.part),
     )

@@ -126,6 +126,10 @@ def _where(component: Component) -> str:
         return ",  ".join(
             equation if "=" in equation else f"{equation} = 0" for equation in component.equations
         )
+    return _values(component)
+
+
+def _values(component: Component) -> str:
     values = [f"{name} = {_shown(rows[0][0])}" for name, rows in component.representative.items()]
     return ",  ".join(values)
 
@@ -139,6 +143,20 @@ def _shown(entry: Entry) -> str:
 
 
 def _notes(component: Component) -> list[str]:
-    """Return where the component is stable, and why a verdict is open."""
+    """Return where the component is stable, why a verdict is open, and what one point has."""
     reasons = [part.note for part in (component.flow, component.map) if part.is_open]
-    return [text for text in dict.fromkeys((component.note, *reasons)) if text]
+    texts = (component.note, *reasons, _at_one_point(component))
+    return [text for text in dict.fromkeys(texts) if text]
+
+
+def _at_one_point(component: Component) -> str:
+    """Return the numbers of the representative where other points have others."""
+    found = [
+        f"{kind} {part.verdict.value}, {name} {part.extent:.6g}"
+        for kind, name, part in (
+            ("flow", "abscissa", component.flow),
+            ("map", "radius", component.map),
+        )
+        if part.varies and part.extent is not None
+    ]
+    return f"at {_values(component)}: {'; '.join(found)}" if found else ""

@@ -116,6 +116,7 @@ def test_the_table_has_no_column_that_nobody_asked_for(
     assert code == 0
     assert "radius" not in out
     assert "flow: stable where y > 0" in out
+    assert "at x = 1,  y = 1,  z = 0: flow stable, abscissa -1" in out
     code, out = run(capsys, path, "--lr", "1/10")
     assert "largest h" in out
     assert "map: stable where 0 < y < 20" in out
@@ -131,6 +132,17 @@ def test_a_map_that_is_asked_for_is_counted_and_the_flow_beside_it(
         "For the map 1 of 4 components of equilibria is stable. "
         "For the flow 2 of 4 components of equilibria are stable."
     )
+
+
+def test_a_flow_counted_beside_the_map_may_be_what_is_undecided(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out = run(capsys, written(tmp_path, "brusselator"), "--lr", "1/10", "--json", "-")
+    data = json.loads(out)
+    (component,) = data["components"]
+    assert (component["flow"]["verdict"], component["map"]["verdict"]) == ("undecided", "unstable")
+    assert code == 3
+    assert data["verdict"]["undecided_components"] == ["dim0:a"]
 
 
 def test_a_family_in_part_says_so_in_json_with_its_conditions(
@@ -391,3 +403,19 @@ def test_the_words_of_a_verdict() -> None:
     assert words(Verdict.UNSTABLE, part=True, elsewhere=True) == ("in part", True, False)
     assert words(Verdict.UNDECIDED, judged=False) == ("-", False, False)
     assert isinstance(eq.analyze(MODELS["one row"]).components[0], Component)
+
+
+def test_families_of_moments_that_do_not_commute_are_seen_at_one_point() -> None:
+    moments = eq.Moments.dense([[2, "3/10"], ["3/10", 1]], [[1, "1/10"], ["1/10", "2/5"]])
+    report = eq.analyze(eq.Model(weight_decay=0, moments=moments))
+    full = report.component("rank2:a")
+    assert (full.flow.words, full.map.words, full.map.largest_step) == ("in part", "in part", None)
+    assert "in part" in report.summary.text
+    W, P = (
+        np.array([[float(x) for x in row] for row in full.representative[letter]])
+        for letter in "WP"
+    )
+    model = report.model
+    assert rates(model, W, P, 4).max() < 0
+    assert rates(model, W, P, 4, "map").max() < 1
+    assert rates(model, 9 * W, P, 4, "map").max() > 1
