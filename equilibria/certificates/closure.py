@@ -6,22 +6,35 @@ from fractions import Fraction
 from typing import Any
 
 from equilibria.model import Model
-from equilibria.modes import modes_of
+from equilibria.modes import groups_of, modes_of
 from equilibria.polynomial import Polynomial, Ring
 from equilibria.report import Report
+from equilibria.strata import total_strata
 
 from . import plain
-
-OPEN: dict[str, Any] = {"claim": "open", "theorem": "none", "evidence": {}}
-
 
 def completeness(report: Report) -> dict[str, Any]:
     """Return the claim about the list; open where no theorem of the certificate covers it."""
     theorem = _theorem(report.model) if report.variety.complete else None
     if theorem is None:
-        return OPEN
+        missing = str(_missing(report))
+        return {"claim": "open", "theorem": "none", "evidence": {}, "missing": missing}
     evidence = mixing(report.model) if theorem == "T6.5" else {}
-    return {"claim": "complete", "theorem": theorem, "evidence": evidence}
+    return {"claim": "complete", "theorem": theorem, "evidence": evidence, "missing": "0"}
+
+
+def _missing(report: Report) -> int:
+    """Return how many components made of modes at their roots the report does not list."""
+    model, components = report.model, report.components
+    if not model.moments.is_diagonal:
+        return 0
+    named = [c for c in components if c.modes is not None]
+    if model.procedure in ("stop-gradient", "ema") and model.eta and model.eta_p:
+        total: int | None = total_strata(groups_of(modes_of(model.moments), model.eta), model.n)
+    else:
+        total = report.variety.total
+        total = None if total is None else total - (len(components) - len(named))
+    return 0 if total is None else total - len(named)
 
 
 def _theorem(model: Model) -> str | None:
@@ -32,9 +45,7 @@ def _theorem(model: Model) -> str | None:
     modes = modes_of(model.moments)
     single = len({mode.s for mode in modes}) == 1 or min(model.n, model.d) == 1
     if model.procedure == "contrastive":
-        rates = {(mode.m - model.eta) / mode.s for mode in modes if mode.m > model.eta}
-        kinds = {(mode.s, mode.m) for mode in modes if mode.m > model.eta}
-        return "low-rank" if len(rates) == len(kinds) else None
+        return "low-rank"
     if model.procedure in ("direct-pred", "direct-copy"):
         return "T13.1" if single and not shared_root(model) else None
     if not (model.eta and model.eta_p):

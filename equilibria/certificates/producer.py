@@ -17,6 +17,7 @@ from equilibria.errors import LimitReached, ScopeError
 from equilibria.files import write_text
 from equilibria.grammar import parse
 from equilibria.model import Model
+from equilibria.modes import modes_of
 from equilibria.polynomial import Ring
 from equilibria.procedures import procedure
 from equilibria.report import Report
@@ -30,7 +31,7 @@ from .fields import gradient_field, laws
 from .points import oriented, tied_predictor
 from .spectral import spectrum, trace
 
-SCHEMA = "noncollapse/certificate/1"
+SCHEMA = "noncollapse/certificate/2"
 LARGEST_SIZE = 6
 MOST_COMPONENTS = 400
 
@@ -146,6 +147,8 @@ def _isolated(model: Model, component: Component) -> dict[str, Any]:
     found: dict[str, Any] = {
         "id": component.id,
         "dimension": str(component.dimension),
+        "collapse": component.collapse,
+        "scope": "component",
         "core": core_cells(model, component),
     }
     for kind, stability in (("flow", component.flow), ("map", component.map)):
@@ -163,11 +166,13 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
     found: dict[str, Any] = {
         "id": component.id,
         "dimension": str(component.dimension),
+        "collapse": component.collapse,
+        "scope": _scope(model, component),
         "point": {name: plain.terms(value) for name, value in point.items()},
     }
     if model.procedure == "direct-pred":
         found["inverses"] = {key: plain.terms(value) for key, value in inverses.items()}
-    if procedure(model.procedure).family == "bootstrap" and not (model.eta or model.eta_p):
+    if procedure(model.procedure).family == "bootstrap" and not model.eta_p:
         found["stable_where"] = _conditions(report, component)
     for kind, equations, stability in (
         ("flow", system.flow, component.flow),
@@ -175,6 +180,28 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
     ):
         found[kind] = spectrum(stability, trace(field, system, equations, point, tied), kind)
     return found
+
+
+def _scope(model: Model, component: Component) -> str:
+    """Return `point` where the spectrum changes along the component, else `component`.
+
+    It changes along what is no symmetry of the map: free predictors, changes of basis without decay,
+    and contrastive rows that turn between modes of equal growth that are not equal.
+    """
+    family = procedure(model.procedure).family
+    if family in ("bootstrap", "joint"):
+        return "component" if model.eta_p else "point"
+    if family != "contrastive":
+        return "component"
+    modes = modes_of(model.moments)
+    active = [mode for mode in modes if mode.number in (component.modes or ())]
+    moved = any(
+        (a.m - model.eta) * b.s == (b.m - model.eta) * a.s and (a.s, a.m) != (b.s, b.m)
+        for a in active
+        for b in modes
+        if b not in active
+    )
+    return "point" if moved else "component"
 
 
 def _conditions(report: Report, component: Component) -> Any:

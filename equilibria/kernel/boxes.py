@@ -37,8 +37,6 @@ class Core:
 
     rank: int
     values: Box
-    gram: list[Interval]
-    """Entries of W^T W, which tell orbits apart."""
 
 
 def unscaled(model: Model) -> Model:
@@ -191,9 +189,7 @@ def _core(model: Model, rank: int, P: list[list[str]], Q: list[list[str]], box: 
             values[f"W_{i + 1}_{j + 1}"] = entry
             if model.procedure == "ema":
                 values[f"T_{i + 1}_{j + 1}"] = entry
-    gram = poly.product(poly.transpose(encoder), encoder)
-    entries = [enclose(entry, box) for i, row in enumerate(gram) for entry in row[i:]]
-    return Core(rank, values, entries)
+    return Core(rank, values)
 
 
 def jacobian(equations: dict[str, Polynomial], core: Core) -> list[list[Interval]]:

@@ -1,6 +1,7 @@
 """Is the list of components everything? Where a theorem says so, its list is made again here.
 
-`theorem` finds the theorem that covers a model; `expected` is the list of ids that follows. What a
+`covering` finds the theorem that covers a model, `total` counts the components made of modes at their
+roots and `belongs` knows their ids; a list without a theorem says how many of them it lacks. What a
 theorem needs at the size at hand is checked: the balance law and its trace, Euler's identity, or
 the memberships of T6.5. The proofs for all sizes are in docs/proofs.md.
 """
@@ -8,7 +9,6 @@ the memberships of T6.5. The proofs for all sizes are in docs/proofs.md.
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
 from typing import Any
 
 from . import polynomials as poly
@@ -18,43 +18,65 @@ from .mixing import check_mixing
 from .points import Evaluator
 from .polynomials import Polynomial
 from .potentials import block_form, check_euler, check_gradient_of, decays, joint_energy
-from .reading import fields, word
+from .reading import fields, integer, word
 from .refusal import Refusal, at
-from .systems import DIRECT, Model, System, definite
+from .systems import DIRECT, LEARNED, Model, System, definite
 
 Mode = tuple[int, Any, Any]
 """Number, s and m."""
 
 
-def check_completeness(value: Any, setting: Setting, points: dict[str, Any], tally: Tally) -> str:
-    """Check the claim about the list; return it in words."""
+def check_completeness(
+    value: Any, setting: Setting, points: dict[str, Any], others: list[str], tally: Tally
+) -> str:
+    """Check the claim about the list; return it in words.
+
+    `points` are the exact points by id, `others` the ids of the components in cells.
+    """
     model = setting.model
-    claim, theorem, evidence = fields(value, ("claim", "theorem", "evidence"))
-    if word(claim) == "open":
+    claim, theorem, evidence, missing = fields(value, ("claim", "theorem", "evidence", "missing"))
+    own = covering(model)
+    if word(claim) not in ("open", "complete"):
+        raise Refusal("expected complete or open", "claim")
+    if "rank0" not in points:
+        raise Refusal("rank0 is missing: collapse is an equilibrium of every model")
+    listed = [key for key in points if belongs(model, key)]
+    left_out = total(model) - len(listed)
+    with at("missing"):
+        if integer(missing) != left_out:
+            raise Refusal(f"{left_out} of {total(model)} aligned components are not listed")
+    if claim == "open":
         if theorem != "none" or evidence != {}:
             raise Refusal("an open list has no theorem and no evidence")
-        if covering(model) and set(expected(model)) == set(points):
-            raise Refusal("the list is complete", "claim")
-        return "whether the list is complete is open"
-    if claim != "complete":
-        raise Refusal("expected complete or open", "claim")
-    own = covering(model)
+        if own and not left_out:
+            raise Refusal(f"the list is complete ({own})", "claim")
+        return _standing(model, left_out)
     if own is None or theorem != own:
         raise Refusal(f"the theorem for this model is {own or 'not known'}", "theorem")
-    ids = expected(model)
+    if left_out:
+        raise Refusal(f"{left_out} components of {own} are missing")
+    mixed: list[str] = []
     if own == "T6.5":
         with at("evidence"):
             mixed = check_mixing(evidence, model)
             tally.identities += len(value["evidence"]["cofactors"])
         _check_mirror(mixed, points, setting)
-        ids += mixed
     elif evidence != {}:
         raise Refusal("no evidence is needed", "evidence")
-    if set(ids) != set(points):
-        missing = sorted(set(ids) ^ set(points))
-        raise Refusal(f"{missing[0]} is missing or does not belong")
+    strangers = {*points, *others} - {*listed, *mixed}
+    if strangers:
+        raise Refusal(f"{min(strangers)} does not belong: {own} excludes it")
     tally.identities += _check_hypotheses(own, model, setting.system)
     return f"the list is complete ({own})"
+
+
+def _standing(model: Model, left_out: int) -> str:
+    count = total(model)
+    if not model.diagonal:
+        return "whether the list is complete is open"
+    if left_out:
+        return f"the list is NOT complete: {left_out} of {count} aligned components are missing"
+    return f"all {count} aligned components are listed; whether there are others is open"
 
 
 def _check_mirror(mixed: list[str], points: dict[str, Any], setting: Setting) -> None:
@@ -78,7 +100,7 @@ def covering(model: Model) -> str | None:
     if not model.diagonal:
         return None
     if model.procedure == "contrastive":
-        return "low-rank" if _separate_growth(model) else None
+        return "low-rank"
     if model.procedure in DIRECT:
         return "T13.1" if _single(model) and not _shared_root(model) else None
     if model.eta == 0 or model.eta_p == 0:
@@ -131,41 +153,59 @@ def _shared_root(model: Model) -> bool:
     return False
 
 
-def _separate_growth(model: Model) -> bool:
-    """Return whether growth rates (m - eta)/s are equal for equal modes only."""
-    growing = [(s, m) for _, s, m in _modes(model) if m > model.eta]
-    return all(
-        (m - model.eta) * r != (k - model.eta) * s or (s, m) == (r, k)
-        for s, m in growing
-        for r, k in growing
-    )
+def _only_collapse(model: Model) -> bool:
+    """Return whether no component but collapse is known: moments or decays leave nothing aligned."""
+    if model.procedure == "joint":
+        return bool(model.eta or model.eta_p) or not model.diagonal
+    one_sided = model.procedure in LEARNED and bool(model.eta) != bool(model.eta_p)
+    return one_sided or not model.diagonal
 
 
-def expected(model: Model) -> list[str]:
-    """Return the ids of all components that the theorem of the model allows."""
-    if model.procedure == "joint" or (
-        model.procedure in ("stop-gradient", "ema") and bool(model.eta) != bool(model.eta_p)
-    ):
-        return ["rank0"]
+def total(model: Model) -> int:
+    """Return the number of components made of modes at their roots, collapse among them."""
+    counts = [1] + [0] * model.n
+    for group in _groups(model):
+        grown = [0] * (model.n + 1)
+        for plus, minus in _choices(model, group):
+            for size in range(model.n + 1 - plus - minus):
+                grown[size + plus + minus] += counts[size]
+        counts = grown
+    return sum(counts)
+
+
+def belongs(model: Model, key: str) -> bool:
+    """Return whether an id is that of such a component: equal modes are taken in order."""
+    if key == "rank0":
+        return True
+    parts = [part for part in key.partition(":")[2].split(",") if part]
+    labels = {(part[:-1], part[-1]) for part in parts}
+    if not all(number.isdigit() and root in "+-" for number, root in labels):
+        return False
+    left = {(int(number), root) for number, root in labels}
+    for group in _groups(model):
+        numbers = {number for number, _, _ in group}
+        mine = {label for label in left if label[0] in numbers}
+        plus = sum(root == "+" for _, root in mine)
+        choice = plus, len(mine) - plus
+        if choice not in _choices(model, group) or mine != set(_members(group, *choice)):
+            return False
+        left -= mine
+    return not left and len(labels) <= model.n
+
+
+def _groups(model: Model) -> list[list[Mode]]:
     groups: dict[Any, list[Mode]] = {}
-    for mode in _modes(model):
+    for mode in [] if _only_collapse(model) else _modes(model):
         groups.setdefault(_class(model, mode), []).append(mode)
-    options = [
-        [_members(group, a, b) for a, b in _choices(model, group)] for group in groups.values()
-    ]
-    found = []
-    for choice in product(*options):
-        labels = sorted(label for part in choice for label in part)
-        if len(labels) <= model.n:
-            names = ",".join(f"{number}{root}" for number, root in labels)
-            found.append(f"rank{len(labels)}" + (f":{names}" if names else ""))
-    return found
+    return list(groups.values())
 
 
 def _class(model: Model, mode: Mode) -> Any:
-    """Modes of one class are interchangeable: equal (s, m), or equal m/s without decay."""
+    """Modes of one class are interchangeable: equal (s, m), growth, or m/s without decay."""
     _, s, m = mode
-    free = model.procedure in ("stop-gradient", "ema") and not model.eta
+    if model.procedure == "contrastive":
+        return (m - model.eta) / s
+    free = model.procedure in LEARNED and not model.eta
     return m / s if free else (s, m)
 
 
@@ -174,7 +214,9 @@ def _choices(model: Model, group: list[Mode]) -> list[tuple[int, int]]:
     _, s, m = group[0]
     size = len(group)
     plus, minus = True, False
-    if model.procedure == "contrastive":
+    if model.procedure == "joint":
+        plus = abs(m) == s
+    elif model.procedure == "contrastive":
         plus = m > model.eta
     elif model.eta or model.procedure in DIRECT:
         gap = m * m - 4 * model.eta * s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -16,7 +17,7 @@ from .points import (
     read_point,
     tied_variables,
 )
-from .reading import fields, integer, mapping, polynomial, word
+from .reading import fields, integer, polynomial, word
 from .refusal import Refusal, at
 from .spectra import (
     Coefficients,
@@ -33,6 +34,7 @@ from .spectra import (
 from .systems import Model, System
 from .towers import Tower, Value
 
+LETTERS = re.compile(r"[a-z]{1,4}", re.ASCII)
 SPECTRAL = ("verdict", "neutral", "unstable", "trace", "extent")
 
 
@@ -45,6 +47,8 @@ class Tally:
     undecided: int = 0
     identities: int = 0
     enclosures: int = 0
+    at_points: int = 0
+    degenerate: int = 0
     witnesses: list[str] = field(default_factory=list)
 
 
@@ -59,17 +63,17 @@ class Setting:
 
 
 def conditional(model: Model) -> bool:
-    """Return whether components state where they are stable: nothing decays."""
-    learned = model.procedure in ("stop-gradient", "ema")
-    return learned and model.diagonal and not model.eta and not model.eta_p
+    """Return whether components state where they are stable: the predictor does not decay."""
+    return model.procedure in ("stop-gradient", "ema") and model.diagonal and not model.eta_p
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A component whose point is an equilibrium and has the id."""
+    """A component whose point is an equilibrium and has the id; `aligned` if the id names modes."""
 
     id: str
     at_point: Evaluator
+    aligned: bool
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Spectral:
 def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
     """Check the point and the id."""
     model, system, tower = setting.model, setting.system, setting.tower
-    names = ["id", "dimension", "point", "flow", "map"]
+    names = ["id", "dimension", "collapse", "scope", "point", "flow", "map"]
     names += ["inverses"] if model.procedure == "direct-pred" else []
     names += ["stable_where"] if conditional(model) else []
     fields(value, names)
@@ -93,9 +97,19 @@ def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
         tally.identities += check_equilibrium(system, at_point)
         _check_orientation(model, point, tower)
     with at("id"):
-        _check_id(word(value["id"]), model, point, tower)
+        aligned, size = _check_id(word(value["id"]), model, point, tower)
+    check_collapse(value["collapse"], size, model)
     tally.components += 1
-    return Placed(value["id"], at_point)
+    return Placed(value["id"], at_point, aligned)
+
+
+def check_collapse(value: Any, size: int, model: Model) -> None:
+    """Check the grade of collapse: full at rank 0, none at the largest possible rank."""
+    full = min(model.n, model.d)
+    grade = "full" if not size else ("none" if size == full else "partial")
+    with at("collapse"):
+        if value != grade:
+            raise Refusal(f"rank {size} of at most {full} is {grade} collapse")
 
 
 def linearise_component(value: Any, placed: Placed, setting: Setting, tally: Tally) -> Spectral:
@@ -106,7 +120,7 @@ def linearise_component(value: Any, placed: Placed, setting: Setting, tally: Tal
     with at("dimension"):
         if integer(value["dimension"]) != dimension:
             raise Refusal(f"the family through the point has dimension {dimension}")
-    inverses = _inverses(value.get("inverses", {}), tower)
+    inverses = _inverses(value.get("inverses", {}), model, at_point.point, tower)
     tied = tied_variables(model, at_point, inverses)
     jacobians = {}
     for kind, equations in (("flow", system.flow), ("map", system.map)):
@@ -124,18 +138,32 @@ def _check_trace(value: Any, jacobian: Linearisation, tower: Tower) -> None:
             raise Refusal("not the trace of the Jacobian")
 
 
-def check_component(value: Any, placed: Spectral, setting: Setting, tally: Tally) -> None:
-    """Check what is claimed of both spectra."""
+def check_component(value: Any, placed: Spectral, setting: Setting, tally: Tally) -> bool:
+    """Check what is claimed of both spectra; return whether the flow is degenerate there."""
+    neutral = {}
     for kind, jacobian in placed.jacobians.items():
         with at(kind):
-            check_spectrum(value[kind], jacobian, placed.dimension, kind, setting, tally)
+            neutral[kind] = check_spectrum(
+                value[kind], jacobian, placed.dimension, kind, setting, tally
+            )
+    return neutral["flow"] != placed.dimension
 
 
-def _inverses(value: Any, tower: Tower) -> dict[str, Value]:
+def _inverses(value: Any, model: Model, point: Point, tower: Tower) -> dict[str, Value]:
+    if model.procedure != "direct-pred":
+        return {}
+    on = [f"P_{i}_{i}" in point for i in range(1, model.n + 1)]
+    names = [
+        f"P_{i + 1}_{i + 1} + P_{j + 1}_{j + 1}"
+        for i in range(model.n)
+        for j in range(i, model.n)
+        if on[i] or on[j]
+    ]
     found = {}
-    for key, entry in mapping(value).items():
-        with at(f"inverses, {key[:40]}"):
-            found[key] = tower.value(polynomial(entry))
+    with at("inverses"):
+        for key, entry in zip(names, fields(value, names), strict=True):
+            with at(key):
+                found[key] = tower.value(polynomial(entry))
     return found
 
 
@@ -181,18 +209,26 @@ def _root(model: Model, point: Point, tower: Tower, i: int, j: int) -> str:
     return "-" if sign < 0 else "+"
 
 
-def _check_id(given: str, model: Model, point: Point, tower: Tower) -> None:
+def _check_id(given: str, model: Model, point: Point, tower: Tower) -> tuple[bool, int]:
+    """Check the id; return whether it names modes, and the rank of W."""
     expected = expected_id(model, point, tower)
     if expected is not None:
         if given != expected:
             raise Refusal(f"the point is that of {expected}")
-        return
+        return True, len(aligned_modes(model, point) or [])
     rows: list[dict[str, Value]] = []
     for i in range(1, model.n + 1):
         row = {str(j): point[f"W_{i}_{j}"] for j in range(1, model.d + 1) if f"W_{i}_{j}" in point}
         rows += [row] if row else []
-    prefix = f"rank{rank(rows, tower)}:"
-    if not given.startswith(prefix) or not given[len(prefix) :].islower():
+    size = rank(rows, tower)
+    check_letters(given, size)
+    return False, size
+
+
+def check_letters(given: str, size: int) -> None:
+    """Check an id such as rank2:a, of a component that no modes describe."""
+    prefix = f"rank{size}:"
+    if not given.startswith(prefix) or not LETTERS.fullmatch(given[len(prefix) :]):
         raise Refusal(f"expected {prefix} and a letter")
 
 
@@ -209,8 +245,8 @@ class Count:
 
 def check_spectrum(
     value: Any, jacobian: Linearisation, dimension: int, kind: str, setting: Setting, tally: Tally
-) -> None:
-    """Check verdict, neutral and unstable counts, and the enclosure of the extent."""
+) -> int:
+    """Check verdict, neutral and unstable counts, and the enclosure of the extent; return neutral."""
     matrix = jacobian.matrix
     found = [_counted(setting, matrix, block, kind) for block in blocks(matrix)]
     tally.identities += len(found)
@@ -231,6 +267,7 @@ def check_spectrum(
     tally.verdicts += verdict != "undecided"
     tally.undecided += verdict == "undecided"
     tally.enclosures += 1
+    return neutral
 
 
 def _key(coefficients: Coefficients) -> Any:

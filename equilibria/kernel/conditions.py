@@ -1,4 +1,4 @@
-"""Without decay: the polynomials that are positive exactly where aligned points are stable (T5.2).
+"""Without predictor decay: the polynomials positive exactly where aligned points are stable (T5.2).
 
 Through an aligned point runs the family of all aligned points with the same active modes: W_r_j
 free for active mode j on row r, P_i_i free on the other rows. On it, as identities in these
@@ -7,7 +7,8 @@ over rows i and inputs j, of
 
     x + a - b   (stop-gradient),   x^2 + (a + beta) x + beta (a - b)   (EMA),
 
-a = s_j (alpha w_j^2 + p_i^2), b = p_i m_j. As a >= 0, stability is a - b > 0 for all of them.
+a = s_j (alpha w_j^2 + p_i^2) + eta, b = p_i m_j; with eta > 0 all w are 0. As a >= 0, stability is
+a - b > 0 for all of them.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _factors(model: Model, ring: FreeRing, family: Point) -> tuple[list[Poly], l
             for r in range(1, model.n + 1):
                 w = family.get(f"W_{r}_{j}", {})
                 squares.append(_scaled(ring.times(w, w), model.alpha))
-            a: Value = {}
+            a: Value = {(): model.eta} if model.eta else {}
             for square in squares:
                 a = plus(a, _scaled(square, s))
             gap = plus(a, _scaled(p, -m))

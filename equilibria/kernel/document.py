@@ -7,14 +7,18 @@ question are checked against the polynomials alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .about import about
+from .boxes import Core
 from .complete import check_completeness
 from .components import (
     Placed,
     Setting,
+    Spectral,
     Tally,
     check_component,
     conditional,
@@ -23,16 +27,17 @@ from .components import (
 )
 from .conditions import check_conditions
 from .gradients import check_gradient
-from .isolated import check_different, check_isolated
+from .isolated import check_isolated
 from .laws import check_laws
-from .points import Point
+from .orbits import check_different, has_aligned_point, invariants, mark_core, mark_exact
 from .polynomials import Polynomial
-from .reading import fields, integer, listing, mapping, name, polynomial, read_file, word
+from .reading import fields, generator, integer, listing, mapping, polynomial, read_file, word
 from .refusal import Refusal, at
+from .standing import AT_POINT, check_listed, scope
 from .systems import build, read_model
 from .towers import Tower, read_tower
 
-SCHEMA = "noncollapse/certificate/1"
+SCHEMA = "noncollapse/certificate/2"
 SECTIONS = (
     "schema",
     "counts",
@@ -46,15 +51,21 @@ SECTIONS = (
 )
 KINDS = ("flow", "map")
 COUNTS = ("components", "verdicts", "undecided")
-MOST_COMPONENTS = 2000
+MOST_COMPONENTS = 400
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a certificate holds, and one line that says what holds or which place fails."""
+    """Whether a certificate holds, and one line that says what holds or which place fails.
+
+    `about` is the model in one line, `model` its entries as text; both are empty where it fails.
+    """
 
     holds: bool
     line: str
+    about: str = ""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    components: tuple[Mapping[str, Any], ...] = ()
 
 
 def verify_file(path: str | Path) -> Verification:
@@ -69,7 +80,10 @@ def verify_file(path: str | Path) -> Verification:
 def verify(value: Any) -> Verification:
     """Check a certificate as JSON data (dictionaries, lists and strings)."""
     try:
-        return Verification(True, f"holds: {_check(value)}")
+        what, model = _check(value)
+        return Verification(
+            True, f"holds: {what}", model, value["model"], tuple(value["components"])
+        )
     except Refusal as refusal:
         return Verification(False, f"fails: {refusal.line}")
     except RecursionError:
@@ -80,10 +94,11 @@ def verify(value: Any) -> Verification:
         return Verification(False, f"fails: malformed ({type(error).__name__})")
 
 
-def _check(value: Any) -> str:
+def _check(value: Any) -> tuple[str, str]:
+    """Return what holds, and what it is about."""
     fields(value, SECTIONS)
     if word(value["schema"]) != SCHEMA:
-        raise Refusal(f"expected {SCHEMA}", "schema")
+        raise Refusal(f"expected {SCHEMA}; write the certificate again", "schema")
     tally = Tally()
     with at("model"):
         model = read_model(value["model"])
@@ -93,53 +108,94 @@ def _check(value: Any) -> str:
     tower = read_tower(_generators(value["generators"]))
     setting = Setting(model, system, tower)
     entries = listing(value["components"], MOST_COMPONENTS)
-    isolated = [(k, e) for k, e in enumerate(entries) if isinstance(e, dict) and "core" in e]
-    exact = [(k, e) for k, e in enumerate(entries) if not (isinstance(e, dict) and "core" in e)]
-    placed = []
-    for index, entry in exact:
-        with at(f"components[{index}]"):
-            placed.append(place_component(entry, setting, tally))
-    with at("components"):
-        points = _by_id(placed)
-    cores = []
-    for index, entry in isolated:
-        with at(f"components[{index}]"):
-            cores.append(check_isolated(entry, setting, tally))
-    with at("components"):
-        check_different(cores)
+    listed = _place(entries, setting, tally)
+    points = {component.id: component.at_point.point for _, _, component in listed.exact}
     with at("completeness"):
-        why = check_completeness(value["completeness"], setting, points, tally)
+        others = list(listed.cores)
+        why = check_completeness(value["completeness"], setting, points, others, tally)
     with at("laws"):
         check_laws(value["laws"], setting, tally)
     with at("gradient_field"):
-        check_gradient(value["gradient_field"], setting, points, dict(cores), tally)
+        check_gradient(value["gradient_field"], setting, points, listed.cores, tally)
     with at("generators"):
         _all_used(tower, value)
-    linear = []
     with at("counts"):
         _check_stated(value["counts"], entries)
-    for (index, entry), component in zip(exact, placed, strict=True):
-        with at(f"components[{index}]"):
-            linear.append(linearise_component(entry, component, setting, tally))
-            if conditional(model):
-                with at("stable_where"):
-                    found = check_conditions(
-                        entry["stable_where"], setting, component.at_point.point
-                    )
-                    tally.identities += found
-    for (index, entry), spectral in zip(exact, linear, strict=True):
-        with at(f"components[{index}]"):
-            check_component(entry, spectral, setting, tally)
+    _check_spectra(listed, setting, covered=value["completeness"]["claim"] == "complete", tally=tally)
     with at("counts"):
         _check_counts(value["counts"], tally)
-    return _summary(tally, why)
+    return _summary(tally, why), about(model)
 
 
-def _by_id(placed: list[Placed]) -> dict[str, Point]:
-    points = {component.id: component.at_point.point for component in placed}
-    if len(points) < len(placed):
-        raise Refusal("an id occurs twice")
-    return points
+@dataclass(frozen=True)
+class Listed:
+    """The components: exact ones with their place and entry, and those in cells by id."""
+
+    exact: list[tuple[str, Any, Placed]]
+    cores: dict[str, Core]
+
+
+def _place(entries: list[Any], setting: Setting, tally: Tally) -> Listed:
+    """Check points, ids and that no two components are one."""
+    model = setting.model
+    exact: list[tuple[str, Any, Placed]] = []
+    cores: dict[str, Core] = {}
+    names: list[str] = []
+    for index, entry in enumerate(entries):
+        with at(f"components[{index}]"):
+            if isinstance(entry, dict) and "core" in entry:
+                name, core = check_isolated(entry, setting, tally)
+                cores[name] = core
+            else:
+                component = place_component(entry, setting, tally)
+                exact.append((f"components[{index}]", entry, component))
+                name = component.id
+                if not component.aligned and has_aligned_point(model, component.at_point):
+                    raise Refusal("it is an aligned component: list its aligned point", "point")
+            if name in names:
+                raise Refusal("it occurs twice", "id")
+            names.append(name)
+    constant = invariants(model)
+    marks = [mark_exact(c.id, model, c.at_point, constant) for _, _, c in exact]
+    marks += [mark_core(name, model, core, constant) for name, core in cores.items()]
+    with at("components"):
+        check_different(marks, setting.tower)
+    return Listed(exact, cores)
+
+
+def _check_spectra(listed: Listed, setting: Setting, *, covered: bool, tally: Tally) -> None:
+    """Check dimension, scope, conditions and verdicts of the exact components."""
+    linear = []
+    for place, entry, component in listed.exact:
+        with at(place):
+            spectral = linearise_component(entry, component, setting, tally)
+            linear.append(spectral)
+            _check_scope(entry["scope"], component, spectral, setting, tally)
+            if conditional(setting.model):
+                with at("stable_where"):
+                    tally.identities += check_conditions(
+                        entry["stable_where"], setting, component.at_point.point
+                    )
+    for (place, entry, component), spectral in zip(listed.exact, linear, strict=True):
+        with at(place):
+            degenerate = check_component(entry, spectral, setting, tally)
+            tally.degenerate += degenerate
+            if degenerate and not component.aligned and not covered:
+                raise Refusal("it is degenerate: it may lie on the family of another component")
+
+
+def _check_scope(
+    value: Any, component: Placed, spectral: Spectral, setting: Setting, tally: Tally
+) -> None:
+    model, tower, point = setting.model, setting.tower, component.at_point.point
+    own = scope(model, setting.system, point, tower, spectral.dimension)
+    with at("scope"):
+        if value != own:
+            raise Refusal(f"the verdicts are those of the {own}")
+    if own == AT_POINT:
+        tally.at_points += 1
+        with at("point"):
+            check_listed(model, point, tower)
 
 
 def _check_system(value: Any, flow: dict[str, Polynomial], step: dict[str, Polynomial]) -> int:
@@ -161,7 +217,7 @@ def _generators(value: Any) -> list[tuple[str, list[Polynomial], int]]:
         with at(f"generators[{index}]"):
             given, relation, cell = fields(entry, ("name", "relation", "cell"))
             coefficients = [polynomial(c) for c in listing(relation, 16)]
-            found.append((name(given), coefficients, integer(cell)))
+            found.append((generator(given), coefficients, integer(cell)))
     names = [x for x, _, _ in found]
     if len(set(names)) < len(names):
         raise Refusal("two generators have one name", "generators")
@@ -212,6 +268,10 @@ def _summary(tally: Tally, why: str) -> str:
     if tally.undecided:
         parts.append(f"{tally.undecided} undecided")
     parts += [_some(tally.witnesses.count(x), x) for x in dict.fromkeys(tally.witnesses)]
+    if tally.at_points:
+        parts.append(f"verdicts of {_some(tally.at_points, 'family')} at the listed point")
+    if tally.degenerate:
+        parts.append(f"{tally.degenerate} degenerate, perhaps on a larger family")
     checks = f"{_some(tally.identities, 'identity')}, {_some(tally.enclosures, 'enclosure')}"
     return f"{', '.join(parts)}; {checks}; {why}"
 

@@ -22,17 +22,40 @@ Square = list[list[Fraction]]
 
 def tangents(model: Model, system: System, point: Point, tower: Tower) -> list[Vector]:
     """Return tangent vectors of the known families through an equilibrium."""
-    free = _is_free(model, point, tower)
+    free = is_free(model, point, tower)
     found = [_left(model, point, g) for g in _units(model.n, skew=not free)]
     found += [_right(model, point, x) for x in _commuting(model, free)]
     if model.eta_p == 0 and model.procedure not in (*DIRECT, "contrastive"):
         found += _predictors(model, point, free)
+    return _moving(system, found)
+
+
+def symmetries(model: Model, system: System, point: Point) -> list[Vector]:
+    """Return the tangent vectors of the actions that commute with flow and map.
+
+    Along them all spectra are constant: rotations of the outputs, and of inputs with equal (s, m).
+    """
+    equal = [
+        unit
+        for unit in (_units(model.d, skew=True) if model.diagonal else [])
+        if all(
+            (model.sigma[i][i], model.m[i][i]) == (model.sigma[j][j], model.m[j][j])
+            for i in range(model.d)
+            for j in range(model.d)
+            if unit[i][j]
+        )
+    ]
+    found = [_left(model, point, g) for g in _units(model.n, skew=True)]
+    return _moving(system, found + [_right(model, point, x) for x in equal])
+
+
+def _moving(system: System, vectors: list[Vector]) -> list[Vector]:
     moving = set(system.flow)
-    kept = [{x: v for x, v in vector.items() if x in moving and v} for vector in found]
+    kept = [{x: v for x, v in vector.items() if x in moving and v} for vector in vectors]
     return [vector for vector in kept if vector]
 
 
-def _is_free(model: Model, point: Point, tower: Tower) -> bool:
+def is_free(model: Model, point: Point, tower: Tower) -> bool:
     """Return whether nothing decays and R = 0; for joint also W (Sigma - M Sigma^-1 M) = 0."""
     if model.eta or model.eta_p or model.procedure not in ("joint", "stop-gradient", "ema"):
         return False

@@ -10,12 +10,13 @@ from fractions import Fraction
 from typing import Any
 
 from .boxes import Core, jacobian, read_core, system_of
-from .components import Setting, Tally
+from .components import Setting, Tally, check_collapse, check_letters
 from .dense import BITS, Poly, beyond, characteristic, split
 from .intervals import Interval
 from .reading import fields, integer, word
 from .refusal import Refusal, at
 from .spectra import Matrix, blocks, grid
+from .standing import WHOLE
 from .towers import Element
 
 CLAIMS = ("verdict", "neutral", "unstable", "extent")
@@ -24,7 +25,10 @@ CLAIMS = ("verdict", "neutral", "unstable", "extent")
 def check_isolated(value: Any, setting: Setting, tally: Tally) -> tuple[str, Core]:
     """Check one component given by cells; return its id and the equilibrium."""
     model = setting.model
-    key, dimension, cells, _, _ = fields(value, ("id", "dimension", "core", "flow", "map"))
+    names = ("id", "dimension", "collapse", "scope", "core", "flow", "map")
+    key, dimension, collapse, scope, cells, _, _ = fields(value, names)
+    if model.diagonal:
+        raise Refusal("cells are for moments that are not diagonal: give the exact point", "core")
     with at("core"):
         core = read_core(cells, model)
         _check_rank(core, model.d)
@@ -33,10 +37,11 @@ def check_isolated(value: Any, setting: Setting, tally: Tally) -> tuple[str, Cor
     with at("dimension"):
         if integer(dimension) != orbit:
             raise Refusal(f"the orbit has dimension {orbit}")
-    prefix = f"rank{k}:"
     with at("id"):
-        if not word(key).startswith(prefix) or not key[len(prefix) :].isalpha():
-            raise Refusal(f"expected {prefix} and a letter")
+        check_letters(word(key), k)
+    check_collapse(collapse, k, model)
+    if scope != WHOLE:
+        raise Refusal("the orbit is made by symmetries, so its verdicts hold all along it", "scope")
     system = system_of(model)
     for kind, equations in (("flow", system.flow), ("map", system.map)):
         with at(kind):
@@ -101,14 +106,3 @@ def _sum(polys: list[Poly], level: Fraction, kind: str) -> int:
     if any(count is None for count in counts):
         raise Refusal("an eigenvalue on the boundary cannot be excluded")
     return sum(count or 0 for count in counts)
-
-
-def check_different(cores: list[tuple[str, Core]]) -> None:
-    """Refuse two components that may be one orbit: W^T W must differ."""
-    for index, (name, left) in enumerate(cores):
-        for other, right in cores[:index]:
-            pairs = zip(left.gram, right.gram, strict=True)
-            if name == other:
-                raise Refusal(f"{name} occurs twice")
-            if left.rank == right.rank and all(a.meet(b) is not None for a, b in pairs):
-                raise Refusal(f"{name} and {other} are not seen to differ")

@@ -21,6 +21,7 @@ MOST_BYTES = 32 << 20
 MOST_DIGITS = 4000
 MOST_TERMS = 200_000
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(/[1-9][0-9]*)?", re.ASCII)
+GENERATOR = re.compile(r"[a-z][1-9][0-9]{0,3}", re.ASCII)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
 
 
@@ -109,6 +110,13 @@ def name(value: Any) -> str:
     """Return the name of a variable."""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise Refusal("expected the name of a variable")
+    return value
+
+
+def generator(value: Any) -> str:
+    """Return the name of a generator, a letter and a number, unlike any word of a certificate."""
+    if not isinstance(value, str) or not GENERATOR.fullmatch(value):
+        raise Refusal("expected a letter and a number")
     return value
 
 
