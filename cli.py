@@ -91,6 +91,8 @@ OVERLAY_EXAMPLES = f"""examples:
 VERIFY_EXAMPLES = f"""examples:
   {PROGRAM} equilibria --ema 0.99 --certificate ema.json    evidence for every verdict
   {PROGRAM} verify ema.json                                 checked by code that shares nothing with it
+  {PROGRAM} verify ema.json --ema 0.99                      and is it of this model?
+  {PROGRAM} verify ema.json --report r.json                 does it say what the report says?
 """
 
 
@@ -165,9 +167,12 @@ def _add_equilibria(commands: Any) -> None:
     output.add_argument("--ascii", action="store_true", help="write eta instead of its letter")
 
 
-def add_model_options(command: argparse.ArgumentParser) -> None:
+def add_model_options(
+    command: argparse.ArgumentParser,
+    title: str = "model (numbers may be 0.99, 99/100 or 1e-3; all are exact)",
+) -> None:
     """Add the shared model options of the interface contract."""
-    model = command.add_argument_group("model (numbers may be 0.99, 99/100 or 1e-3; all are exact)")
+    model = command.add_argument_group(title)
     model.add_argument(
         "--procedure",
         metavar="NAME",
@@ -413,6 +418,13 @@ def _add_verify(commands: Any) -> None:
         VERIFY_EXAMPLES,
     )
     command.add_argument("file", metavar="FILE", help="a certificate (JSON)")
+    command.add_argument(
+        "--report", metavar="F.json", help="compare with a report that `equilibria --json` wrote"
+    )
+    add_model_options(
+        command,
+        title="compare with the model of these options (all others at their defaults)",
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -695,13 +707,41 @@ def check_command(options: argparse.Namespace) -> int:
 def verify_command(options: argparse.Namespace) -> int:
     """Handle `verify`."""
     from equilibria.errors import FormatError
+    from equilibria.escaping import escape
     from equilibria.verify import verify_file
 
     if not os.path.isfile(options.file):
         raise FormatError(f"{options.file}: no such file; expected a certificate (JSON)")
     verification = verify_file(options.file)
-    print(verification.line)
-    return DONE if verification.holds else FAILED
+    if not verification.holds:
+        print(escape(verification.line))
+        return FAILED
+    difference = _difference(verification, options)
+    if difference is not None:
+        print(f"fails: the certificate is of another model: {difference}")
+        return FAILED
+    print(escape(verification.line))
+    print(f"about: {escape(verification.about)}")
+    return DONE
+
+
+def _difference(verification: Any, options: argparse.Namespace) -> str | None:
+    """Compare a certificate that holds with the options and the report, where these are given."""
+    from equilibria.options import ModelOptions
+
+    wanted = model_options(options)
+    if wanted != ModelOptions():
+        from equilibria.certificates.compare import difference_from_model
+        from equilibria.options import build_model
+
+        found = difference_from_model(verification.model, build_model(wanted))
+        if found is not None:
+            return found
+    if options.report is None:
+        return None
+    from equilibria.certificates.compare import difference_from_report
+
+    return difference_from_report(verification.model, verification.components, options.report)
 
 
 def _claim_done(done: int, total: int, outcome: Any) -> None:

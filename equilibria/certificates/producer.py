@@ -52,7 +52,7 @@ def certificate(subject: Report | Model) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "counts": _counts(report),
-        "model": _model(model),
+        "model": model_data(model),
         "system": {
             "flow": plain.equations(report.system.flow),
             "map": plain.equations(report.system.map),
@@ -109,7 +109,8 @@ def _check_scope(report: Report) -> None:
         )
 
 
-def _model(model: Model) -> dict[str, Any]:
+def model_data(model: Model) -> dict[str, Any]:
+    """Return the model as a certificate holds it."""
     sigma, m = model.moments.rational_matrices()
     found: dict[str, Any] = {
         "procedure": model.procedure,

@@ -43,8 +43,10 @@ def check_gradient(
         (given,) = fields(value, ("potential",))
         with at("potential"):
             potential = polynomial(given)
-            tally.identities += check_gradient_of(potential, model, setting.system)
             _check_energy(potential, model)
+            if len(potential) > sum(map(len, setting.system.flow.values())):
+                raise Refusal("more terms than the flow has")
+            tally.identities += check_gradient_of(potential, model, setting.system)
         tally.witnesses.append("potential")
         return
     sections = ("curl", "factor", "constant_metric", "any_metric")

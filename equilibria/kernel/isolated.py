@@ -17,8 +17,9 @@ from .reading import fields, integer, word
 from .refusal import Refusal, at
 from .spectra import Matrix, blocks, grid
 from .standing import WHOLE
-from .towers import Element
+from .towers import Element, Tower
 
+WORDS = 1 + (BITS >> 8)
 CLAIMS = ("verdict", "neutral", "unstable", "extent")
 
 
@@ -45,7 +46,7 @@ def check_isolated(value: Any, setting: Setting, tally: Tally) -> tuple[str, Cor
     system = system_of(model)
     for kind, equations in (("flow", system.flow), ("map", system.map)):
         with at(kind):
-            polys = core_polynomials(jacobian(equations, core))
+            polys = core_polynomials(jacobian(equations, core), setting.tower)
             _check_claims(value[kind], polys, orbit, kind, tally)
     tally.components += 1
     tally.enclosures += len(core.values)
@@ -67,13 +68,14 @@ def _dot(left: list[Interval], right: list[Interval]) -> Interval:
     return total
 
 
-def core_polynomials(rows: list[list[Interval]]) -> list[Poly]:
-    """Return the characteristic polynomials of the blocks."""
+def core_polynomials(rows: list[list[Interval]], tower: Tower) -> list[Poly]:
+    """Return the characteristic polynomials of the blocks; the work is counted by the tower."""
     size = len(rows)
     pattern: dict[tuple[int, int], Element] = {
         (i, j): {(): 1} for i in range(size) for j in range(size) if rows[i][j].sign != 0
     }
     found = blocks(Matrix(size, pattern, 1))
+    tower.spend(sum(len(block) ** 4 for block in found) * WORDS)
     return [characteristic([[rows[i][j] for j in block] for i in block]) for block in found]
 
 

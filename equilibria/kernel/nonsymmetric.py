@@ -60,7 +60,7 @@ def _check_core(setting: Setting, core: Core) -> None:
     model, k = setting.model, core.rank
     if model.eta != model.eta_p:
         raise Refusal("only for equal decays")
-    polys = core_polynomials(jacobian(system_of(model).flow, core))
+    polys = core_polynomials(jacobian(system_of(model).flow, core), setting.tower)
     orbit = k * (model.n - k) + k * (k - 1) // 2
     polys = divided(polys, -2 * model.eta, k * (k + 1) // 2 + k * (model.n - k))
     polys = divided(polys, Fraction((2 * model.eta).numerator), orbit)

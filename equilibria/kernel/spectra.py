@@ -196,6 +196,7 @@ def routh(tower: Tower, coefficients: Coefficients) -> int | None:
     size = _size(coefficients)
     for bits in (128, 512, 2048):
         fine = 1 << (bits + size).bit_length()  # few different precisions, so that roots are reused
+        tower.spend(len(coefficients) ** 2 * (1 + (fine >> 8)))
         values = [tower.enclose(c, fine) for c in reversed(coefficients)]
         count = routh_intervals(values)
         if count is not None:

@@ -21,7 +21,7 @@ from .refusal import Refusal, at
 LEARNED = ("joint", "stop-gradient", "ema")
 DIRECT = ("direct-pred", "direct-copy")
 PROCEDURES = (*LEARNED, *DIRECT, "contrastive")
-LARGEST = 12
+LARGEST = 6
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,12 @@ N = TypeVar("N", int, Fraction)
 
 CELL_BITS = 64
 MOST_BITS = 1 << 14
-MOST_WORK = 100_000_000
+GUARD_BITS = 256
+MOST_DEPTH = 3
+"""Radicals under radicals: what is certified needs two."""
+
+MOST_WORK = 12_000_000
+"""Products of coefficients of up to 256 bits, larger ones counted in proportion; some twenty seconds."""
 
 
 class Tower:
@@ -37,6 +42,7 @@ class Tower:
         self.names: list[str] = []
         self.relations: list[list[Element]] = []
         self.cells: list[int] = []
+        self.depths: list[int] = []
         self.work = 0
         self._products: dict[tuple[Exponents, Exponents], list[tuple[Exponents, int]]] = {}
         self._values: dict[int, list[Interval]] = {}
@@ -49,6 +55,11 @@ class Tower:
             raise Refusal("a generator needs degree 2 or more")
         if abs(cell) < 256:
             raise Refusal("the cell touches the neighbourhood of zero")
+        used = {i for entry in coefficients for key in entry for i, power in enumerate(key) if power}
+        depth = 1 + max((self.depths[i] for i in used), default=0)
+        if depth > MOST_DEPTH:
+            raise Refusal(f"generators are nested more than {MOST_DEPTH} deep")
+        self.depths.append(depth)
         self.names.append(name)
         self.relations.append(coefficients)
         self.cells.append(cell)
@@ -105,19 +116,26 @@ class Tower:
 
     def times(self, left: dict[Exponents, N], right: dict[Exponents, N]) -> dict[Exponents, N]:
         """Return the reduced product."""
-        self.work += len(left) * len(right)
-        if self.work > MOST_WORK:
-            raise Refusal("more arithmetic than a certificate of this kind needs")
+        self.spend(len(left) * len(right) * _words(left) * _words(right))
         total: dict[Exponents, N] = {}
         for a, x in left.items():
             for b, y in right.items():
-                for key, value in self._product(a, b):
+                product = self._product(a, b)
+                self.work += len(product) - 1
+                for key, value in product:
                     term = x * y * value
                     total[key] = total[key] + term if key in total else term
         return {key: value for key, value in total.items() if value}
 
+    def spend(self, work: int) -> None:
+        """Count work before it is done; refuses when there is too much of it."""
+        self.work += work
+        if self.work > MOST_WORK:
+            raise Refusal("more arithmetic than a certificate of this kind needs")
+
     def _product(self, a: Exponents, b: Exponents) -> list[tuple[Exponents, int]]:
         if (a, b) not in self._products:
+            self.spend(10)
             long, short = (a, b) if len(a) >= len(b) else (b, a)
             summed = [
                 x + y for x, y in zip(long, short + (0,) * (len(long) - len(short)), strict=True)
@@ -127,6 +145,7 @@ class Tower:
 
     def enclose(self, element: Element, bits: int) -> Interval:
         """Return an interval around the value of an element."""
+        self.spend(len(element) * (1 + (bits >> 8)))
         total = Interval(0, 0, bits)
         for exponents, value in element.items():
             total = total + self._monomial(exponents, bits).times(value)
@@ -136,6 +155,7 @@ class Tower:
         if (exponents, bits) not in self._monomials:
             value = Interval.of(1, bits)
             for place, power in enumerate(exponents):
+                self.spend(power * (1 + (bits >> 8)))
                 for _ in range(power):
                     value = value * self._generator(place, bits)
             self._monomials[exponents, bits] = value
@@ -173,7 +193,8 @@ class Tower:
 
     def _refined(self, place: int, bits: int) -> Interval:
         """Bisect the cell with interval values of the relation, until signs are not known."""
-        fine = 2 * bits + 2 * CELL_BITS
+        fine = bits + GUARD_BITS
+        self.spend((fine - CELL_BITS) * len(self.relations[place]) * (1 + (fine >> 8)))
         shift = fine - CELL_BITS
         low, high = self.cells[place] << shift, (self.cells[place] + 1) << shift
         rising = self._at(place, Interval(high, high, fine), fine).sign == 1
@@ -199,6 +220,14 @@ class Tower:
             coefficient = self.enclose(self.relations[place][power], bits).times(power)
             total = total * x + coefficient
         return total
+
+
+def _words(element: dict[Exponents, N]) -> int:
+    """Return the size of the largest coefficient in units of 256 bits, rounded up."""
+    bits = 0
+    for value in element.values():
+        bits = max(bits, value.numerator.bit_length() + value.denominator.bit_length())
+    return 1 + (bits >> 8)
 
 
 def plus(

@@ -1,0 +1,68 @@
+"""Text that somebody else wrote, on its way to a terminal or into a file: one function, `escape`.
+
+File names, ids and sentences of claims, names of devices and data sets come from outside. Whatever
+cannot be seen (control characters, marks that turn the direction of writing, lone surrogates,
+unassigned code points) is written as its Python escape; then the marks of the format are taken
+their meaning. The result is one line, unless lines are asked for.
+"""
+
+from __future__ import annotations
+
+from html import escape as _html
+from typing import Literal
+
+Form = Literal["terminal", "markdown", "code", "latex", "html", "xml"]
+
+MARKDOWN = frozenset("\\`*_{}[]()<>#+!|~&$@")
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': r"''",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "Σ": r"$\Sigma$",
+    "μ": r"$\mu$",
+    "η": r"$\eta$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "ν": r"$\nu$",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+}
+
+
+def escape(text: object, form: Form = "terminal", *, lines: bool = False) -> str:
+    """Return text that shows as what it is, and is nothing else, in the given form.
+
+    terminal: what cannot be seen is written out. markdown: marks are escaped too, in running text and
+    in cells of tables; code: fit for the inside of back quotes or a fenced block. latex: special
+    characters become commands, letters outside ASCII `?`. html: for elements and quoted attributes.
+    xml: characters that XML can hold; the writer of the document escapes the marks. With `lines` line
+    feeds and tabs stay.
+    """
+    seen = "".join(_seen(c, lines=lines) for c in str(text))
+    if form == "markdown":
+        return "".join("\\" + c if c in MARKDOWN else c for c in seen)
+    if form == "code":
+        return seen.replace("`", "'").replace("|", "¦")
+    if form == "latex":
+        line = " ".join(seen.split()).replace("<=", "≤").replace(">=", "≥")
+        return "".join(LATEX.get(c) or (c if c.isascii() else "?") for c in line)
+    return _html(seen, quote=True) if form == "html" else seen
+
+
+def _seen(character: str, *, lines: bool) -> str:
+    if character.isprintable() or (lines and character in "\n\t"):
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
