@@ -13,6 +13,7 @@ from equilibria.strata import total_strata
 
 from . import plain
 
+
 def completeness(report: Report) -> dict[str, Any]:
     """Return the claim about the list; open where no theorem of the certificate covers it."""
     theorem = _theorem(report.model) if report.variety.complete else None

@@ -121,7 +121,9 @@ def _check(value: Any) -> tuple[str, str]:
         _all_used(tower, value)
     with at("counts"):
         _check_stated(value["counts"], entries)
-    _check_spectra(listed, setting, covered=value["completeness"]["claim"] == "complete", tally=tally)
+    _check_spectra(
+        listed, setting, covered=value["completeness"]["claim"] == "complete", tally=tally
+    )
     with at("counts"):
         _check_counts(value["counts"], tally)
     return _summary(tally, why), about(model)

@@ -35,7 +35,7 @@ COARSE = 192
 
 @dataclass(frozen=True)
 class Mark:
-    """What is constant on one component: integers exactly, numbers as enclosures and, if known, exactly."""
+    """What is constant on one component: integers, enclosures of numbers and, if known, the numbers."""
 
     name: str
     kind: tuple[Any, ...]
@@ -71,7 +71,7 @@ def mark_exact(name: str, model: Model, at_point: Evaluator, constant: list[Poly
 def mark_core(name: str, model: Model, core: Core, constant: list[Polynomial]) -> Mark:
     """Return the mark of a component in cells, whose W is larger by sqrt(alpha eta/eta_P)."""
     scale = model.eta_p / (model.alpha * model.eta)
-    found = [poly.scale(entry, scale**_half(entry)) for entry in constant]
+    found = [poly.scale(entry, scale ** _half(entry)) for entry in constant]
     fine = [enclose(entry, core.values) for entry in found]
     drop = fine[0].bits - COARSE
     near = [Interval(x.low >> drop, -((-x.high) >> drop), COARSE) for x in fine]

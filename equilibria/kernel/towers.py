@@ -55,7 +55,9 @@ class Tower:
             raise Refusal("a generator needs degree 2 or more")
         if abs(cell) < 256:
             raise Refusal("the cell touches the neighbourhood of zero")
-        used = {i for entry in coefficients for key in entry for i, power in enumerate(key) if power}
+        used = {
+            i for entry in coefficients for key in entry for i, power in enumerate(key) if power
+        }
         depth = 1 + max((self.depths[i] for i in used), default=0)
         if depth > MOST_DEPTH:
             raise Refusal(f"generators are nested more than {MOST_DEPTH} deep")

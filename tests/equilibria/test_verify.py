@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import combinations, islice
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 import equilibria as eq
 from equilibria.certificates import certificate, write_certificate
-from equilibria.kernel import systems
+from equilibria.kernel import systems, towers
 from equilibria.kernel.document import SECTIONS
 from equilibria.kernel.laws import check_balance
 from equilibria.kernel.polynomials import add
@@ -231,3 +232,87 @@ def dense_model(procedure: str, n: int, d: int) -> systems.Model:
     h, eta, nu, alpha, eta_p = rates
     mu = Fraction(9, 10) if procedure == "ema" else Fraction(0)
     return systems.Model(procedure, n, d, sigma, m, h, eta, nu, alpha, eta_p, mu)
+
+
+def nested(depth: int) -> list[Any]:
+    """Return generators sqrt(2), sqrt(2 + sqrt(2)), ... with their cells."""
+    value, found = Fraction(0), []
+    for k in range(1, depth + 1):
+        value = Fraction(isqrt(int((2 + value) * (1 << 512))), 1 << 256)
+        inside = [["-2"], ["-1", f"g{k - 1}"]] if k > 1 else [["-2"]]
+        found.append({"name": f"g{k}", "relation": [inside, []], "cell": str(int(value * 2**64))})
+    return found
+
+
+@pytest.mark.parametrize("depth", [2, 4, 64])
+def test_nested_roots_are_refused_before_they_are_computed(default: Any, depth: int) -> None:
+    """Each root under a root needs more digits of the one inside; 64 of them fit into 12 KB."""
+    towers_of = [g["name"] for g in nested(depth)]
+    point = {**default["components"][0]["point"], "W_1_1": [["1", towers_of[-1]]]}
+    components = [{**default["components"][0], "point": point}, *default["components"][1:]]
+    changed = {**default, "generators": nested(depth), "components": components}
+    start = time.process_time()
+    line = verify(changed).line
+    assert ("nested more than 3 deep" in line) == (depth > 3)
+    assert line.startswith("fails")
+    assert time.process_time() - start < 5
+
+
+def test_arithmetic_is_counted_before_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = plain(eq.Model(procedure="ema"))
+    monkeypatch.setattr(towers, "MOST_WORK", 20_000)
+    assert "more arithmetic than a certificate of this kind needs" in verify(document).line
+
+
+def test_dense_elements_meet_the_bound_of_work(
+    default: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty square roots have a million products; none is made that was not counted."""
+    monkeypatch.setattr(towers, "MOST_WORK", 100_000)
+    primes = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71]
+    generators = [
+        {"name": f"g{k}", "relation": [[[str(-p)]], []], "cell": str(isqrt(p << 128))}
+        for k, p in enumerate(primes, 1)
+    ]
+    names = [g["name"] for g in generators]
+    terms = [["1", *sorted(c)] for r in (1, 2, 3) for c in combinations(names, r)]
+    first = {**default["components"][0], "point": {"W_1_1": terms, "P_1_1": terms, "T_1_1": terms}}
+    changed = {**default, "generators": generators, "components": [first]}
+    assert "more arithmetic" in verify(changed).line
+
+
+def test_sizes_beyond_what_can_be_written_are_refused(default: Any) -> None:
+    model = {**default["model"], "embed_dim": "7"}
+    assert verify({**default, "model": model}).line == "fails: model: 7 is out of range"
+
+
+def test_generators_cannot_take_the_name_of_a_word(default: Any) -> None:
+    """A number named `stable` would seem to be used wherever a verdict is."""
+    extra = {**nested(1)[0], "name": "stable"}
+    changed = {**default, "generators": [*default["generators"], extra]}
+    assert "expected a letter and a number" in verify(changed).line
+    unused = {**default, "generators": [*default["generators"], nested(1)[0]]}
+    assert "g1 is not used" in verify(unused).line
+
+
+def test_certificates_of_the_first_schema_are_declined_with_advice(default: Any) -> None:
+    line = verify({**default, "schema": "noncollapse/certificate/1"}).line
+    assert line == "fails: schema: expected noncollapse/certificate/2; write the certificate again"
+
+
+def test_the_model_is_said(default: Any) -> None:
+    assert verify(default).about == (
+        "ema, n = 2, d = 2, Sigma = diag(5/4, 1), M = diag(1, 3/4), lr 1/10, weight decay 1/20, "
+        "predictor lr 1, ema 99/100"
+    )
+    dense = eq.Moments.dense([[8, 2], [2, 4]], [[1, 1], [1, 3]])
+    model = eq.Model(
+        procedure="joint",
+        moments=dense,
+        momentum="1/2",
+        predictor_weight_decay=0,
+        lr="1/" + "9" * 40,
+    )
+    about = verify(plain(model)).about
+    assert "Sigma = [8 2; 2 4], M = [1 1; 1 3], lr 1/9999999999999999999999...(42 char" in about
+    assert about.endswith("predictor lr 1, predictor weight decay 0, momentum 1/2")
