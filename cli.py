@@ -100,7 +100,9 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"error: {message}\n\nhint: see `{self.prog} --help`\n")
+        from equilibria.escaping import escape
+
+        self.exit(BAD_INPUT, f"error: {escape(message)}\n\nhint: see `{self.prog} --help`\n")
 
 
 def build_parser() -> Parser:
@@ -459,6 +461,7 @@ def _joined_negatives(words: list[str]) -> list[str]:
 def _guarded(options: argparse.Namespace) -> int:
     """Run a handler and turn whatever goes wrong into one message and an exit code."""
     from equilibria.errors import AnalysisError, LimitReached, NotFinished
+    from equilibria.escaping import escape
 
     try:
         _check_outputs(options)
@@ -466,9 +469,9 @@ def _guarded(options: argparse.Namespace) -> int:
     except AnalysisError as error:
         if options.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {escape(error, lines=True)}", file=sys.stderr)
         if error.hint:
-            print(f"\nhint: {error.hint}", file=sys.stderr)
+            print(f"\nhint: {escape(error.hint, lines=True)}", file=sys.stderr)
         return UNDECIDED if isinstance(error, LimitReached | NotFinished) else BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -480,7 +483,7 @@ def _guarded(options: argparse.Namespace) -> int:
         if options.debug:
             raise
         reason = (str(error).splitlines() or [""])[0]
-        print(f"bug: {type(error).__name__}: {reason}", file=sys.stderr)
+        print(f"bug: {type(error).__name__}: {escape(reason)}", file=sys.stderr)
         print("\nhint: run again with --debug for the trace, and report it", file=sys.stderr)
         return BUG
 
@@ -700,7 +703,9 @@ def check_command(options: argparse.Namespace) -> int:
 
         sys.stdout.write(as_json(answer.data))
     else:
-        print("\n".join(answer.lines))
+        from equilibria.escaping import escape
+
+        print("\n".join(map(escape, answer.lines)))
     return answer.code
 
 
@@ -746,8 +751,10 @@ def _difference(verification: Any, options: argparse.Namespace) -> str | None:
 
 def _claim_done(done: int, total: int, outcome: Any) -> None:
     end = "\n" if done == total else ""
-    text = f"\r{done} of {total} claims, {outcome.claim.id}"[:79]
-    print(f"{text:79}", end=end, file=sys.stderr, flush=True)
+    from equilibria.escaping import escape
+
+    text = f"{done} of {total} claims, {escape(outcome.claim.id)}"[:78]
+    print(f"\r{text:78}", end=end, file=sys.stderr, flush=True)
 
 
 def _outputs(options: argparse.Namespace) -> Any:
@@ -763,11 +770,12 @@ def _print_answer(answer: Any, options: argparse.Namespace) -> int:
 
         sys.stdout.write(as_json(answer.data))
     else:
+        from equilibria.escaping import escape
         from equilibria.render.text import plain
 
         ascii_only = getattr(options, "ascii", False)
         for line in answer.lines:
-            print(plain(line) if ascii_only else line)
+            print(plain(escape(line)) if ascii_only else escape(line))
     return DONE if answer.decided else UNDECIDED
 
 

@@ -38,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equilibria.errors import FormatError
+from equilibria.escaping import escape
 from equilibria.rationals import rational
 
 Array = NDArray[np.float64]
@@ -166,7 +167,7 @@ def _check_value(name: str, value: object, allowed: _Range) -> None:
 
 def _shown(text: str) -> str:
     """Return `text` fit for one line of a message."""
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    clean = escape(text)
     return clean if len(clean) <= 40 else clean[:37] + "..."
 
 

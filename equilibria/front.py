@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from equilibria.analysis import analyze
 from equilibria.errors import FormatError
+from equilibria.escaping import escape
 from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model
 from equilibria.rationals import rational
@@ -195,9 +196,10 @@ def measure_moments(
         save_pairs(pairs, *view_pairs(loaded, estimate))
     from equilibria.render.moments import moments_lines
 
-    print("\n".join(moments_lines(estimate, out)))
+    print("\n".join(map(escape, moments_lines(estimate, out))))
     if pairs is not None:
-        print(f"wrote {pairs}, two views of every image; next: simulate --data {pairs}")
+        name = escape(pairs)
+        print(f"wrote {name}, two views of every image; next: simulate --data {name}")
 
 
 def _progress(done: int, total: int) -> None:

@@ -23,6 +23,7 @@ from fractions import Fraction
 from math import comb
 
 from equilibria.errors import FormatError
+from equilibria.escaping import escape
 from equilibria.polynomial import Monomial, Polynomial, Ring
 from equilibria.rationals import rational
 
@@ -75,7 +76,7 @@ def parse(
 def shorten(text: str, width: int = 60) -> str:
     """Return `text` on one line of at most `width` characters, fit for a message."""
     line = " ".join(text.split())
-    line = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line[: width + 1])
+    line = escape(line[: width + 1])
     return line if len(line) <= width else line[: width - 3] + "..."
 
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from numbers import Rational
 
 from equilibria.errors import FormatError
+from equilibria.escaping import escape
 
 Number = int | float | str | Fraction
 
@@ -58,7 +59,7 @@ def _from_text(value: str, name: str) -> Fraction:
 
 def _shown(text: str) -> str:
     """Return text for a one-line message: short, and nothing in it that moves the cursor."""
-    plain = "".join(c if c.isprintable() else "?" for c in text)
+    plain = escape(text)
     return plain if len(plain) <= 40 else plain[:37] + "..."
 
 

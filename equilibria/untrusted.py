@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
+from equilibria.escaping import escape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,8 +90,5 @@ def reason(error: BaseException) -> str:
 
 def printable(text: str) -> str:
     """Return `text` fit for one line of a message: no control characters, at most 160 long."""
-    clean = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in text
-    )
+    clean = escape(text)
     return clean if len(clean) <= 160 else clean[:77] + "..." + clean[-80:]

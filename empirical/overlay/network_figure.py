@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from html import escape
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from empirical.overlay.draw import FAINT, INK, STYLE, empty, log_axis
 from empirical.overlay.figures import DPI, few_colours, inlined, new_figure
 from empirical.overlay.networks import NetworkOverlay
 from empirical.overlay.page import STYLE as PAGE_STYLE
+from empirical.overlay.page import escape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,7 @@ def network_page(run: NetworkOverlay) -> str:
             "<!DOCTYPE html>",
             '<html lang="en"><head><meta charset="utf-8">',
             f"<title>{title}</title><style>{PAGE_STYLE}</style></head>",
-            f"<body><main><h1>{title}</h1><pre>{escape(chr(10).join(run.lines))}</pre>",
+            f"<body><main><h1>{title}</h1><pre>{escape(chr(10).join(run.lines), lines=True)}</pre>",
             f'<figure id="figure-network" role="group" aria-label="network">{svg}',
             f"<figcaption>{words}.</figcaption></figure>",
             '<h2>Settings</h2><div class="wide"><table>',

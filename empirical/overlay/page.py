@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from empirical.overlay.figures import Panel, headline, panel_svg, panels
 from empirical.overlay.judge import RunOverlay
 from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import text_lines_of
+from equilibria import escaping
 from equilibria.model import Model
 
 SHOWN_ROWS = 256
@@ -35,6 +35,11 @@ HEADS = ("run", "reached", "predicted", "status", "steps", "start", "end", "meas
 NUMBERS = ("steps", "start", "end", "measured", "predicted rate")
 
 
+def escape(text: str, *, lines: bool = False) -> str:
+    """Return text for elements and attributes of a page."""
+    return escaping.escape(text, "html", lines=lines)
+
+
 def html_page(folder: FolderOverlay) -> str:
     """Return the page."""
     title = escape(headline(folder))
@@ -46,7 +51,7 @@ def html_page(folder: FolderOverlay) -> str:
             '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
             f"<title>{title}</title><style>{STYLE}</style></head>",
             f"<body><main><h1>{title}</h1>",
-            f"<pre>{escape(chr(10).join(text_lines_of(folder)))}</pre>",
+            f"<pre>{escape(chr(10).join(text_lines_of(folder)), lines=True)}</pre>",
             "<h2>Settings</h2>",
             *_settings(folder),
             "<h2>Figures</h2>",
@@ -59,7 +64,7 @@ def html_page(folder: FolderOverlay) -> str:
 
 
 def _figure(folder: FolderOverlay, name: str, draw: Panel, words: str) -> str:
-    label = escape(words, quote=True)
+    label = escape(words)
     svg = panel_svg(folder, name, draw).replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     place = "figure-" + name.replace(" ", "-")
     return (

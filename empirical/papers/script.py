@@ -15,6 +15,7 @@ from typing import Any
 
 from empirical.papers.answer import Answer
 from equilibria.errors import AnalysisError, FormatError
+from equilibria.escaping import escape
 from equilibria.files import atomic, check_place, write_text
 
 STYLE: Any = {
@@ -87,7 +88,7 @@ def guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except AnalysisError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {escape(error, lines=True)}", file=sys.stderr)
         return 2
 
 

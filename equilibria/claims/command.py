@@ -13,6 +13,7 @@ from equilibria.claims.reader import ledger_files, read_claims
 from equilibria.claims.text import check_json, check_lines, exit_code, junit, markdown
 from equilibria.claims.workers import Progress, run_claims
 from equilibria.errors import FormatError
+from equilibria.escaping import escape
 from equilibria.files import write_text
 from equilibria.front import whole
 
@@ -74,8 +75,12 @@ def _matches(claim: Claim, pattern: str) -> bool:
 
 
 def _listed(claims: Sequence[Claim]) -> CheckAnswer:
-    width = max(len(claim.id) for claim in claims)
-    lines = [f"  {claim.expect:10} {claim.id:{width}}  {claim.says}" for claim in claims]
+    names = [escape(claim.id) for claim in claims]
+    width = max(map(len, names))
+    lines = [
+        f"  {claim.expect:10} {name:{width}}  {escape(claim.says)}"
+        for claim, name in zip(claims, names, strict=True)
+    ]
     data = {
         "schema": "noncollapse/claims/1",
         "claims": [

@@ -45,9 +45,10 @@ class ClaimsFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield one test for each claim."""
         from equilibria.claims.reader import read_claims
+        from equilibria.escaping import escape
 
         for claim in read_claims([self.path]):
-            yield ClaimTest.from_parent(self, name=claim.id, claim=claim)
+            yield ClaimTest.from_parent(self, name=escape(claim.id), claim=claim)
 
 
 class ClaimTest(pytest.Item):
@@ -82,7 +83,9 @@ class ClaimTest(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the claim stands."""
-        return self.path, self.claim.line - 1, f"claim {self.claim.id}"
+        from equilibria.escaping import escape
+
+        return self.path, self.claim.line - 1, f"claim {escape(self.claim.id)}"
 
 
 class ClaimFailed(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from equilibria.claims.claim import NOT_RUN, REFUTED, UNDECIDED, Outcome
+from equilibria.escaping import escape
 
 SCHEMA = "noncollapse/check/1"
 WIDTH = 98
@@ -16,8 +17,8 @@ FAILS = "fails"
 
 def check_lines(outcomes: Sequence[Outcome], title: str, time_limit: int) -> tuple[str, ...]:
     """Return the table, what went wrong in full, and the sentence that explains the exit code."""
-    width = max((len(outcome.claim.id) for outcome in outcomes), default=0)
-    lines = [f"{title}: {len(outcomes)} claims, at most {time_limit} s each", ""]
+    width = max((len(escape(outcome.claim.id)) for outcome in outcomes), default=0)
+    lines = [f"{escape(title)}: {len(outcomes)} claims, at most {time_limit} s each", ""]
     lines += [_row(outcome, width) for outcome in outcomes]
     for outcome in outcomes:
         if outcome.status in (FAILS, UNDECIDED):
@@ -29,8 +30,8 @@ def _row(outcome: Outcome, width: int) -> str:
     word = "FAILS" if outcome.status == FAILS else outcome.verdict
     time = "" if outcome.verdict == NOT_RUN else f"{outcome.seconds:6.1f} s"
     room = max(WIDTH - 12 - width - 2 - len(time) - 1, 20)
-    says = textwrap.shorten(outcome.claim.says, room, placeholder=" ...")
-    return f"  {word:10}{outcome.claim.id:{width}}  {says:{room}} {time}".rstrip()
+    says = textwrap.shorten(escape(outcome.claim.says), room, placeholder=" ...")
+    return f"  {word:10}{escape(outcome.claim.id):{width}}  {says:{room}} {time}".rstrip()
 
 
 def explanation(outcome: Outcome) -> list[str]:
@@ -50,7 +51,7 @@ def explanation(outcome: Outcome) -> list[str]:
         ]
     if outcome.control is False and outcome.control_finding is not None:
         rows.append(("control", f"was not turned over: {outcome.control_finding.found}"))
-    head = f"{claim.id}  ({claim.place})"
+    head = escape(f"{claim.id}  ({claim.place})")
     return [head, *(line for key, text in rows if text for line in _wrapped(key, text))]
 
 
@@ -60,7 +61,7 @@ def _wanted(outcome: Outcome) -> str:
 
 def _wrapped(key: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text,
+        escape(" ".join(text.split())),
         WIDTH,
         initial_indent=f"  {key:9} ",
         subsequent_indent=" " * 12,
@@ -138,41 +139,43 @@ def _case(suite: ElementTree.Element, outcome: Outcome) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
-        classname=claim.path.stem,
-        name=claim.id,
-        file=claim.path.name,
+        classname=escape(claim.path.stem, "xml"),
+        name=escape(claim.id, "xml"),
+        file=escape(claim.path.name, "xml"),
         line=str(claim.line),
         time=f"{outcome.seconds:.3f}",
     )
     properties = ElementTree.SubElement(case, "properties")
     for name, value in (("verdict", outcome.verdict), ("how", outcome.how)):
-        ElementTree.SubElement(properties, "property", name=name, value=value)
+        ElementTree.SubElement(properties, "property", name=name, value=escape(value, "xml"))
     tag = {FAILS: "failure", UNDECIDED: "error", NOT_RUN: "skipped"}.get(outcome.status)
     if tag is not None:
         found = outcome.decisive
-        message = _clean(found.found if found is not None else outcome.verdict)
+        message = escape(found.found if found is not None else outcome.verdict, "xml", lines=True)
         node = ElementTree.SubElement(case, tag, message=message)
-        node.text = _clean("\n".join(explanation(outcome)))
-
-
-def _clean(text: str) -> str:
-    """Drop characters that XML cannot hold."""
-    return "".join(c for c in text if c in "\n\t" or (c.isprintable() and ord(c) < 0xFFFE))
+        node.text = escape("\n".join(explanation(outcome)), "xml", lines=True)
 
 
 def markdown(outcomes: Sequence[Outcome], title: str) -> str:
     """Return a summary for a pull request or a job page."""
-    lines = [f"### {title}", "", *(line + "  " for line in summary(outcomes)), ""]
+    lines = [
+        f"### {escape(title, 'markdown')}",
+        "",
+        *(line + "  " for line in summary(outcomes)),
+        "",
+    ]
     lines += ["| | claim | says | how |", "|---|---|---|---|"]
     marks = {"as expected": "✓", FAILS: "**✗**", UNDECIDED: "?", NOT_RUN: "–"}
     for outcome in outcomes:
         claim = outcome.claim
-        says = claim.says.replace("|", "\\|")
+        says = escape(" ".join(claim.says.split()), "markdown")
         word = (
             f"{outcome.verdict} ({outcome.how})" if outcome.verdict == REFUTED else outcome.verdict
         )
-        lines.append(f"| {marks[outcome.status]} | `{claim.id}` | {says} | {word} |")
+        lines.append(
+            f"| {marks[outcome.status]} | `{escape(claim.id, 'cell')}` | {says} | {word} |"
+        )
     for outcome in outcomes:
         if outcome.status in (FAILS, UNDECIDED):
-            lines += ["", "```", *explanation(outcome), "```"]
+            lines += ["", "```", *(escape(line, "code") for line in explanation(outcome)), "```"]
     return "\n".join(lines) + "\n"

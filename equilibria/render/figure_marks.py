@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from equilibria.escaping import escape
 from equilibria.render.portrait import Standing
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ BELOW: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.12), 
 
 def drawable(text: str, width: int = 40) -> str:
     """Return text on one line, at most `width` characters, that the font can draw."""
-    shown = "".join(
-        c if c.isprintable() and (ord(c) < 0x500 or c in "²√≥≤→×·") else "?" for c in text
-    )
+    shown = "".join(c if ord(c) < 0x500 or c in "²√≥≤→×·" else "?" for c in escape(text))
     return shown if len(shown) <= width else shown[: width - 3] + "..."
 
 

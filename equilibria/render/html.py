@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from html import escape
 
+from equilibria import escaping
 from equilibria.render.text import gradient_lines, header, known, notes
 from equilibria.report import Report
 from equilibria.results import Component, Stability, Verdict
@@ -45,7 +45,7 @@ def report_html(report: Report) -> str:
         (
             '<div class="equilibria">',
             f'<p style="white-space:pre-wrap"><b>{escape(title)}</b>',
-            escape("\n".join(others)) + "</p>",
+            escape("\n".join(others), lines=True) + "</p>",
             f"<p><b>{escape(report.summary.text)}</b></p>",
             *_table(report),
             *_list(line for line in notes(report) if line),
@@ -141,3 +141,8 @@ def _number(value: float | None, form: str) -> str:
 def _list(lines: Iterable[str]) -> list[str]:
     items = [f"<li>{escape(line)}</li>" for line in lines]
     return ["<ul>", *items, "</ul>"] if items else []
+
+
+def escape(text: str, *, lines: bool = False) -> str:
+    """Return text for elements and attributes of the page."""
+    return escaping.escape(text, "html", lines=lines)

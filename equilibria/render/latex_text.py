@@ -9,50 +9,18 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from equilibria import escaping
 from equilibria.errors import FormatError
 from equilibria.grammar import parse
 from equilibria.polynomial import Ring, latex_name
 from equilibria.surds import Surd
 
 GREEK = ("Sigma", "alpha", "beta", "eta", "mu", "nu", "lambda", "phi", "kappa", "theta")
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    '"': r"''",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "Σ": r"$\Sigma$",
-    "μ": r"$\mu$",
-    "η": r"$\eta$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "ν": r"$\nu$",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-}
 
 
 def escape(text: str) -> str:
     """Return text that LaTeX prints as it is; letters that not every font has become `?`."""
-    line = " ".join(text.split()).replace("<=", "\u2264").replace(">=", "\u2265")
-    return "".join(_escaped(character) for character in line)
-
-
-def _escaped(character: str) -> str:
-    if character in SPECIAL:
-        return SPECIAL[character]
-    return character if character.isprintable() and ord(character) < 0x7F else "?"
+    return escaping.escape(text, "latex")
 
 
 _TOKEN = re.compile(

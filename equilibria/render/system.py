@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from equilibria.escaping import escape
 from equilibria.render.json import SCHEMA, component_json
 from equilibria.render.text import STYLES, format_number, known, plain
 from equilibria.results import Algebraic, Component, Entry, Stability
@@ -59,7 +60,10 @@ def print_system_report(
 
     def say(text: str = "", style: str | None = None) -> None:
         console.print(
-            plain(text) if ascii_only else text, style=style, markup=False, highlight=False
+            plain(escape(text)) if ascii_only else escape(text),
+            style=style,
+            markup=False,
+            highlight=False,
         )
 
     system = report.system
@@ -109,7 +113,7 @@ def _print_table(report: SystemReport, console: Console) -> None:
     for name in ("  component", "dim", *(head for kind in kinds for head in heads[kind]), "known"):
         table.add_column(name, no_wrap=True)
     for component in report.components:
-        cells: list[str | Text] = ["  " + component.id, str(component.dimension)]
+        cells: list[str | Text] = [Text("  " + escape(component.id)), str(component.dimension)]
         for kind in kinds:
             part: Stability = getattr(component, kind)
             cells.append(Text(part.words, style=STYLES[part.settled]))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from equilibria.escaping import escape
 from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.report import Report
@@ -55,7 +56,7 @@ def print_report(
 
     def say(text: str = "", style: str | None = None) -> None:
         console.print(
-            plain(text) if ascii_only else text,
+            plain(escape(text)) if ascii_only else escape(text),
             style=style,
             markup=False,
             highlight=False,
@@ -166,7 +167,7 @@ def _table(report: Report, width: int) -> Table:
     table.add_column("largest h" if wide else "max h", justify="right", no_wrap=True)
     table.add_column("known", no_wrap=True)
     for component in report.components[:SHOWN_ROWS]:
-        cells: list[str | Text] = ["  " + _shortened(component.id)]
+        cells: list[str | Text] = [Text("  " + escape(_shortened(component.id)))]
         if wide:
             cells.append(component.collapse or "-")
         cells += [
