@@ -136,3 +136,18 @@ def test_what_is_no_report_is_one_line(text: str, tmp_path: Path) -> None:
     data = certificate(MODEL)
     with pytest.raises(FormatError, match="--report"):
         difference_from_report(data["model"], data["components"], str(path))
+
+
+def test_a_verdict_at_a_point_is_no_difference_from_a_family_stable_in_part(tmp_path: Path) -> None:
+    model = eq.Model(procedure="ema", weight_decay=0)
+    data, report = certificate(model), eq.analyze(model).to_json()
+    verdicts = {c["id"]: c["flow"]["verdict"] for c in data["components"]}
+    assert verdicts["rank1:2+"] == "unstable"
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    assert difference_from_report(data["model"], data["components"], str(path)) is None
+    report["components"][0]["flow"]["verdict"] = "unstable"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    found = difference_from_report(data["model"], data["components"], str(path))
+    assert found is not None
+    assert "flow verdict is stable in the certificate" in found
