@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from empirical.products import product
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.model import Model
 
@@ -163,14 +164,14 @@ class BootstrapFlow:
         W, P, T = self.unpack(y)
         dW, dP, dT = self.unpack(out)
         R, u, v, q = self._buffers(W)
-        torch.bmm(P, W, out=u)
-        torch.matmul(T, self.m, out=R)
+        product(P, W, u)
+        product(T, self.m.expand(len(T), *self.m.shape), R)
         if self.sigma.ndim == 1:
             R.addcmul_(u, self.sigma, value=-1.0)
         else:
-            R.sub_(torch.matmul(u, self.sigma, out=v))
-        torch.add(torch.bmm(P.mT, R, out=u), W, alpha=-self.eta, out=dW)
-        torch.bmm(R, W.mT, out=q)
+            R.sub_(product(u, self.sigma.expand(len(u), *self.sigma.shape), v))
+        torch.add(product(P.mT, R, u), W, alpha=-self.eta, out=dW)
+        product(R, W.mT, q)
         torch.add(q if self.alpha == 1.0 else q.mul_(self.alpha), P, alpha=-self.eta_p, out=dP)
         if self.ema:
             torch.sub(W, T, out=dT).mul_(self.beta)
