@@ -7,6 +7,7 @@
     simulate     many linear runs at once, classified by the stratum that they reach
     flow         the flow instead of the map, each trajectory with its own step size
     experiments  the claims that need runs
+    collapse     `diagnose`: have these outputs collapsed
 
 Importing the package does not import torch.
 """

@@ -142,13 +142,19 @@ def _dimensions(now: Seen, start: Seen | None) -> Finding:
         ratio = living.value / former.value
         if ratio < FEW and living.high / former.low < ENOUGH:
             return Finding(LOST, "dimensions", f"the outputs vary in {words}")
-    if ratio < ENOUGH and _against_width(now).verdict == LOST:
+    ended = now.spread.ends_at or now.width
+    if ended <= FEW * _reach(start) or (ratio < ENOUGH and _against_width(now).verdict == LOST):
         return Finding(LOST, "dimensions", f"the outputs vary in {words}")
-    if ratio < ENOUGH or living.low / former.high < FEW:
+    if ratio < ENOUGH or living.low / former.high <= FEW:
         return Finding(UNCLEAR, "dimensions", f"the outputs vary in {words}")
     if now.spread.dimensions.high < _bound(BROAD, now.width) and ratio < 1:
         return Finding(UNCLEAR, "dimensions", f"the outputs vary in {words}, nearly along a line")
     return Finding(NO, "none", f"the outputs vary in {words}")
+
+
+def _reach(start: Seen) -> int:
+    """Return in how many directions the start varied at least: all that could be seen, or its end."""
+    return start.spread.ends_at or min(start.count - 1, start.width)
 
 
 def _against_width(now: Seen) -> Finding:
@@ -160,7 +166,7 @@ def _against_width(now: Seen) -> Finding:
         words += f", and in none beyond {end}"
     if dimensions.value < thin and dimensions.high < broad:
         return Finding(LOST, "dimensions", words)
-    if end is not None and end < FEW * width:
+    if end is not None and end <= FEW * width:
         return Finding(LOST, "dimensions", words)
     if dimensions.value < broad or dimensions.low < thin or (end or width) < ENOUGH * width:
         return Finding(UNCLEAR, "dimensions", f"{words}; how many were there at the start?")

@@ -240,6 +240,22 @@ def test_few_outputs_of_many_dimensions(count: int) -> None:
     assert diagnose(gaussian(count, 128), start=gaussian(count, 128)).verdict == NO
 
 
+def test_one_direction_with_either_sign_is_one_direction() -> None:
+    """Eight rows of which seven agree: U-statistics of so few say nothing, the spectrum's end does."""
+    z = np.outer([1, 1, 1, 1, 1, 1, 1, -1], gaussian(1, 8)[0])
+    found = diagnose(z, start=gaussian(64, 8))
+    assert (found.verdict, found.kind) == (LOST, "dimensions")
+
+
+def test_between_lost_and_kept_it_is_unclear() -> None:
+    start = gaussian(ROWS, 128)
+    told = [diagnose(alive(ROWS, 128, living, 0.1), start=start).verdict for living in (2, 16, 60)]
+    assert told == [LOST, UNCLEAR, NO]
+    line = gaussian(ROWS, 64) * np.where(np.arange(64) < 1, 60, 1)
+    assert diagnose(line).verdict == LOST
+    assert diagnose(gaussian(ROWS, 64) * np.arange(1, 65) ** -1.8).verdict == UNCLEAR
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_any_precision_of_torch_and_numpy(dtype: torch.dtype) -> None:
     start = torch.from_numpy(gaussian(ROWS, 64)).to(dtype)
