@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from equilibria.elimination.budget import Budget, Net
-from equilibria.elimination.decomposition import NET, Decomposition, decompose
+from equilibria.elimination.budget import Budget
+from equilibria.elimination.decomposition import Decomposition, decompose, within
 from equilibria.elimination.entries import Listed, extended, isolated
 from equilibria.elimination.naming import named, with_meetings
-from equilibria.elimination.numeric import searched
+from equilibria.elimination.numeric import searched, with_search
 from equilibria.elimination.reality import Real
 from equilibria.elimination.rest import resting, same_rest
 from equilibria.errors import LimitReached, ScopeError
@@ -51,15 +51,17 @@ def analyze_system(
     if engine == "search":
         return searched(system, "asked for", starts=starts, seed=seed)
     equations = resting(system)
-    net = Net(NET * time_limit)
-    budget = Budget(time_limit, net=net)
+    budget = within(time_limit)
     try:
         decomposition = decompose(list(equations.values()), engine=engine, budget=budget)
     except LimitReached as error:
         return searched(system, str(error), starts=starts, seed=seed)
-    budget = Budget(max(budget.left, LEAST_SHARE * time_limit), net=net)
+    budget = Budget(max(budget.left, LEAST_SHARE * time_limit), net=budget.net)
     note = same_rest(system, decomposition, budget.share(REST_SHARE))
     variety = _variety(system, decomposition, budget)
+    if not decomposition.complete:
+        ideals = [c.ideal for c in decomposition.components if c.dimension >= 0]
+        variety = with_search(system, variety, ideals, starts=starts, seed=seed)
     return replace(variety, why=f"{variety.why}; {note}") if note else variety
 
 

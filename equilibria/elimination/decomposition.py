@@ -25,8 +25,8 @@ BRANCH_SHARE = 0.3
 ENGINE_SHARE = 0.4
 REAL_SHARE = 0.3
 INSIDE_SHARE = 0.5
-NET = 10.0
-"""How many times the nominal seconds the processor may take before there is no answer at all."""
+SLOWEST = 10.0
+LEAST_NET = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def decompose(
     component whose real points lie in a smaller set is followed by the components of that set,
     unless another one contains them.
     """
-    budget = budget or Budget(time_limit, net=Net(NET * time_limit))
+    budget = budget or within(time_limit)
     ring = polynomials[0].ring
     given = [f for f in polynomials if f]
     if not given:
@@ -102,6 +102,11 @@ def decompose(
         _why(cores, words, extended=any(c.dimension > 0 for c in components)),
         words or "none",
     )
+
+
+def within(time_limit: float) -> Budget:
+    """Return a budget of so many nominal seconds, with a clock for machines ten times as slow."""
+    return Budget(time_limit, net=Net(max(LEAST_NET, SLOWEST * time_limit)))
 
 
 def _branches(given: Sequence[Polynomial], budget: Budget) -> list[Branch]:

@@ -20,6 +20,8 @@ Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
 NULL = 1e-7
+NULL_MULTIPLE = 1e-4
+"""The same after the slow convergence to multiple zeros."""
 STEPS = 80
 CUTOFF = 1e-9
 AWAY = 0.02
@@ -29,26 +31,34 @@ ON_SPHERE = 24
 FALL = 1e-6
 """How much smaller than usual on the sphere a residual must be to be that of a zero."""
 NOISE = 1e-13
-WALK_STEPS = 120
+FLAT = 0.1
+"""Directions to the zeros on a small sphere are flat up to curvature."""
+WALK_STEPS = 100
 STRIDE = 0.15
-ARRIVED = 1e-6
+PART = 0.4
+STUCK = 1e-3
+NEAR = 1e-5
+SMOOTH, MULTIPLE = 4, 25
 
 
 class Batch:
     """Polynomials compiled for evaluation at many points: one row of `x` is a point."""
 
     def __init__(self, polynomials: Sequence[Polynomial]) -> None:
-        self.entries = [[(float(c), key) for key, c in f.sorted_terms()] for f in polynomials]
+        self.monomials = sorted({key for f in polynomials for key in f.terms})
+        places = {key: place for place, key in enumerate(self.monomials)}
+        self.coefficients = np.zeros((len(self.monomials), len(polynomials)))
+        for column, f in enumerate(polynomials):
+            for key, c in f.terms.items():
+                self.coefficients[places[key], column] = float(c)
 
     def __call__(self, x: Array) -> Array:
-        columns = np.zeros((x.shape[0], len(self.entries)))
-        for place, terms in enumerate(self.entries):
-            for coefficient, key in terms:
-                value = np.full(x.shape[0], coefficient)
-                for index, power in key:
-                    value = value * x[:, index] ** power
-                columns[:, place] += value
-        return columns
+        columns = np.ones((x.shape[0], len(self.monomials)))
+        for place, key in enumerate(self.monomials):
+            for index, power in key:
+                columns[:, place] *= x[:, index] ** power
+        values: Array = columns @ self.coefficients
+        return values
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Functions:
     slopes: Batch
 
     def jacobians(self, x: Array) -> Array:
-        return self.slopes(x).reshape(len(x), -1, x.shape[1])
+        return self.slopes(x).reshape(len(x), x.shape[1], x.shape[1])
 
 
 def newton(functions: Functions, x: Array) -> Array:
@@ -88,10 +98,10 @@ def _solved(matrices: Array, right: Array) -> Array:
     return solution
 
 
-def nullities(functions: Functions, x: Array) -> NDArray[np.int64]:
+def nullities(functions: Functions, x: Array, null: float = NULL) -> NDArray[np.int64]:
     """Return the nullity of the Jacobian at each row of `x`, by its singular values."""
     singular = np.linalg.svd(functions.jacobians(x), compute_uv=False)
-    least = NULL * np.maximum(1.0, singular[:, :1])
+    least = null * np.maximum(1.0, singular[:, :1])
     found: NDArray[np.int64] = (singular < least).sum(axis=1)
     return found
 
@@ -178,31 +188,89 @@ def dimension_at(
     there = (np.abs(distance - reach) < 1e-3 * reach) & (residual < max(FALL * usual, 1e-14))
     if not there.any():
         return 0
-    others = z[there]
+    return _spread(functions, x, z[there], generator)
+
+
+def _spread(
+    functions: Functions, x: Array, others: Array, generator: np.random.Generator
+) -> int | None:
+    """Return the dimension of a set from its points on a small sphere around one of them.
+
+    Either they are smooth points of families of one dimension, or their directions from the middle
+    span a space over which the set goes on in random directions.
+    """
     sizes = nullities(functions, others)
-    decided = on_families(functions, others, sizes, generator)
-    return int(sizes.max()) if decided.all() and sizes.min() > 0 else None
+    if sizes.min() > 0 and on_families(functions, others, sizes, generator).all():
+        return int(sizes.max())
+    directions = (others - x) / np.linalg.norm(others - x, axis=1)[:, None]
+    _, singular, rows = np.linalg.svd(directions)
+    rank = int((singular > FLAT * singular[0]).sum())
+    span = rows[:rank]
+    reach = AWAY * (1 + float(np.linalg.norm(x)))
+    along = generator.normal(size=(DIRECTIONS, rank)) @ span
+    start = x + reach * along / np.linalg.norm(along, axis=1)[:, None]
+    z = start
+    projection = span.T @ span
+    tangent = np.broadcast_to(projection, (len(z), *projection.shape))
+    for _ in range(STEPS):
+        shift = (z - start) @ projection
+        matrix = np.concatenate([functions.jacobians(z), tangent], axis=1)
+        z = z - _solved(matrix, np.concatenate([functions.values(z), shift], axis=1))
+    close = np.linalg.norm(z - start, axis=1) < reach / 2
+    return rank if (close & _is_zero(functions, z, _beside(functions, z, reach))).all() else None
+
+
+def _beside(functions: Functions, z: Array, reach: float) -> Array:
+    """Return points at a small distance across the zeros, to compare residuals with."""
+    _, _, rows = np.linalg.svd(functions.jacobians(z))
+    beside: Array = z + reach * rows.sum(axis=1) / np.sqrt(z.shape[1])
+    return beside
 
 
 def walked(functions: Functions, x: Array, target: Array, nullity: int) -> Flags:
-    """Say from which zeros a walk along their family, straight towards `target`, arrives there."""
+    """Say from which zeros a walk over zeros, straight towards `target`, arrives there.
+
+    A step goes less than half of the way that is left, and a zero of the same nullity must be there:
+    the walk does not turn from one family into another where they meet.
+    """
     here = np.array(x, dtype=float)
-    if not len(here):
-        return np.zeros(0, dtype=bool)
+    going = np.ones(len(here), dtype=bool)
+    corrections = SMOOTH if not len(here) else _corrections(functions, here, nullity)
     with np.errstate(all="ignore"):
         for _ in range(WALK_STEPS):
-            projections = null_spaces(functions, here, nullity)
-            step = np.einsum("kij,kj->ki", projections, target - here)
+            left = np.linalg.norm(here - target, axis=1)
+            places = np.flatnonzero(going & (left > NEAR * (1 + np.linalg.norm(target))))
+            if not len(places):
+                break
+            at = here[places]
+            step = np.einsum("kij,kj->ki", null_spaces(functions, at, nullity), target - at)
             length = np.linalg.norm(step, axis=1)
-            most = STRIDE * (1 + np.linalg.norm(here, axis=1))
-            step *= np.minimum(1.0, most / np.maximum(length, 1e-300))[:, None]
-            moved = here + step
-            for _ in range(3):
+            most = np.minimum(STRIDE * (1 + np.linalg.norm(at, axis=1)), PART * left[places])
+            asked = np.minimum(length, most)
+            moved = at + step * (asked / np.maximum(length, 1e-300))[:, None]
+            beside = moved
+            for _ in range(corrections):
                 moved = moved - _solved(functions.jacobians(moved), functions.values(moved))
-            fine = np.isfinite(moved).all(axis=1) & (
-                np.linalg.norm(moved - here, axis=1) < 3 * most
-            )
-            here = np.where(fine[:, None], moved, here)
+            progress = np.linalg.norm(moved - at, axis=1)
+            fine = np.isfinite(moved).all(axis=1) & (progress < 2 * most)
+            fine &= (progress > asked / 2) & (asked > STUCK * most)
+            null = NULL if corrections == SMOOTH else NULL_MULTIPLE
+            fine[fine] &= nullities(functions, moved[fine], null) == nullity
+            fine &= _is_zero(functions, moved, beside) | _tiny(functions, moved)
+            here[places[fine]] = moved[fine]
+            going[places[~fine]] = False
         distance = np.linalg.norm(here - target, axis=1)
-    flags: Flags = distance < ARRIVED * (1 + float(np.linalg.norm(target)))
+    flags: Flags = distance <= NEAR * (1 + float(np.linalg.norm(target)))
+    return flags
+
+
+def _corrections(functions: Functions, x: Array, nullity: int) -> int:
+    """Return how many Newton steps lead back: few on smooth families, more on multiple ones."""
+    generator = np.random.default_rng(0)
+    smooth = on_families(functions, x, np.full(len(x), nullity), generator)
+    return SMOOTH if smooth.all() else MULTIPLE
+
+
+def _tiny(functions: Functions, z: Array) -> Flags:
+    flags: Flags = np.linalg.norm(functions.values(z), axis=1) < NOISE * _slope(functions, z)
     return flags

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.naming import letters
 from equilibria.elimination.nearby import NULL, Batch
 from equilibria.elimination.rest import resting
@@ -22,27 +25,67 @@ from equilibria.results import (
 from equilibria.system import PolynomialSystem
 
 TOLERANCE = 1e-7
+ON = 1e-5
 SINGULAR_TOLERANCE = 1e-3
 """Eigenvalues near 0 of a singular zero are known to about the square root of its error."""
+
+NOTHING_EXCLUDED = (
+    "nothing excludes others, and families that it did not connect may be one. Residuals are below "
+    f"{RESIDUAL:g}"
+)
 
 
 def searched(system: PolynomialSystem, because: str, *, starts: int, seed: int) -> Variety:
     """Return the equilibria that Newton's method meets; `because` says why nothing is exact."""
     found = search(resting(system), starts=starts, seed=seed)
-    counts: dict[str, int] = {}
-    components = []
+    return Variety(
+        tuple(_components(system, found, {})),
+        complete=False,
+        why=f"numerical search ({because}): {starts} Newton starts, seed {seed}, met these; "
+        f"{NOTHING_EXCLUDED}",
+    )
+
+
+def with_search(
+    system: PolynomialSystem,
+    exact: Variety,
+    ideals: Sequence[Ideal],
+    *,
+    starts: int,
+    seed: int,
+) -> Variety:
+    """Add to an exact list that is not complete what Newton's method meets beside it."""
+    found = [
+        entry
+        for entry in search(resting(system), starts=starts, seed=seed)
+        if not any(_lies_on(ideal, entry) for ideal in ideals)
+    ]
+    counts = Counter(c.id.removeprefix("dim").partition(":")[0] for c in exact.components)
+    return replace(
+        exact,
+        components=(*exact.components, *_components(system, found, counts)),
+        why=f"{exact.why}; a numerical search for the others ({starts} Newton starts, seed {seed}) "
+        f"met {len(found)} more; {NOTHING_EXCLUDED}",
+    )
+
+
+def _lies_on(ideal: Ideal, entry: Found) -> bool:
+    """Say whether a point is on a component, up to rounding in the terms of its equations."""
+    sizes = {name: abs(value) for name, value in entry.point.items()}
+    return all(
+        abs(f.evaluate(entry.point, float)) <= ON * f.evaluate(sizes, lambda c: abs(float(c)))
+        for f in ideal.basis
+    )
+
+
+def _components(
+    system: PolynomialSystem, found: Sequence[Found], counts: dict[str, int]
+) -> Iterator[Component]:
     for entry in found:
         kind = _dimension(entry)
         number = counts.get(kind, 0)
         counts[kind] = number + 1
-        components.append(_component(system, entry, f"dim{kind}:{letters(number)}"))
-    return Variety(
-        tuple(components),
-        complete=False,
-        why=f"numerical search ({because}): {starts} Newton starts, seed {seed}, met these; "
-        f"nothing excludes others, and families that it did not connect may be one. "
-        f"Residuals are below {RESIDUAL:g}",
-    )
+        yield _component(system, entry, f"dim{kind}:{letters(number)}")
 
 
 def _dimension(entry: Found) -> str:
@@ -64,7 +107,12 @@ def _standing(entry: Found) -> str:
             + ", no other zeros were met on a small sphere around it" * (not entry.dimension)
         )
     if entry.dimension:
-        return "; the zeros go on in as many directions as the Jacobian has null vectors"
+        text = "; the zeros go on in as many directions as the Jacobian has null vectors"
+        if entry.pieces > 1:
+            text += (
+                f"; one spectrum, but in at least {entry.pieces} pieces that walks do not connect"
+            )
+        return text
     return ""
 
 

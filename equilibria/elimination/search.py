@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -30,6 +31,8 @@ RESIDUAL = 1e-10
 SAME = 1e-5
 SAME_SINGULAR = 1e-3
 """Newton's method ends so near to a singular zero, not nearer."""
+SAMPLED = 6
+TARGETS = 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Found:
     """One equilibrium, standing for `hits` of the runs.
 
     `nullity` of the Jacobian there bounds the local dimension from above; `dimension` is None where
-    the search could not decide it.
+    the search could not decide it. Points of a family with one spectrum are one entry; walks along
+    it, straight from one to the other, leave them in so many `pieces`.
     """
 
     point: Mapping[str, float]
@@ -45,6 +49,7 @@ class Found:
     dimension: int | None
     residual: float
     hits: int
+    pieces: int = 1
 
 
 @dataclass
@@ -55,6 +60,7 @@ class _Group:
     nullity: int
     dimension: int | None
     members: list[int]
+    pieces: int = 1
 
 
 def search(equations: Mapping[str, Polynomial], *, starts: int = 512, seed: int = 0) -> list[Found]:
@@ -77,6 +83,7 @@ def search(equations: Mapping[str, Polynomial], *, starts: int = 512, seed: int 
             group.dimension,
             float(residual[group.members].max()),
             len(group.members),
+            group.pieces,
         )
         for group in _groups(functions, x, generator)
     ]
@@ -100,9 +107,7 @@ def _groups(functions: Functions, x: Array, generator: np.random.Generator) -> l
     groups = _clusters(x, np.flatnonzero(nullity == 0), 0, SAME)
     singular = np.flatnonzero((nullity > 0) & ~family)
     for size in sorted(set(nullity[singular].tolist())):
-        for group in _clusters(x, singular[nullity[singular] == size], int(size), SAME_SINGULAR):
-            group.dimension = dimension_at(functions, group.point, int(size), generator)
-            groups.append(group)
+        groups.extend(_singular(functions, x, singular[nullity[singular] == size], size, generator))
     for size in sorted(set(nullity[family].tolist())):
         groups.extend(_families(functions, x, np.flatnonzero(family & (nullity == size))))
     return groups
@@ -122,6 +127,44 @@ def _clusters(x: Array, places: Places, nullity: int, near: float) -> list[_Grou
     return groups
 
 
+def _singular(
+    functions: Functions, x: Array, places: Places, nullity: int, generator: np.random.Generator
+) -> list[_Group]:
+    """Return groups of points where the nullity is not known to be the dimension."""
+    pending = _clusters(x, places, nullity, SAME_SINGULAR)
+    done: list[_Group] = []
+    while pending:
+        first, *pending = pending
+        first.dimension = dimension_at(functions, first.point, nullity, generator)
+        if first.dimension != 0:
+            pending = _join(functions, first, pending)
+        done.append(first)
+    return done
+
+
+def _join(functions: Functions, first: _Group, others: list[_Group]) -> list[_Group]:
+    """Add to a group what walks over zeros connect with it; return the rest.
+
+    What arrives is a place to walk to for the others.
+    """
+    targets = [first.point]
+    for target in islice(targets, TARGETS):
+        if not others:
+            break
+        points = np.array([group.point for group in others])
+        arrived = walked(functions, points, target, first.nullity)
+        rest = []
+        for group, here in zip(others, arrived, strict=True):
+            if here:
+                first.members.extend(group.members)
+                first.pieces = max(first.pieces, group.pieces)
+                targets.append(group.point)
+            else:
+                rest.append(group)
+        others = rest
+    return others
+
+
 def _families(functions: Functions, x: Array, places: Places) -> list[_Group]:
     """Return one group for points of one spectrum, or connected by walks along a family."""
     nullity = int(nullities(functions, x[places[:1]])[0])
@@ -137,13 +180,17 @@ def _families(functions: Functions, x: Array, places: Places) -> list[_Group]:
         else:
             groups.append(_Group(x[k], nullity, nullity, [k]))
             spectra.append(spectrum)
-    joined: list[_Group] = []
+    for group in groups:
+        some = [_Group(x[k], nullity, nullity, [k]) for k in group.members[:SAMPLED]]
+        group.pieces = len(_joined(functions, some))
+    return _joined(functions, groups)
+
+
+def _joined(functions: Functions, groups: list[_Group]) -> list[_Group]:
+    """Return the groups, joined where walks connect them."""
+    done: list[_Group] = []
     while groups:
-        first, *rest = groups
-        arrived = walked(functions, np.array([g.point for g in rest]), first.point, nullity)
-        for group, here in zip(rest, arrived, strict=True):
-            if here:
-                first.members.extend(group.members)
-        joined.append(first)
-        groups = [group for group, here in zip(rest, arrived, strict=True) if not here]
-    return joined
+        first, *groups = groups
+        groups = _join(functions, first, groups)
+        done.append(first)
+    return done
