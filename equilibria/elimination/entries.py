@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
+from equilibria.elimination.budget import Budget
 from equilibria.elimination.conditions import Split, stability_conditions
 from equilibria.elimination.coordinates import coordinates, equations_of
 from equilibria.elimination.decomposition import PrimeComponent
-from equilibria.elimination.ideal import Deadline, Ideal
+from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.points import Point
 from equilibria.elimination.reality import points_over, sample_points
 from equilibria.elimination.regions import as_line, describe, irredundant, samples
@@ -55,21 +56,21 @@ def isolated(system: PolynomialSystem, part: PrimeComponent, point: Point) -> Li
         build_detail=partial(Detail, equations, _representative(point)),
     )
     order = tuple(round(value, 9) for value in point.floats().values())
-    return Listed(component, (0, order, ()), part.ideal)
+    return Listed(component, (0, order, equations), part.ideal)
 
 
-def extended(system: PolynomialSystem, part: PrimeComponent, deadline: Deadline) -> Listed:
+def extended(system: PolynomialSystem, part: PrimeComponent, budget: Budget) -> Listed:
     """Return a component of positive dimension, shown at a point that is stable if any is."""
     try:
-        ideal = coordinates(part.ideal, deadline.share(CONDITION_SHARE))
+        ideal = coordinates(part.ideal, budget.share(CONDITION_SHARE))
     except LimitReached:
         ideal = part.ideal
     splits = {
-        kind: _conditions(equations, ideal, kind, deadline)
+        kind: _conditions(equations, ideal, kind, budget)
         for kind, equations in (("flow", system.flow), ("map", system.map))
         if equations
     }
-    point = _representative_point(part, part.ideal.within(deadline.share(CONDITION_SHARE)), splits)
+    point = _representative_point(part, part.ideal.within(budget.share(CONDITION_SHARE)), splits)
     flow, step = _stabilities(system, point, part.dimension, splits)
     equations = equations_of(ideal)
     component = Component(
@@ -105,11 +106,11 @@ def _stabilities(
 
 
 def _conditions(
-    equations: Mapping[str, Polynomial], ideal: Ideal, kind: str, deadline: Deadline
+    equations: Mapping[str, Polynomial], ideal: Ideal, kind: str, budget: Budget
 ) -> Split | str:
     """Return the conditions, or a sentence on why there are none."""
     try:
-        timed = ideal.within(deadline.share(CONDITION_SHARE))
+        timed = ideal.within(budget.share(CONDITION_SHARE))
         found = stability_conditions(equations, timed, kind)
     except LimitReached as error:
         return f"no conditions: {error}"

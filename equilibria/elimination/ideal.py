@@ -22,8 +22,6 @@ Exponents = tuple[int, ...]
 Terms = dict[Exponents, int]
 Key = Callable[[Exponents], tuple[int, ...]]
 
-Deadline = Budget
-
 CACHED_MONOMIALS = 200_000
 COMPARISONS = 8
 """Comparisons of monomials that count as one step of work."""

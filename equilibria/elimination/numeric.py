@@ -25,7 +25,8 @@ from equilibria.results import (
 from equilibria.system import PolynomialSystem
 
 TOLERANCE = 1e-7
-ON = 1e-5
+ON, LEAST = 1e-5, 1e-3
+"""A point is on a component within `ON` of its terms, coordinates taken as `LEAST` at least."""
 SINGULAR_TOLERANCE = 1e-3
 """Eigenvalues near 0 of a singular zero are known to about the square root of its error."""
 
@@ -71,7 +72,7 @@ def with_search(
 
 def _lies_on(ideal: Ideal, entry: Found) -> bool:
     """Say whether a point is on a component, up to rounding in the terms of its equations."""
-    sizes = {name: abs(value) for name, value in entry.point.items()}
+    sizes = {name: max(abs(value), LEAST) for name, value in entry.point.items()}
     return all(
         abs(f.evaluate(entry.point, float)) <= ON * f.evaluate(sizes, lambda c: abs(float(c)))
         for f in ideal.basis
