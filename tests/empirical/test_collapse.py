@@ -253,7 +253,7 @@ def test_between_lost_and_kept_it_is_unclear() -> None:
     assert told == [LOST, UNCLEAR, NO]
     line = gaussian(ROWS, 64) * np.where(np.arange(64) < 1, 60, 1)
     assert diagnose(line).verdict == LOST
-    assert diagnose(gaussian(ROWS, 64) * np.arange(1, 65) ** -1.8).verdict == UNCLEAR
+    assert diagnose(gaussian(ROWS, 64) * np.arange(1, 65) ** -1.35).verdict == UNCLEAR
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
