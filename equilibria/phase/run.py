@@ -23,7 +23,7 @@ from equilibria.phase.families import outer_roots
 from equilibria.phase.isolate import Isolated, isolate
 from equilibria.phase.setting import Decay, Setting
 from equilibria.phase.spread import Progress, spread
-from equilibria.phase.steps import largest_steps, top_stratum
+from equilibria.phase.steps import exact_step, top_stratum
 from equilibria.phase.strata import modes_in, rank_order, stratum_name
 from equilibria.phase.trace import Item, Tracer
 from equilibria.rationals import to_float
@@ -37,7 +37,7 @@ MAX_CELLS = 4_000_000
 TASK_CELLS = 8192
 WORTH_SPREADING = 3e8
 LINES = 49
-SEARCHED = 8192
+SEARCHED = 4096
 TRACED_STRATA = 12
 TRACED_PAIRS = 40
 CERTIFIED = 400
@@ -130,7 +130,7 @@ def _regions(cells: Cells) -> tuple[tuple[Region, ...], np.ndarray[tuple[int], n
 
 
 def _top_steps(setting: Setting, x: Axis, y: Axis, steps: Array) -> tuple[Array, list[str]]:
-    """Return the largest steps; without a closed form they are searched for on coarse grids."""
+    """Return the largest steps; without a closed form they are found one by one, on coarse grids."""
     unequal = setting.family == "bootstrap" and (
         setting.decay != "equal" or bool(setting.model.nu and setting.model.procedure == "ema")
     )
@@ -139,13 +139,18 @@ def _top_steps(setting: Setting, x: Axis, y: Axis, steps: Array) -> tuple[Array,
     columns = [x.low] if x.name == "lr" else x.values  # the step itself is no parameter of h*
     rows = [y.low] if y.name == "lr" else y.values
     if len(columns) * len(rows) * len(setting.modes) ** 2 > SEARCHED:
-        return steps, ["largest steps are not searched for on a grid this fine; see step_surface"]
+        return steps, ["largest steps are not given on a grid this fine; see step_surface"]
     across, up = np.meshgrid([to_float(v) for v in columns], [to_float(v) for v in rows])
     points = setting.points(across.ravel(), up.ravel())
     order, exists, _ = outer_roots(points)
     chosen = top_stratum(order, exists.value > 0, points.n)
-    high = largest_steps(points, chosen)[1]
-    high[~chosen.any(axis=1)] = np.nan
+    places = [(a, b) for b in rows for a in columns]
+    high = np.array(
+        [
+            exact_step(setting.model_at(*place), np.flatnonzero(row).tolist())
+            for place, row in zip(places, chosen, strict=True)
+        ]
+    )
     return np.broadcast_to(high.reshape(len(rows), len(columns)), steps.shape).copy(), []
 
 

@@ -1,21 +1,26 @@
-"""The largest stable step of given strata at many points: closed form (T10.1), or search.
+"""The largest stable step of given strata: closed form (T10.1), exact polynomials in h, or search.
 
 With equal decays h* = 2 (1 + nu)/rate, the rate being the largest of the stratum's blocks. For
-kappa != 1 the step sizes at which the map is stable need not begin at zero: where the
-stop-gradient flow oscillates (T8.6), a slow target can still be stable at larger steps, since
-beta = (1 - mu)/h falls. So the search returns both ends of the last stable interval.
+kappa != 1 `exact_step` asks what `equilibria` reports, point by point. There the step sizes at which
+the map is stable need not begin at zero: where the stop-gradient flow oscillates (T8.6), a slow target
+can still be stable at larger steps, since beta = (1 - mu)/h falls. `largest_steps` searches for both
+ends of the last stable interval, many points at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.model import Model
+from equilibria.modes import modes_of, states_of
 from equilibria.phase.families import Rates
 from equilibria.phase.setting import Points
 from equilibria.phase.verdicts import Rules, decide, decide_map
+from equilibria.strata_components import evaluate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +28,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-SCAN = np.geomspace(1e-4, 1.0, 72)
-TINIEST = 1e-9
+SCAN = np.geomspace(1e-7, 1.0, 140)
+TINIEST = 1e-12
 BISECTIONS = 38
 
 
@@ -84,6 +89,16 @@ def largest_steps(points: Points, chosen: Flags) -> tuple[Array, Array]:
     return _search(points, chosen, decided.blocks.p)
 
 
+def exact_step(model: Model, active: Sequence[int]) -> float:
+    """Return the largest step of the p+ stratum of the modes `active`, counted from 0; nan for none."""
+    modes = modes_of(model.moments)
+    states = [states_of(modes[i], model.eta) for i in active]
+    if not states or not all(states):
+        return np.nan
+    step = evaluate(model, modes, [tuple(roots[0] for roots in states)])[0].map.largest_step
+    return np.nan if step is None else step
+
+
 def _search(points: Points, chosen: Flags, p: Array) -> tuple[Array, Array]:
     """Scan the step sizes upwards, then bisect both ends of the last stable interval."""
     ceiling = _ceiling(points, chosen, p)
@@ -107,12 +122,14 @@ def _search(points: Points, chosen: Flags, p: Array) -> tuple[Array, Array]:
 
 
 def _ceiling(points: Points, chosen: Flags, p: Array) -> Array:
-    """Return a step beyond which some diagonal block of the stratum cannot be stable."""
-    square = p * p * points.s
-    eta, kappa = points.eta[:, None], points.kappa[:, None]
-    trace = (1 + kappa) * (square + eta)
-    worst = np.where(chosen, trace, (1 + kappa) * eta).max(axis=1)
-    return np.asarray(8 * (1 + points.nu) / worst)
+    """Return a step beyond which a diagonal block's multipliers have too large a sum (`stepsizes`)."""
+    rate = (points.kappa + points.mu * points.ema)[:, None] * p * points.m
+    count = 2 * (1 + (points.nu > 0)) + points.ema
+    fixed = np.maximum(points.kappa, 1) * points.eta
+    worst = np.maximum(
+        np.where(chosen, rate, 0.0).max(axis=1), np.where(chosen.any(axis=1), 0, fixed)
+    )
+    return np.asarray(2 * count / worst)
 
 
 def _bisect(points: Points, chosen: Flags, inside: Array, outside: Array) -> Array:

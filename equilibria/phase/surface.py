@@ -20,7 +20,7 @@ import numpy as np
 from equilibria.errors import FormatError, ScopeError
 from equilibria.model import Model
 from equilibria.phase.setting import Points, Setting
-from equilibria.phase.steps import largest_steps, top_stratum
+from equilibria.phase.steps import exact_step, largest_steps, top_stratum
 from equilibria.phase.strata import mask_of, stratum_name
 from equilibria.phase.verdicts import decide
 from equilibria.rationals import Number, rational, to_float, to_text
@@ -112,6 +112,10 @@ def step_surface(
             if group.size:
                 some = replace(points.take(group), nu=to_float(nu))
                 low[group], high[group] = largest_steps(some, chosen[group])
+        for k in own[~equal].tolist():
+            step = exact_step(_model_at(model, combos[k]), np.flatnonzero(chosen[k]).tolist())
+            if not np.isnan(step):  # else an interval that does not begin at 0, or none
+                low[k], high[k] = 0.0, step
     return StepSurface(
         model=model,
         stratum=stratum_name(mask_of(chosen[0])),
@@ -148,6 +152,17 @@ def _points(setting: Setting, combos: Sequence[tuple[Fraction, Fraction, Fractio
     mu = np.array([to_float(m) for m, _, _ in combos])
     first = mu if setting.x == "ema" else np.full(alpha.size, to_float(setting.model.h))
     return setting.points(first, alpha)
+
+
+def _model_at(model: Model, combo: tuple[Fraction, Fraction, Fraction]) -> Model:
+    mu, nu, alpha = combo
+    return replace(
+        model,
+        ema=mu if model.procedure == "ema" else None,
+        momentum=nu,
+        predictor_lr=alpha,
+        predictor_weight_decay=alpha * model.eta,
+    )
 
 
 def _order(points: Points) -> tuple[Array, NDArray[np.bool_]]:

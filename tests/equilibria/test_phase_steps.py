@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equilibria import analyze
 from equilibria.errors import FormatError, ScopeError
 from equilibria.model import Model
 from equilibria.modes import states_of
 from equilibria.moments import Moments
-from equilibria.phase import step_surface, surface_lines
+from equilibria.phase import phase_diagram, step_surface, surface_lines
+from equilibria.phase.axes import make_axis
 from equilibria.phase.bounded import Poly, hurwitz
 from equilibria.phase.growth import leading, normal_spectrum
 from equilibria.phase.pairs import Substitution, pair_block
@@ -196,3 +199,39 @@ def test_substitutions_of_the_flow_are_trivial():
     rule = Substitution.of(setting.points(np.ones(2), np.full(2, 0.1)), is_map=False)
     assert rule.h is None
     assert rule.n.degree == 1
+
+
+@pytest.mark.parametrize("procedure", ["stop-gradient", "ema"])
+@pytest.mark.parametrize("decay", [Fraction(1, 1000), Fraction(1, 40), Fraction(3, 10)])
+def test_a_diagram_gives_the_largest_step_of_the_report(procedure, decay):
+    # 1/1000 is a Neimark-Sacker bifurcation at B/(2 eta (A - eta)), 1/40 and 3/10 are flips.
+    model = Model(
+        procedure=procedure,
+        moments=Moments.commuting(signal=[1], total=[Fraction(5, 4)]),
+        embed_dim=1,
+        predictor_weight_decay=decay,
+    )
+    x = make_axis("weight-decay", Fraction(1, 20), Fraction(1, 10), 2)
+    y = make_axis("lr", Fraction(1, 10), Fraction(20), 5)
+    diagram = phase_diagram(model, x, y, decay="fixed")
+    for k, eta in enumerate(x.values):
+        report = analyze(replace(model, weight_decay=eta))
+        step = report.component("rank1:1+").map.largest_step
+        assert diagram.top_step[:, k] == pytest.approx([step] * 5, rel=1e-12)
+
+
+def test_the_step_of_a_report_is_on_the_boundary_that_a_diagram_traces():
+    model = Model(
+        moments=Moments.commuting(signal=[1], total=[Fraction(5, 4)]),
+        embed_dim=1,
+        weight_decay=Fraction(1, 20),
+        predictor_weight_decay=Fraction(1, 100),
+    )
+    x = make_axis("lr", Fraction(8), Fraction(14), 7)
+    y = make_axis("weight-decay", Fraction(1, 20), Fraction(1, 18), 3)
+    curves = phase_diagram(model, x, y, decay="fixed").boundaries
+    curve = next(b for b in curves if b.kind == "neimark-sacker")
+    first = next(p for p in curve.points if p.y.low <= Fraction(1, 20) <= p.y.high)
+    step = analyze(model).component("rank1:1+").map.largest_step
+    assert step == pytest.approx(11.5470, abs=1e-4)
+    assert float(first.x.low) <= step <= float(first.x.high)
