@@ -53,10 +53,10 @@ def aligned_variety(model: Model, *, max_components: int = 64) -> Variety:
     plan = _plan(model, groups, max_components)
     components = evaluate(model, modes, plan.strata)
     stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE) if plan.every else None
-    mixed = _mixed_components(model, modes)
+    mixed, count = _mixed_components(model, modes, max_components)
     listed = _select([*components, *mixed], max_components, keep_all=plan.every)
-    total = plan.total + len(mixed)
-    complete, why = _standing(model, modes, len(mixed))
+    total = None if count is None else plan.total + count
+    complete, why = _standing(model, modes, count, len(mixed))
     return Variety(
         components=tuple(listed),
         complete=complete and len(listed) == total,
@@ -67,21 +67,29 @@ def aligned_variety(model: Model, *, max_components: int = 64) -> Variety:
     )
 
 
-def _mixed_components(model: Model, modes: Sequence[Mode]) -> list[Component]:
-    """Return the equilibria in which two modes mix; there are none when Sigma is isotropic."""
+def _mixed_components(
+    model: Model, modes: Sequence[Mode], limit: int
+) -> tuple[list[Component], int | None]:
+    """Return at most `limit` equilibria in which pairs of modes mix, and the number of all.
+
+    The number is None where it is not known. There are none when Sigma is isotropic.
+    """
     if model.n < 2 or len({mode.s for mode in modes}) == 1:
-        return []
-    from equilibria.mixed import mixed_pairs
+        return [], 0
+    from equilibria.mixed import count_sums, direct_sums, mixed_pairs
 
     pairs = mixed_pairs(model)
     if not pairs:
-        return []
+        return [], 0
     from equilibria.mixed_stability import mixed_components
 
-    return mixed_components(model, pairs)
+    found = mixed_components(model, direct_sums(model, modes, pairs), limit)
+    return found, count_sums(model, modes, pairs)
 
 
-def _standing(model: Model, modes: Sequence[Mode], mixed: int) -> tuple[bool, str]:
+def _standing(
+    model: Model, modes: Sequence[Mode], mixed: int | None, listed: int
+) -> tuple[bool, str]:
     """Return whether the components are all equilibria, and why."""
     if len({mode.s for mode in modes}) == 1:
         return True, "Sigma is isotropic, so every equilibrium is aligned (T6.4) [proved]"
@@ -97,10 +105,26 @@ def _standing(model: Model, modes: Sequence[Mode], mixed: int) -> tuple[bool, st
             True,
             "rank is at most 1 and the pencil p^2 s - p m + eta is diagonal (T6.6) [proved]",
         )
-    tail = f"{mixed} in which two modes mix (T6.5)" if mixed else "no two modes can mix (T6.5)"
     if model.d == 2:
+        tail = f"{mixed} in which two modes mix (T6.5)" if mixed else "no two modes can mix (T6.5)"
         return True, f"rank 1 is aligned (T6.6), and of rank 2 {tail} [proved]"
-    return False, f"every aligned stratum; {tail}; mixtures of three or more modes are not excluded"
+    return False, (
+        f"every aligned stratum; {_mixtures(modes, mixed, listed)}; mixtures of three or more modes "
+        "are not excluded"
+    )
+
+
+def _mixtures(modes: Sequence[Mode], mixed: int | None, listed: int) -> str:
+    """Say how many equilibria have pairs of modes that mix, and which modes were looked at."""
+    from equilibria.mixed import searched_modes
+
+    searched = len(searched_modes(modes))
+    whole = searched == len({(mode.s, mode.m) for mode in modes if mode.m})
+    where = "" if whole else f" among the first {searched} modes looked at"
+    if mixed == 0:
+        return f"no two modes can mix (T6.5){where}"
+    some = f"{mixed}" if mixed is not None else f"{listed} (one of each family)"
+    return f"{some} in which pairs of modes mix (T6.5){where}, alone or beside others"
 
 
 def _description(groups: Sequence[Group], plan: Plan) -> str:
