@@ -235,6 +235,13 @@ def test_where_a_divisor_vanishes_is_a_branch_of_its_own(alone: str) -> None:
         (parse("z", SPACE), parse("y", SPACE)),
         (parse("z - 1", SPACE), parse("x*y - 1", SPACE)),
     }
+    cone = decompose([parse("x*y - z**2", SPACE), parse("x*z - y**2", SPACE)], engine=alone)
+    assert cone.complete
+    assert {c.generators for c in cone.components} >= {
+        (parse("z", SPACE), parse("y", SPACE)),  # where the divisor y and the rest z**2 vanish
+        (parse("y - z", SPACE), parse("x - z", SPACE)),
+    }
+    assert len(cone.components) == 3
     nothing = decompose([parse("x*y - 1", SPACE), parse("y*z", SPACE), parse("z - x", SPACE)])
     assert (nothing.components, nothing.complete) == ((), True)
 
@@ -251,7 +258,8 @@ def holds(branch: Branch, point: dict[str, Fraction]) -> bool:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_point_is_on_a_system_exactly_where_it_is_on_a_branch(seed: int) -> None:
     generator = random.Random(seed)
-    texts = ["x", "y", "z", "x - 1", "y + z", "x*y - z", "x*z + 1", "y**2 - x", "2*x - y*z", "z**2"]
+    texts = ["x", "y - 1", "y + z", "x*y - z**2", "x*z - y**2", "y**2 - x", "2*x - y*z", "z**2"]
+    texts += ["x*y + z*y**2 - z*x", "x*(y - 1) + z**2*(y - 1) + y - z"]
     equations = [
         parse("*".join(f"({generator.choice(texts)})" for _ in range(2)), SPACE) for _ in range(2)
     ]
