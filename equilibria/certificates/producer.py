@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from .closure import completeness
 from .cores import core_cells
 from .exact import Field, Generator
 from .fields import gradient_field, laws
+from .listed import at_listed_point
 from .points import oriented, tied_predictor
-from .spectral import spectrum, trace
+from .spectral import largest_step, spectrum, trace
 
 SCHEMA = "noncollapse/certificate/2"
 LARGEST_SIZE = 6
@@ -47,11 +49,13 @@ def certificate(subject: Report | Model) -> dict[str, Any]:
     report = subject if isinstance(subject, Report) else analyze(subject)
     model = report.model
     _check_scope(report)
+    listed = tuple(at_listed_point(model, component) for component in report.components)
+    report = replace(report, variety=replace(report.variety, components=listed))
     field = Field(_entries(report))
     components = [_component(report, field, component) for component in report.components]
     return {
         "schema": SCHEMA,
-        "counts": _counts(report),
+        "counts": _counts(components),
         "model": model_data(model),
         "system": {
             "flow": plain.equations(report.system.flow),
@@ -175,6 +179,11 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
         found["inverses"] = {key: plain.terms(value) for key, value in inverses.items()}
     if procedure(model.procedure).family == "bootstrap" and not model.eta_p:
         found["stable_where"] = _conditions(report, component)
+    if model.procedure != "ema":
+        # With a moving target the kernel has no proof that smaller steps are stable too.
+        known = component.flow.verdict is Verdict.STABLE and found["scope"] == "component"
+        step = component.map.largest_step if known else None
+        found["largest_h"] = "none" if step is None else largest_step(step)
     for kind, equations, stability in (
         ("flow", system.flow, component.flow),
         ("map", system.map, component.map),
@@ -216,11 +225,11 @@ def _conditions(report: Report, component: Component) -> Any:
     ]
 
 
-def _counts(report: Report) -> dict[str, str]:
-    verdicts = [part.verdict for c in report.components for part in (c.flow, c.map)]
-    undecided = sum(verdict is Verdict.UNDECIDED for verdict in verdicts)
+def _counts(components: list[dict[str, Any]]) -> dict[str, str]:
+    verdicts = [component[kind]["verdict"] for component in components for kind in ("flow", "map")]
+    undecided = verdicts.count("undecided")
     return {
-        "components": str(len(report.components)),
+        "components": str(len(components)),
         "verdicts": str(len(verdicts) - undecided),
         "undecided": str(undecided),
     }

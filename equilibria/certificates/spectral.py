@@ -14,6 +14,7 @@ from . import plain
 from .exact import Field, Terms, add
 
 EXTENT_BITS = 24
+STEP_BITS = 23
 
 Point = Mapping[str, Terms]
 Slopes = Mapping[str, Mapping[str, Terms]]
@@ -33,6 +34,13 @@ def spectrum(stability: Stability, trace: Terms, kind: str) -> dict[str, object]
 def cell(extent: float) -> int:
     """Return k with (k - 1/7)/2^24 <= extent < (k + 6/7)/2^24."""
     return math.floor(Fraction(extent) * (1 << EXTENT_BITS) + Fraction(1, 7))
+
+
+def largest_step(step: float) -> dict[str, str]:
+    """Return e and k with (k - 1/7) 2^(e - 23) <= step < (k + 6/7) 2^(e - 23), 2^23 <= k."""
+    exponent = math.frexp(step)[1] - 1
+    scaled = Fraction(step) / Fraction(2) ** (exponent - STEP_BITS)
+    return {"exponent": str(exponent), "cell": str(math.floor(scaled + Fraction(1, 7)))}
 
 
 def unstable_count(stability: Stability, kind: str) -> int:

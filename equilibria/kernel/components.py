@@ -31,6 +31,7 @@ from .spectra import (
     without_ones,
     without_zeros,
 )
+from .steps import certifies_steps, check_largest
 from .systems import Model, System
 from .towers import Tower, Value
 
@@ -48,6 +49,7 @@ class Tally:
     identities: int = 0
     enclosures: int = 0
     at_points: int = 0
+    steps: int = 0
     degenerate: int = 0
     witnesses: list[str] = field(default_factory=list)
 
@@ -90,6 +92,7 @@ def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
     names = ["id", "dimension", "collapse", "scope", "point", "flow", "map"]
     names += ["inverses"] if model.procedure == "direct-pred" else []
     names += ["stable_where"] if conditional(model) else []
+    names += ["largest_h"] if certifies_steps(model) else []
     fields(value, names)
     with at("point"):
         point = read_point(value["point"], system, tower)
@@ -146,7 +149,16 @@ def check_component(value: Any, placed: Spectral, setting: Setting, tally: Tally
             neutral[kind] = check_spectrum(
                 value[kind], jacobian, placed.dimension, kind, setting, tally
             )
-    return neutral["flow"] != placed.dimension
+    degenerate = neutral["flow"] != placed.dimension
+    if certifies_steps(setting.model):
+        stable = value["flow"]["verdict"] == "stable" and value["scope"] == "component"
+        matrix = placed.jacobians["flow"].matrix
+        polys = [_counted(setting, matrix, block, "flow").rest for block in blocks(matrix)]
+        found = check_largest(
+            value["largest_h"], setting.model, setting.tower, polys, stable=stable
+        )
+        tally.steps += found
+    return degenerate
 
 
 def _inverses(value: Any, model: Model, point: Point, tower: Tower) -> dict[str, Value]:

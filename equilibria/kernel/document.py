@@ -274,6 +274,7 @@ def _summary(tally: Tally, why: str) -> str:
         parts.append(f"verdicts of {_some(tally.at_points, 'family')} at the listed point")
     if tally.degenerate:
         parts.append(f"{tally.degenerate} degenerate, perhaps on a larger family")
+    parts.append(f"largest h of {tally.steps}" if tally.steps else "largest h not certified")
     checks = f"{_some(tally.identities, 'identity')}, {_some(tally.enclosures, 'enclosure')}"
     return f"{', '.join(parts)}; {checks}; {why}"
 

@@ -97,7 +97,7 @@ def _of_list(document: Any, index: int, component: Any) -> Iterator[Forgery]:
 
 
 def _letters(component: Any) -> str:
-    return component["id"].partition(":")[0] + ":z"
+    return str(component["id"]).partition(":")[0] + ":z"
 
 
 def _rotated(component: Any, model: Any) -> Iterator[tuple[str, Any]]:
@@ -182,6 +182,9 @@ def _of_facts(document: Any, index: int, component: Any) -> Iterator[Forgery]:
     for grade in GRADES:
         if grade != component["collapse"]:
             yield f"collapse {index} {grade}", _with(document, index, collapse=grade)
+    given = component.get("largest_h")
+    for cell in _other_steps(given):
+        yield f"largest h {index} {cell}", _with(document, index, largest_h=cell)
     scope = "point" if component["scope"] == "component" else "component"
     yield f"scope {index}", _with(document, index, scope=scope)
     for kind in ("flow", "map"):
@@ -199,6 +202,16 @@ def _of_facts(document: Any, index: int, component: Any) -> Iterator[Forgery]:
                 yield f"conditions {name} {index}", _with(document, index, stable_where=words)
 
 
+def _other_steps(given: Any) -> list[Any]:
+    """Return largest steps that are not this one: larger, smaller, none; one where there is none."""
+    some = {"exponent": "3", "cell": str(10 << 20)}
+    if not isinstance(given, dict):
+        return [some]
+    exponent, cell = int(given["exponent"]), int(given["cell"])
+    moved = [(exponent, cell + 1), (exponent, cell - 1), (exponent + 1, cell), (exponent - 1, cell)]
+    return ["none", *({"exponent": str(e), "cell": str(k)} for e, k in moved)]
+
+
 def _with(document: Any, index: int, **entries: Any) -> Any:
     changed = _copy(document)
     changed["components"][index] |= entries
@@ -211,9 +224,17 @@ def _of_pairs(document: Any) -> Iterator[Forgery]:
     for i, left in enumerate(parts):
         for j in range(i):
             right = parts[j]
-            for keys in (("flow",), ("map",), ("flow", "map"), ("id",), ("collapse",)):
+            for keys in (
+                ("flow",),
+                ("map",),
+                ("flow", "map"),
+                ("id",),
+                ("collapse",),
+                ("largest_h",),
+            ):
                 labels = keys == ("id",) and left["id"][-1].isalpha() and right["id"][-1].isalpha()
-                if not labels and any(left[key] != right[key] for key in keys):
+                differ = any(left.get(key) != right.get(key) for key in keys)
+                if not labels and differ and all(key in left and key in right for key in keys):
                     changed = _copy(document)
                     for key in keys:
                         changed["components"][i][key] = _copy(right[key])

@@ -222,3 +222,48 @@ def test_joint_is_certified_up_to_six() -> None:
         moments = eq.Moments.commuting(signal=[Fraction(1, k + 1) for k in range(d)])
         document = checked(eq.Model(procedure="joint", moments=moments, embed_dim=n))
         assert document["completeness"]["theorem"] == "T1.1"
+
+
+@pytest.mark.parametrize("momentum", ["0", "9/10"])
+@pytest.mark.parametrize(
+    "procedure", ["stop-gradient", "direct-pred", "direct-copy", "contrastive"]
+)
+def test_largest_steps_are_certified_as_the_report_says_them(procedure: str, momentum: str) -> None:
+    model = eq.Model(procedure=procedure, momentum=momentum)
+    report = eq.analyze(model)
+    document = checked_report(report)
+    count = 0
+    for component, entry in zip(report.components, document["components"], strict=True):
+        step = component.map.largest_step
+        if component.flow.verdict != "stable":
+            assert entry["largest_h"] == "none"
+            continue
+        assert step is not None
+        unit = Fraction(2) ** (int(entry["largest_h"]["exponent"]) - 23)
+        low, high = (Fraction(7 * int(entry["largest_h"]["cell"]) + k, 7) * unit for k in (-1, 6))
+        assert low <= Fraction(step) < high
+        count += 1
+    assert count
+    assert f"largest h of {count}" in verify(document).line
+
+
+def test_unequal_decays_have_the_largest_step_that_the_equations_have() -> None:
+    """8.45299 and 45.49: a complex pair leaves the circle, not a flip."""
+    for (total, decay, predictor), step in {
+        ("5/4", "1/20", "1/40"): 8.45299,
+        ("5/4", "1/100", "1/1000"): 45.49,
+    }.items():
+        moments = eq.Moments.commuting(signal=[1], total=[total])
+        model = eq.Model(
+            moments=moments, embed_dim=1, weight_decay=decay, predictor_weight_decay=predictor
+        )
+        document = checked(model)
+        entry = next(c for c in document["components"] if c["id"] == "rank1:1+")["largest_h"]
+        found = int(entry["cell"]) * 2.0 ** (int(entry["exponent"]) - 23)
+        assert found == pytest.approx(step, rel=1e-4)
+
+
+def test_what_the_kernel_cannot_prove_of_steps_is_not_in_the_certificate() -> None:
+    document = checked(eq.Model(procedure="ema"))
+    assert "largest_h" not in document["components"][0]
+    assert "largest h not certified" in verify(document).line
