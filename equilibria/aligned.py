@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from equilibria.blocks import Blocks
+from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Group, Mode, groups_of, modes_of, shared_root
 from equilibria.results import Component, Variety, Verdict
@@ -241,4 +242,4 @@ def _select(components: list[Component], max_components: int, *, keep_all: bool)
     room = len(rest) if keep_all and len(components) <= max_components else None
     if room is None:
         room = max(0, max_components - len(stable))
-    return stable + rest[:room]
+    return stable + fitting(rest, room)

@@ -22,6 +22,7 @@ from math import comb
 
 from equilibria.errors import ScopeError
 from equilibria.lift import ENTRYWISE_LIMIT, number
+from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.rationals import to_float
@@ -60,7 +61,7 @@ def contrastive_variety(model: Model, *, max_components: int = 64) -> Variety:
     components.sort(key=_order)
     top = [c for c in components if c.rank == 0 or c.flow.verdict is Verdict.STABLE]
     rest = [c for c in components if c not in top]
-    listed = sorted([*top, *rest[: max(0, max_components - len(top))]], key=_order)
+    listed = sorted([*top, *fitting(rest, max_components - len(top))], key=_order)
     return Variety(
         components=tuple(listed),
         complete=len(listed) == total,

@@ -19,6 +19,7 @@ from functools import partial
 
 from equilibria.errors import ScopeError
 from equilibria.lift import ENTRYWISE_LIMIT, number
+from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Group, Mode, State, groups_of, modes_of, shared_root
 from equilibria.procedures import procedure
@@ -67,7 +68,7 @@ def direct_variety(model: Model, *, max_components: int = 64) -> Variety:
     rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
     stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
     rest.sort(key=lambda c: (c.rank != 0, c.flow.extent or 0.0, c.modes or (), c.roots or ()))
-    listed = stable + rest[: max(0, max_components - len(stable))]
+    listed = stable + fitting(rest, max_components - len(stable))
     return Variety(
         components=tuple(listed),
         complete=len(listed) == total and _all_aligned(modes, model),

@@ -24,6 +24,7 @@ from math import comb
 import numpy as np
 
 from equilibria.inequalities import ZERO, condition, distinct, never, step_conditions
+from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.one_sided_decay import encoder_decay_only, predictor_decay_only
@@ -80,7 +81,7 @@ def _without_decay(model: Model, max_components: int) -> Variety:
     rest = [c for c in components if not c.flow.is_stable]
     stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
     rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or ()))
-    listed = stable + rest[: max(0, max_components - len(stable))]
+    listed = stable + fitting(rest, max_components - len(stable))
     extra, complete, why = _completeness(model, modes)
     return Variety(
         components=(*listed, *extra),

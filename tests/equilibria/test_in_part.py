@@ -393,6 +393,27 @@ def test_a_model_in_part_says_so_everywhere() -> None:
     assert open_one.summary.text.endswith("Undecided: rank1:2+.")
 
 
+@pytest.mark.parametrize("procedure_name", ["stop-gradient", "direct-copy"])
+def test_a_short_list_does_not_lose_what_is_undecided(procedure_name: str) -> None:
+    """At m^2 = 4 s eta the roots of the mode meet: whether it can be learned is open."""
+    model = eq.Model(
+        procedure=procedure_name,
+        moments=eq.Moments.isotropic(signal=[1], variance=1),
+        embed_dim=1,
+        weight_decay="1/4",
+    )
+    whole, short = eq.analyze(model), eq.analyze(model, max_components=1)
+    assert whole.summary.undecided == short.summary.undecided == ("rank1:1+",)
+    assert short.summary.text.startswith("Only full collapse is known to be stable.")
+
+
+def test_a_condition_that_holds_on_the_whole_line_is_none() -> None:
+    text = 'variables = ["x", "y"]\n[flow]\nx = "0"\ny = "-y*(x**4 - x + 1)"\n'
+    (line,) = analyze_system(read(text, "f.toml")).components
+    assert line.flow.words == "stable"
+    assert line.note == "flow: stable everywhere"
+
+
 def test_the_words_of_a_verdict() -> None:
     def words(verdict: Verdict, **changes: bool) -> tuple[str, bool, bool]:
         part = Stability(verdict, eq.results.How.PROVED, 0, None, **changes)

@@ -1,0 +1,20 @@
+"""Which components a short list shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from equilibria.results import Component
+
+
+def fitting(rest: Sequence[Component], room: int) -> list[Component]:
+    """Return the first of the components that are not stable, as many as there is room for.
+
+    Undecided ones go before the others, and one is kept in any case: a list that had lost them all
+    would let the headline count what it cannot.
+    """
+    unclear = [c for c in rest if c.flow.is_open or c.map.is_open]
+    others = [c for c in rest if not (c.flow.is_open or c.map.is_open)]
+    room = max(room, min(1, len(unclear)))
+    kept = {c.id for c in [*unclear, *others][:room]}
+    return [c for c in rest if c.id in kept]
