@@ -303,12 +303,10 @@ class _Analysis:
     def _always_unstable(self, active: Sequence[Mode]) -> bool:
         """Return whether instability at an aligned point is that of every point of the component.
 
-        One row has no other points. With n modes the block of an inactive one is
+        With n modes the block of an inactive one is
         s_j (c_j - P) P^T, whose determinant is the same at all points (T5.4): with an odd number
         of positive factors p (c_j - p) an eigenvalue is positive.
         """
-        if self.model.n == 1:
-            return True
         taken = {mode.number for mode in active}
         correlations = [mode.m / mode.s for mode in active]
         return len(active) == self.model.n and any(
