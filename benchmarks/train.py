@@ -28,6 +28,7 @@ from empirical.networks.images import Images
 from empirical.networks.learner import Learner
 from empirical.networks.models import Encoder
 from empirical.networks.optimiser import optimiser_of, rates_at
+from empirical.networks.precision import multiplies_bf16
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.source import image_source
 
@@ -146,6 +147,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    if not multiplies_bf16(torch.device("cpu")):
+        print("this CPU has no instructions for bf16: its table is of an emulation, and slow\n")
     images, rows = photographs(), {}
     for name, (backbone, width, head, hidden, batch, steps) in CASES.items():
         if options.only not in name:
