@@ -67,7 +67,7 @@ def test_sampled_forgeries_are_refused(name: str) -> None:
     document = plain(MODELS[name])
     assert verify(document).holds
     count, found = accepted(MODELS[name], document, step=19, start=len(name))
-    assert count > 5
+    assert count > 3
     assert found == []
 
 
