@@ -6,21 +6,29 @@
     checkpoint-*.safetensors  the last two complete states
     summary.json              schema noncollapse/run/1
 
+A folder appears whole: it is made under another name and renamed, so that a process that is killed
+meanwhile leaves no half of one. `locked` keeps a second process from writing to it.
+
 Whatever can go wrong with a folder (full disk, no permission, a cut or foreign file) is one line of
 `FormatError` that names the file and the way out. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import math
 import os
 import platform
+import re
+import shutil
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,9 +36,10 @@ from typing import TYPE_CHECKING, Any
 
 from empirical import checkpoints, trajectories
 from empirical.checkpoints import Checkpoint
+from empirical.locks import LOCK, locked
 from empirical.toml import toml_text
 from equilibria.errors import FormatError
-from equilibria.files import check_name, write_text
+from equilibria.files import atomic, check_name, umask, write_text
 from equilibria.version import VERSION
 
 if TYPE_CHECKING:
@@ -43,6 +52,8 @@ CONFIG, METRICS, TRAJECTORY, SUMMARY = (
     "trajectory.npz",
     "summary.json",
 )
+BESIDE = ("moments.npz", "starts.npz")
+"""Files that may lie beside config.toml from the beginning."""
 PACKAGES = ("numpy", "torch", "torchvision", "safetensors")
 
 
@@ -75,30 +86,43 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: str | Path, config: Mapping[str, object], *, overwrite: bool = False
+        cls,
+        path: str | Path,
+        config: Mapping[str, object],
+        *,
+        files: Mapping[str, bytes] | None = None,
+        overwrite: bool = False,
     ) -> RunFolder:
-        """Make the directory and write config.toml; versions are added when they are not in it.
+        """Make the directory with config.toml and `files`; versions are added when not in it.
 
         Names are flat, as in the interface; exact numbers (`Fraction`) become text. A directory
         that holds something already is refused, unless `overwrite` is true: then the files of the
-        former run go, and nothing else.
+        former run go, and nothing else. What a killed `create` left there is not in the way.
         """
         place = Path(path)
         check_name(place, "--out")
+        text = toml_text({**config, "versions": versions()})
+        contents = {**(files or {}), CONFIG: text.encode()}
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            taken = sorted(entry.name for entry in place.iterdir())
+            place.parent.mkdir(parents=True, exist_ok=True)
+            there = os.path.lexists(place)
+            taken = sorted(entry.name for entry in place.iterdir()) if there else []
         except OSError as error:
-            raise FormatError(
-                f"--out {place}: cannot make that directory ({error.strerror}); choose another"
-            ) from error
-        if taken and not overwrite:
+            raise _no_directory(place, error) from error
+        if not there and _appeared(place, contents):
+            return cls.open(place)
+        if not there:  # another process made it in the meantime
+            taken = sorted(entry.name for entry in place.iterdir())
+        unfinished = CONFIG not in taken and all(map(_of_a_beginning, taken))
+        if taken and not (overwrite or unfinished):
             what = "a run" if CONFIG in taken else f"{taken[0]!r}, which is no run"
             hint = f"go on from it with --resume {place}" if CONFIG in taken else None
             raise FormatError(f"--out {place}: already holds {what}; choose another", hint=hint)
-        run = cls(place, {})
-        run._remove_former(taken)
-        write_text(place / CONFIG, toml_text({**config, "versions": versions()}), "--out")
+        with locked(place):
+            cls(place, {})._remove_former(taken)
+            for name, data in contents.items():  # config.toml last: with it, it is a run
+                with atomic(place / name, "--out", binary=True) as stream:
+                    stream.write(data)
         return cls.open(place)
 
     @classmethod
@@ -116,9 +140,14 @@ class RunFolder:
             raise FormatError(f"{file}: not a TOML file ({reason}); start the run again") from error
         return cls(place, config)
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing to this run; see `empirical.locks`."""
+        return locked(self.path)
+
     def _remove_former(self, names: Iterable[str]) -> None:
-        for name in names:
-            ours = name in (CONFIG, METRICS, TRAJECTORY, SUMMARY) or name.startswith("checkpoint-")
+        for name in sorted(names, key=lambda name: name != CONFIG):
+            ours = name in (CONFIG, METRICS, TRAJECTORY, SUMMARY, *BESIDE)
+            ours = ours or name.startswith("checkpoint-") or _leftover(name)
             if ours and (self.path / name).is_file():
                 (self.path / name).unlink()
 
@@ -236,9 +265,65 @@ class RunFolder:
 
     def clear_leftovers(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
-        for name in (CONFIG, METRICS, TRAJECTORY, SUMMARY, "checkpoint-"):
-            for file in self.path.glob(f".{name}*"):
+        for file in self.path.iterdir():
+            if _leftover(file.name):
                 file.unlink(missing_ok=True)
+
+
+def _leftover(name: str) -> bool:
+    """Return whether a name is that of a temporary file of ours."""
+    files = (CONFIG, METRICS, TRAJECTORY, SUMMARY, *BESIDE, "checkpoint-")
+    return any(name.startswith(f".{file}") for file in files)
+
+
+def _of_a_beginning(name: str) -> bool:
+    """Return whether a file may lie in a folder that was being made when its maker was killed."""
+    return name in (LOCK, *BESIDE) or _leftover(name)
+
+
+def _appeared(place: Path, contents: Mapping[str, bytes]) -> bool:
+    """Make a folder with these files under another name and rename it; False if `place` is taken."""
+    target = Path(os.path.realpath(place))
+    host = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40]
+    prefix = f".{target.name[:60]}.{host}."
+    try:
+        _clear_dead(target.parent, prefix)
+        new = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{prefix}{os.getpid()}."))
+    except OSError as error:
+        raise _no_directory(place, error) from error
+    try:
+        os.chmod(new, 0o777 & ~umask())
+        for name, data in contents.items():
+            with atomic(new / name, "--out", binary=True) as stream:
+                stream.write(data)
+        os.rename(new, target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise _no_directory(place, error) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return True
+
+
+def _clear_dead(parent: Path, prefix: str) -> None:
+    """Remove the unfinished folders of processes of this computer that are no more."""
+    for left in parent.glob(f"{glob.escape(prefix)}*.*"):
+        number = left.name.removeprefix(prefix).partition(".")[0]
+        if not number.isdigit() or not left.is_dir() or left.is_symlink():
+            continue
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (OSError, OverflowError):
+            continue  # another user's process, alive
+
+
+def _no_directory(place: Path, error: OSError) -> FormatError:
+    return FormatError(
+        f"--out {place}: cannot make that directory ({error.strerror}); choose another"
+    )
 
 
 def _finite(value: object) -> Any:

@@ -2,20 +2,21 @@
 
 Numbers of the model are written as the rationals that they are. Moments given by eigenvalues are
 written as lists; any others go into moments.npz beside the configuration, starting weights from a
-file into starts.npz, and a data set is named with its SHA-256.
+file into starts.npz, and a data set is named with its SHA-256 and with where it lies, from here, from
+the run and from the root.
 """
 
 from __future__ import annotations
 
-import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from empirical.runs import RunFolder
+from empirical.runs import BESIDE, RunFolder
+from empirical.whereabouts import described, found_again, sha256
 from equilibria.errors import FormatError
-from equilibria.files import atomic
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.rationals import rational, to_float
@@ -32,7 +33,7 @@ DEVICES = ("auto", "cpu", "cuda")
 RATES = ("lr", "weight_decay", "predictor_lr", "predictor_weight_decay", "ema", "momentum")
 MOST_STEPS = 1_000_000
 NOISY_STEPS = 10_000
-MOMENTS, STARTS = "moments.npz", "starts.npz"
+MOMENTS, STARTS = BESIDE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,23 +135,21 @@ def write_config(path: Path, model: Model, settings: Settings, *, overwrite: boo
         **{name: getattr(settings, name) for name in _PLAIN},
     }
     if settings.data is not None:
-        config["data_sha256"] = _sha256(settings.data)
+        config["data_sha256"] = sha256(settings.data, "--data")
+        config["data_place"] = described(settings.data, path)
     if settings.vary:
         config["vary"] = {name: list(values) for name, values in settings.vary.items()}
-    starts = None
+    files = {}
     if settings.init.endswith(".npz"):
-        starts, config["init"] = Path(settings.init).read_bytes(), STARTS
-    run = RunFolder.create(path, config, overwrite=overwrite)
+        files[STARTS], config["init"] = Path(settings.init).read_bytes(), STARTS
     if "moments" in config:
         import numpy as np
 
         sigma, m = model.moments.matrices()
-        with atomic(run.path / MOMENTS, "--out", binary=True) as stream:
-            np.savez(stream, Sigma=sigma, M=m)
-    if starts is not None:
-        with atomic(run.path / STARTS, "--out", binary=True) as stream:
-            stream.write(starts)
-    return run
+        stream = io.BytesIO()
+        np.savez(stream, Sigma=sigma, M=m)
+        files[MOMENTS] = stream.getvalue()
+    return RunFolder.create(path, config, files=files, overwrite=overwrite)
 
 
 _PLAIN = (
@@ -187,6 +186,10 @@ def read_config(run: RunFolder) -> tuple[Model, Settings]:
             **{name: config[name] for name in _PLAIN if name in config},
             vary={name: tuple(values) for name, values in config.get("vary", {}).items()} or None,
         )
+        if settings.data is not None and "data_place" in config:
+            settings = replace(
+                settings, data=found_again(config["data_place"], run.path, "--resume")
+            )
         if settings.init == STARTS:
             settings = replace(settings, init=str(run.path / STARTS))
         names = ("procedure", *RATES, "embed_dim")
@@ -201,19 +204,12 @@ def read_config(run: RunFolder) -> tuple[Model, Settings]:
 
 def _read_moments(run: RunFolder, config: Mapping[str, Any], settings: Settings) -> Moments:
     if settings.data is not None:
-        if _sha256(settings.data) != config.get("data_sha256"):
+        if sha256(settings.data, "--data") != config.get("data_sha256"):
             raise FormatError(f"--data {settings.data}: changed since the run began; put it back")
         return data_moments(*load_pairs(settings.data), source=settings.data)
     if "moments" in config:
         return Moments.load(run.path / MOMENTS)
     return Moments.commuting(signal=config["signal"], total=config["total"])
-
-
-def _sha256(path: str) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise FormatError(f"--data {path}: cannot be read ({error.strerror})") from error
 
 
 def as_text(values: object, name: str, runs: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,8 @@ def simulate(
         simulation.check()
         if out is not None:  # nothing is written for a question that cannot be answered
             simulation.folder = write_config(Path(out), model, settings, overwrite=overwrite)
-        return _complete(simulation)
+        with nullcontext() if simulation.folder is None else simulation.folder.locked():
+            return _complete(simulation)
 
 
 def resume(
@@ -97,11 +98,12 @@ def resume(
 ) -> SimulationResult:
     """Go on with a simulation that was stopped or killed; the end is what it would have been.
 
-    On the CPU the files are the same bit for bit. Raises `FormatError` when `path` is no such run.
+    On the CPU the files are the same bit for bit; on another device no run is lost. Raises
+    `FormatError` when `path` is no such run, or another process is writing to it.
     """
     folder = RunFolder.open(path)
     model, settings = read_config(folder)
-    with _bar(progress) as report:
+    with folder.locked(), _bar(progress) as report:
         simulation = Simulation(
             model, settings, folder=folder, progress=report, checkpoint_seconds=checkpoint_seconds
         )

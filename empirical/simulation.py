@@ -67,7 +67,8 @@ class Simulation:
         self.record = Record(model, settings.runs)
         size = 8 * 24 * (2 * model.n * model.d + model.n**2)
         self.per_wave = max(self.record.tracked, WAVE_BYTES[self.like.device.type] // size)
-        self.wave, self.step, self.round = 0, 0, 0
+        self.wave, self.first, self.step, self.round = 0, 0, 0, 0
+        self.after = 0
         self.early: dict[str, str] = {}
         self.pool: Pool | None = None
         self._known: dict[tuple[str, ...], Places] = {}
@@ -102,20 +103,20 @@ class Simulation:
         """
         if weights is not None:
             self.per_wave = self.settings.runs
-            self._begin(0, weights)
-        for start in range(self.wave * self.per_wave, self.settings.runs, self.per_wave):
-            pool = self.pool or self._begin(start)
-            self._finish(pool)
+            self._begin(weights)
+        while self.first < self.settings.runs:
+            self._finish(self.pool or self._begin())
             self.pool, self.step = None, 0
-            self.wave += 1
+            self.wave, self.first = self.wave + 1, self.after
         if self.folder is not None:
             self.save()
 
-    def _begin(self, start: int, weights: Mapping[str, Array] | None = None) -> Pool:
+    def _begin(self, weights: Mapping[str, Array] | None = None) -> Pool:
         settings, model = self.settings, self.model
-        owner = np.arange(start, min(start + self.per_wave, settings.runs))
+        self.after = min(self.first + self.per_wave, settings.runs)
+        owner = np.arange(self.first, self.after)
         if weights is None:
-            weights = self._starts(range(start, int(owner[-1]) + 1))
+            weights = self._starts(range(self.first, self.after))
         rates = rates_of(model, settings, owner, self.like)
         momentum = bool(model.nu) or "momentum" in (settings.vary or {})
         self.pool = Pool.start(model, owner, weights, rates, self.data, momentum=momentum)
@@ -197,7 +198,9 @@ class Simulation:
             state = self.pool.state.items()
             tensors |= {f"state.{name}": value.cpu().numpy() for name, value in state}
             tensors |= {"owner": self.pool.owner, "change": self.pool.change}
-        place = {"wave": self.wave, "at": self.step, "round": self.round}
+        # Where the wave begins and ends is written down: its size is another on another device.
+        place = {"wave": self.wave, "at": self.step, "round": self.round,
+                 "first": self.first, "after": self.after}  # fmt: skip
         metadata = {name: str(value) for name, value in place.items()}
         # Steps start again with every wave, so checkpoints are numbered by work done.
         number = self.wave * self.settings.limit + self.step
@@ -218,6 +221,7 @@ class Simulation:
 
     def _restore(self, tensors: Mapping[str, Any], place: Mapping[str, str]) -> None:
         self.wave, self.step, self.round = (int(place[name]) for name in ("wave", "at", "round"))
+        self.first, self.after = int(place["first"]), int(place["after"])
         self.early = json.loads(place["early"])
         self.record.restore(tensors)
         if "owner" in tensors:

@@ -30,7 +30,7 @@ def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[I
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, 0o666 & ~_umask())
+        os.chmod(name, 0o666 & ~umask())
         os.replace(name, target)
     except OSError as error:
         raise FormatError(f"{option} {path}: cannot write there ({error.strerror})") from error
@@ -77,7 +77,8 @@ def _target(path: str | Path, option: str) -> Path:
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"}
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the permissions that new files and folders of this process do without."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -8,6 +8,7 @@ checkpoint is the run that was not interrupted, bit for bit on one CPU.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,13 +41,16 @@ def train(
 ) -> TrainResult:
     """Train as the settings say; with a folder, leave a run behind, or go on with the one there.
 
-    `images` is the data set where the caller has read it already.
+    `images` is the data set where the caller has read it already. One process at a time writes to a
+    folder; a run that was killed before its first checkpoint begins again.
 
     Raises `FormatError` for data or a device that is not there, `LimitReached` when a tensor is not
     finite or memory runs out.
     """
     machine = machine_of(settings)
-    with threads_for(settings), joined(machine.device) as workers:
+    with threads_for(settings), joined(machine.device) as workers, ExitStack() as held:
+        if folder is not None and workers.leads:
+            held.enter_context(folder.locked())
         run = Run(machine.build(workers, images), folder if workers.leads else None)
         if resume:
             run.restore(folder)
@@ -183,10 +187,12 @@ class Run:
 
     def restore(self, folder: RunFolder | None) -> None:
         """Go on from the last complete checkpoint; every process reads it, the lead writes."""
-        found = None if folder is None else folder.last_checkpoint()
-        if folder is None or found is None:
-            place = "" if folder is None else f"{folder.path}: "
-            raise FormatError(f"--resume: {place}no checkpoint to go on from; start the run again")
+        if folder is None:
+            raise FormatError("--resume: no folder to go on from; start the run again")
+        found = folder.last_checkpoint()
+        if found is None:  # killed before the first one: nothing is lost by beginning again
+            self.record.begin_again()
+            return
         restore(self.learner, self.optimiser, found.tensors, str(found.path))
         self.total = found.tensors["loss.total"].to(self.setup.device)
         self.count, self.step, self.resumed = int(found.tensors["loss.count"]), found.step, True

@@ -62,6 +62,12 @@ class Record:
             stacked = {name: np.stack([arrays[name] for _, arrays in kept]) for name in kept[0][1]}
             self.folder.save_trajectory(step=steps, **stacked)
 
+    def begin_again(self) -> None:
+        """Drop what a process wrote that was killed before its first checkpoint."""
+        if self.folder is not None:
+            self.folder.clear_leftovers()
+            self.folder.truncate_metrics(-1)
+
     def go_on_from(self, step: int) -> None:
         """Read back what was written up to `step`, and drop what came after."""
         assert self.folder is not None
