@@ -11,7 +11,7 @@ units where alpha = 1 and decays are equal (T0.1, T0.3), within a budget of arit
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-RANKS = 3
+RANKS = 4
 NEAR = 0.1
 """An equilibrium within this share of |(W, P)| is one that the head rests at."""
 FLOOR = 1e-3
@@ -80,9 +80,10 @@ def nearby(W: Array, P: Array, sigma: Array, m: Array, decay: Decay, work: Work)
     scale = float(np.sqrt(decay.alpha * decay.eta / decay.eta_p))
     size = float(np.hypot(np.linalg.norm(W), np.linalg.norm(P)))
     best = Nearby("found", "collapse", size, 0, "rank0", (np.zeros((0, W.shape[1])), P[:0, :0]))
+    reach = Reach(scale * size, NEAR * scale * size)
     tried, ended = 0, ""
     try:
-        for found in _candidates(scale * W, P, sigma, m, decay.eta, work):
+        for found in _candidates(scale * W, P, sigma, m, decay.eta, work, reach):
             if found is None:
                 tried += 1
                 continue
@@ -93,12 +94,12 @@ def nearby(W: Array, P: Array, sigma: Array, m: Array, decay: Decay, work: Work)
             if distance < (best.distance or 0.0):
                 words = "aligned, by modes" if aligned else "Newton on the core"
                 best = Nearby("found", words, distance, rank, name, core, aligned)
-            if distance <= NEAR * size:
-                return best
+                reach.distance = scale * distance
     except Exhausted:
         ended = "the search ended at its limit of work; "
     if best.rank or not (tried or ended):
-        return best
+        left = f" ({ended}{tried} starts led nowhere)" if tried or ended else ""
+        return replace(best, words=best.words + left)
     words = f"{ended}Newton's method did not converge from {tried} starts"
     return Nearby("not found" if tried else NOT_SEARCHED, words)
 
@@ -106,29 +107,50 @@ def nearby(W: Array, P: Array, sigma: Array, m: Array, decay: Decay, work: Work)
 Found = tuple[str, tuple["Array", "Array"], Aligned | None]
 
 
+@dataclass
+class Reach:
+    """How near the best candidate is so far, in units with alpha = 1, and what is near enough."""
+
+    distance: float
+    enough: float
+
+    @property
+    def met(self) -> bool:
+        return self.distance <= self.enough
+
+
 def _candidates(
-    W: Array, P: Array, sigma: Array, m: Array, eta: float, work: Work
+    W: Array, P: Array, sigma: Array, m: Array, eta: float, work: Work, reach: Reach
 ) -> Iterator[Found | None]:
     """Yield equilibria near (W, P), likeliest first; None for a start that led nowhere."""
     basis = commuting_basis(sigma, m)
     if basis is not None:
         aligned = nearest_aligned(W, basis, sigma, m, eta)
         yield aligned.name, aligned.core, aligned
-    yield from _by_newton(W, sigma, m, eta, work)
+        if reach.met:
+            return
+    yield from _by_newton(W, sigma, m, eta, work, reach)
     U, s, V = thin_svd(W)
-    if not len(s):
+    if reach.met or not len(s):
         return
     core = _followed(s[:, None] * V.T, U.T @ P @ U, sigma, m, eta, work)
-    yield from _by_newton(core, sigma, m, eta, work)
+    yield from _by_newton(core, sigma, m, eta, work, None)
 
 
-def _by_newton(W: Array, sigma: Array, m: Array, eta: float, work: Work) -> Iterator[Found | None]:
-    """Yield what Newton's method reaches from the leading singular directions of W."""
+def _by_newton(
+    W: Array, sigma: Array, m: Array, eta: float, work: Work, reach: Reach | None
+) -> Iterator[Found | None]:
+    """Yield what Newton's method reaches from the leading singular directions of W.
+
+    With `reach`, ranks at which nothing can be nearer than the best so far are left out.
+    """
     _, s, V = thin_svd(W)
     # A mode at rest has p (m - p s) = eta, so p > eta / |M|: what is smaller has died or is dying.
     top = float(s[0]) if len(s) else 0.0
     floor = max(eta / max(float(np.linalg.norm(m, 2)), 1e-300), FLOOR * top)
     for k in ranks_to_try(s, floor, RANKS):
+        if reach is not None and float(np.linalg.norm(s[k:])) >= reach.distance:
+            continue  # Eckart and Young: no W of rank k is nearer
         found = rest_near(s[:k, None] * V[:, :k].T, sigma, m, eta, work)
         if found is None:
             yield None

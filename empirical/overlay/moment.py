@@ -64,8 +64,7 @@ def window_of(step: NDArray[np.int64]) -> tuple[int, float]:
 
     A thinned trajectory has points further apart than that; the share says how much is looked at.
     """
-    since = min(int(np.searchsorted(step, 0.9 * step[-1], side="right")) - 1, len(step) - 2)
-    since = max(0, since)
+    since = max(0, int(np.searchsorted(step, 0.9 * step[-1], side="right")) - 1)
     return since, float(step[-1] - step[since]) / max(float(step[-1]), 1.0)
 
 
