@@ -33,7 +33,7 @@ from empirical.papers.trials import (
 SPREAD = 0.02
 """The paper's batch sizes 64 to 2048 span two points."""
 COLLAPSED = 0.35
-"""Below this share of a sphere's std an output counts as collapsed, as in the verdict of `train`."""
+"""Below this share of a sphere's std an output counts as collapsed."""
 LOWEST = -0.99
 """A collapsed network's loss is below this; the least possible is -1."""
 

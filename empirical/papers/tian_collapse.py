@@ -153,8 +153,8 @@ def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
         name="tian2021-collapse-network",
         statement="without stop-gradient, and without a predictor, the encoder collapses; with both not",
         source=f"{TIAN}, theorem 2, stated for linear networks",
-        predicted="the linear theory: complete collapse without either, none with both (std below 0.35 "
-        "of 1 or mean cosine above 0.95 counts as collapse)",
+        predicted="the linear theory: complete collapse without either, none with both (the verdict "
+        "of `train`: a constant takes over, or nothing is left)",
         measured="; ".join(words),
         holds=not wrong,
         runs=len(numbers),

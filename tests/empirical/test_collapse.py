@@ -165,6 +165,10 @@ def test_sizes_are_in_the_losss_own_unit() -> None:
     assert diagnose(gaussian(ROWS, 32), start=start, loss="squared").verdict == NO
     small = 1e-3 * gaussian(ROWS, 32)
     assert diagnose(small, start=gaussian(ROWS, 32), loss="cross-entropy", unit=1e-2).verdict == NO
+    shrinking = 1e-2 * gaussian(ROWS, 32)
+    for unit, verdict in ((10, UNCLEAR), (1, NO)):
+        found = diagnose(shrinking, start=gaussian(ROWS, 32), loss="cross-entropy", unit=unit)
+        assert found.verdict == verdict
     between = diagnose(1e-2 * small, start=0.1 * start / 1e6, loss="squared")
     assert (between.verdict, between.kind) == (COMPLETE, "shrunk")
     assert diagnose(small, start=0.05 * start / 1e6, loss="squared").verdict == UNCLEAR
