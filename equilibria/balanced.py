@@ -10,6 +10,7 @@ from equilibria import noncommuting as nc
 from equilibria.errors import ScopeError
 from equilibria.lettered import exchanges, letters, order, ranges, rows
 from equilibria.model import Model
+from equilibria.noncommuting.zero_decay import residual_map
 from equilibria.rationals import to_float
 from equilibria.results import (
     Component,
@@ -57,7 +58,8 @@ def _balanced_components(model: Model, max_components: int) -> Variety:
     for out, into in exchanges(top, len(growing)):
         subsets.append(tuple(sorted({*growing[:top], growing[into]} - {growing[out]})))
     beta = to_float(model.flow_rate) if model.procedure == "ema" else None
-    found = nc.components(sigma, m, model.n, beta=beta, subsets=subsets[:max_components])
+    free = 2 * float(correlations[0]) if growing else 1.0  # beyond every correlation: it attracts
+    found = nc.components(sigma, m, model.n, beta=beta, free=free, subsets=subsets[:max_components])
     components = []
     seen: dict[int, int] = {}
     for item in found:
@@ -68,7 +70,8 @@ def _balanced_components(model: Model, max_components: int) -> Variety:
     return Variety(
         tuple(components),
         complete=False,
-        why="components of the leading canonical correlations, each seen at its balanced point",
+        why="components of the leading canonical correlations, each seen at one point: balanced, and "
+        f"P = {free:.4g} on the rows that W leaves free",
     )
 
 
@@ -88,7 +91,7 @@ def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) ->
         How.NUMERIC,
         item.tangent,
         float(verdict.extent),
-        note="degenerate at its balanced point" if verdict.verdict == "undecided" else "",
+        note="degenerate at this point" if verdict.verdict == "undecided" else "",
         build_spectrum=lambda: spectrum,
     )
     return Component(
@@ -106,22 +109,17 @@ def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) ->
 
 
 def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stability:
-    """Return the map's stability: multipliers 1 + h lambda for stop-gradient.
-
-    For EMA the map uses the new encoder, which the quadratic form of the flow does not describe.
-    """
-    if model.procedure == "ema":
-        return Stability(
-            Verdict.UNSTABLE if flow.verdict is Verdict.UNSTABLE else Verdict.UNDECIDED,
-            How.NUMERIC,
-            flow.neutral,
-            None,
-            note="the map of EMA without decay is not analysed for moments that do not commute",
-        )
+    """Return the map's stability: multipliers 1 + h lambda for stop-gradient, without neutral ones."""
     h = to_float(model.h)
-    size = np.abs(1 + h * item.normal)
-    radius = float(size.max(initial=0.0))
+    values = 1 + h * item.normal
+    if model.procedure == "ema":
+        sigma, m = model.moments.matrices()
+        update = residual_map(item.P, item.W, sigma, m, h=h, mu=to_float(model.mu))
+        values = np.asarray(np.linalg.eigvals(update), dtype=np.complex128)
+    radius = float(np.abs(values).max(initial=0.0))
     verdict = flow.verdict
-    if verdict is Verdict.STABLE and radius >= 1 - 1e-9:
-        verdict = Verdict.UNSTABLE if radius > 1 + 1e-9 else Verdict.UNDECIDED
+    if verdict is Verdict.STABLE or model.procedure == "ema":
+        inside, outside = radius < 1 - 1e-9, radius > 1 + 1e-9
+        verdict = Verdict.UNSTABLE if outside else Verdict.UNDECIDED
+        verdict = Verdict.STABLE if inside else verdict
     return Stability(verdict, How.NUMERIC, flow.neutral, radius, note=flow.note)

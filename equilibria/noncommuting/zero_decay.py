@@ -9,7 +9,8 @@ flow is n^2 zeros along the component and the spectrum of
     L(R) = P^T R M - R W^T W Sigma - P P^T R Sigma        on R (n, d).
 
 If |J| < min(n, d) the balanced point lies where components meet; L has (n - |J|) (d - |J|) further
-zeros there and the verdict is "undecided" unless another eigenvalue is unstable.
+zeros there and the verdict is "undecided" unless another eigenvalue is unstable. P is arbitrary on
+the n - |J| rows that W leaves free: a multiple of the identity there gives a regular point.
 """
 
 from __future__ import annotations
@@ -52,16 +53,18 @@ def components(
     n: int,
     *,
     beta: float | None = None,
+    free: float = 0.0,
     subsets: Iterable[tuple[int, ...]] | None = None,
 ) -> list[ZeroDecayComponent]:
     """The components with R = 0 for eta = 0; all sets J unless `subsets` are given.
 
     Indices count the canonical correlations in decreasing order; zero correlations take no part.
+    P is `free` times the identity on the rows that W leaves free; 0 is the balanced point.
     """
     check_moments(Sigma, M, 0.0)
     correlations, _ = canonical_correlations(Sigma, M)
     chosen = _all_subsets(correlations, n) if subsets is None else list(subsets)
-    return [_component(Sigma, M, n, tuple(J), correlations, beta) for J in chosen]
+    return [_component(Sigma, M, n, tuple(J), correlations, beta, free) for J in chosen]
 
 
 def residual_operator(P: Array, W: Array, Sigma: Array, M: Array, *, beta: float | None) -> Array:
@@ -77,6 +80,24 @@ def residual_operator(P: Array, W: Array, Sigma: Array, M: Array, *, beta: float
     )
 
 
+def residual_map(P: Array, W: Array, Sigma: Array, M: Array, *, h: float, mu: float) -> Array:
+    """The update of (R, T - W) by one step of the moving-average map, as (2 n d, 2 n d).
+
+    With W+ = W + h P^T R and T+ = mu T + (1 - mu) W+ the residual of the target changes by
+    (1 - mu) (h P^T R - (T - W)) M - h (R W^T W + P P^T R) Sigma.
+    """
+    n, d = W.shape
+    unit = np.eye(n * d)
+    slow = residual_operator(P, W, Sigma, M, beta=None)
+    step = unit + h * (slow - mu * np.kron(P.T, M))
+    return np.block(
+        [
+            [step, -(1 - mu) * np.kron(np.eye(n), M)],
+            [-mu * h * np.kron(P.T, np.eye(d)), mu * unit],
+        ]
+    )
+
+
 def _all_subsets(correlations: Array, n: int) -> list[tuple[int, ...]]:
     usable = np.flatnonzero(np.abs(correlations) > 1e-12 * np.abs(correlations).max(initial=0.0))
     found: list[tuple[int, ...]] = []
@@ -89,10 +110,16 @@ def _all_subsets(correlations: Array, n: int) -> list[tuple[int, ...]]:
 
 
 def _component(
-    Sigma: Array, M: Array, n: int, J: tuple[int, ...], correlations: Array, beta: float | None
+    Sigma: Array,
+    M: Array,
+    n: int,
+    J: tuple[int, ...],
+    correlations: Array,
+    beta: float | None,
+    free: float,
 ) -> ZeroDecayComponent:
     k, d = len(J), Sigma.shape[0]
-    P, W = np.zeros((n, n)), np.zeros((n, d))
+    P, W = free * np.eye(n), np.zeros((n, d))
     if k:
         P[:k, :k], W[:k] = balanced_point(Sigma, M, J)
     L = residual_operator(P, W, Sigma, M, beta=beta)
