@@ -138,3 +138,16 @@ def test_verdicts_of_a_family_are_said_to_be_at_a_point() -> None:
     line = verify(plain(MODELS["nothing decays"])).line
     assert "verdicts of 4 families at the listed point" in line
     assert "at the listed point" not in verify(plain(MODELS["ema"])).line
+
+
+def test_an_empty_list_is_no_list_even_if_it_says_so() -> None:
+    document = plain(eq.Model(procedure="ema"))
+    for parts, missing in (([], "9"), (document["components"][:1], "8")):
+        line = verify(with_list(document, parts, claim="open", missing=missing)).line
+        assert line.startswith("fails: completeness: rank0 is missing")
+
+
+def test_a_verdict_at_a_point_cannot_be_said_of_the_family() -> None:
+    document = plain(MODELS["nothing decays"])
+    document["components"][0]["scope"] = "component"
+    assert verify(document).line.startswith("fails: components[0].scope: the verdicts are those of")
