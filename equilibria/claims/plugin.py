@@ -1,12 +1,17 @@
-"""pytest plugin: every `claims.toml` becomes tests, one id for each claim.
+"""pytest plugin: a claims file that asks for it becomes tests, one id for each claim.
 
-Installed as the entry point `pytest11: noncollapse`. Options: `--claims-time-limit`, and
+Installed as the entry point `pytest11: noncollapse`, so it is loaded in projects that have never heard
+of it: it imports nothing of the analysis before there is a claim to decide, and looks only at files
+`claims.toml` and `*.claims.toml` that say `schema = "noncollapse/claims/1"`, or of a project whose
+pyproject.toml says `[tool.noncollapse]` with `claims = true`. Options: `--claims-time-limit`, and
 `--claims-empirical` to run the training experiments as well. A claim that comes out otherwise
 fails; one that could not be decided fails too, and says so; one that needs training is skipped.
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +22,11 @@ if TYPE_CHECKING:
     from equilibria.claims.claim import Claim, Outcome
 
 EXPERIMENTS = "empirical.registry:ALL"
+HEAD = 1 << 16
+"""Bytes of a file that are searched for the schema, which stands before the first table."""
+_SCHEMA = re.compile(rb"""^[ \t]*schema[ \t]*=[ \t]*["']noncollapse/claims/1["']""", re.MULTILINE)
+_TABLE = re.compile(rb"^[ \t]*\[", re.MULTILINE)
+_ASKED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,12 +41,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Collector | None:
-    """Collect files named claims.toml or *.claims.toml."""
+    """Collect claims files that ask for it."""
     name = file_path.name
-    if name == "claims.toml" or name.endswith(".claims.toml"):
+    if name != "claims.toml" and not name.endswith(".claims.toml"):
+        return None
+    if _has_schema(file_path) or _project_asks(parent.config):
         collector: pytest.Collector = ClaimsFile.from_parent(parent, path=file_path)
         return collector
     return None
+
+
+def _has_schema(path: Path) -> bool:
+    """Return whether a file says, before its first table, that it holds claims of this kind."""
+    try:
+        if not path.is_file():
+            return False
+        with open(path, "rb") as stream:
+            head = stream.read(HEAD)
+    except OSError:
+        return False
+    return _SCHEMA.search(_TABLE.split(head, maxsplit=1)[0]) is not None
+
+
+def _project_asks(config: pytest.Config) -> bool:
+    """Return whether the project's pyproject.toml has `claims = true` under [tool.noncollapse]."""
+    if _ASKED not in config.stash:
+        try:
+            text = (config.rootpath / "pyproject.toml").read_text(encoding="utf-8")
+            wish = tomllib.loads(text)["tool"]["noncollapse"]["claims"]
+        except (OSError, ValueError, LookupError, TypeError):
+            wish = False
+        config.stash[_ASKED] = wish is True
+    return config.stash[_ASKED]
 
 
 class ClaimsFile(pytest.File):
@@ -45,9 +81,14 @@ class ClaimsFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield one test for each claim."""
         from equilibria.claims.reader import read_claims
+        from equilibria.errors import FormatError
         from equilibria.escaping import escape
 
-        for claim in read_claims([self.path]):
+        try:
+            claims = read_claims([self.path])
+        except FormatError as error:  # one line in pytest's summary, not a trace of ours
+            raise self.CollectError(escape(str(error))) from None
+        for claim in claims:
             yield ClaimTest.from_parent(self, name=escape(claim.id), claim=claim)
 
 

@@ -16,7 +16,9 @@ from equilibria.claims.claim import EXPECTATIONS, HOLDS, UNDECIDED, Claim
 from equilibria.claims.kinds import KINDS
 from equilibria.claims.models import MODEL_KEYS, SAMPLE_KEYS
 from equilibria.errors import FormatError
+from equilibria.untrusted import check_file
 
+SCHEMA = "noncollapse/claims/1"
 MAX_BYTES = 1_000_000
 MAX_CLAIMS = 2000
 MAX_DEPTH = 8
@@ -56,9 +58,8 @@ _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*claim[ \t]*\]\]", re.MULTILINE)
 
 
 def _text(path: Path) -> str:
+    check_file(path, str(path), "a claims file (TOML)")
     try:
-        if not path.is_file():
-            raise FormatError(f"{path}: no such file; expected a claims file (TOML)")
         data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
@@ -76,9 +77,11 @@ def _tables(path: Path, text: str) -> list[Mapping[str, Any]]:
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
         reason = (str(error).splitlines() or ["too deeply nested"])[0]
         raise FormatError(f"{path}: not valid TOML ({reason})") from error
-    unknown = sorted(set(document) - {"claim"})
+    unknown = sorted(set(document) - {"claim", "schema"})
     if unknown:
         raise FormatError(f"{path}: unknown entry {unknown[0]!r}; expected only [[claim]] tables")
+    if document.get("schema", SCHEMA) != SCHEMA:
+        raise FormatError(f"{path}: schema {document['schema']!r:.60}, expected {SCHEMA!r}")
     tables = document.get("claim")
     if not isinstance(tables, list) or not tables:
         raise FormatError(f"{path}: no [[claim]] table")

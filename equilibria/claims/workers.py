@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from equilibria.claims.claim import Claim, Outcome
-from equilibria.claims.decide import Experiments, decide, unfinished
+from equilibria.claims.decision import Experiments, decide, unfinished
 from equilibria.errors import FormatError
 
 GRACE = 2.0  # seconds beyond the limit, for checks that keep it themselves

@@ -171,17 +171,29 @@ def test_check_on_the_command_line(tmp_path: Path) -> None:
     assert run_cli("--list").returncode == 0
 
 
-def test_pytest_collects_claims_files(tmp_path: Path) -> None:
-    (tmp_path / "claims.toml").write_text(
-        '[[claim]]\nid = "good"\nsays = "x."\nholds.collapse-stable = true\n'
-        '[[claim]]\nid = "bad"\nsays = "x."\nholds.collapse-stable = false\n'
-        '[[claim]]\nid = "later"\nsays = "x."\nholds.experiment = "linear"\n',
-        encoding="utf-8",
-    )
+SCHEMA = 'schema = "noncollapse/claims/1"\n'
+THREE = (
+    '[[claim]]\nid = "good"\nsays = "x."\nholds.collapse-stable = true\n'
+    '[[claim]]\nid = "bad"\nsays = "x."\nholds.collapse-stable = false\n'
+    '[[claim]]\nid = "later"\nsays = "x."\nholds.experiment = "linear"\n'
+)
+
+
+def run_pytest(folder: Path, *words: str) -> str:
+    """Run pytest with the plugin in a folder and return what it prints."""
     # The plugin may be installed as an entry point or not; either way it is loaded once.
-    command = [sys.executable, "-m", "pytest", "-p", "equilibria.claims.plugin", "-q", "-rA"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "equilibria.claims.plugin",
+        "-q",
+        "-rA",
+        *words,
+    ]
     done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
+        [*command, "--rootdir", str(folder), str(folder)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -191,8 +203,87 @@ def test_pytest_collects_claims_files(tmp_path: Path) -> None:
             "PYTHONPATH": str(ROOT),
         },
     )
-    assert "1 failed, 1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
-    assert "claims.toml::good" in done.stdout
+    return done.stdout + done.stderr
+
+
+def test_pytest_collects_claims_files_that_ask_for_it(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(SCHEMA + THREE, encoding="utf-8")
+    printed = run_pytest(tmp_path)
+    assert "1 failed, 1 passed, 1 skipped" in printed
+    assert "claims.toml::good" in printed
+
+
+@pytest.mark.parametrize(
+    ("project", "collected"),
+    [
+        ("[tool.noncollapse]\nclaims = true\n", True),
+        ("[tool.noncollapse]\nclaims = false\n", False),
+        ("[tool.noncollapse]\nclaims = 'no'\n", False),
+        ("[tool.other]\n", False),
+        ("not toml = [", False),
+        (None, False),
+    ],
+)
+def test_a_project_may_ask_for_all_its_claims_files(
+    tmp_path: Path, project: str | None, collected: bool
+) -> None:
+    (tmp_path / "my.claims.toml").write_text(THREE, encoding="utf-8")
+    if project is not None:
+        (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
+    assert ("my.claims.toml::good" in run_pytest(tmp_path, "--collect-only")) is collected
+
+
+FOREIGN = {
+    "insurance": "[[policy]]\nnumber = 7\n",
+    "no TOML": "claims: [a, b",
+    "bytes": "\udcff\udcfe",
+    "schema in a table": "[other]\n" + SCHEMA,
+    "another schema": 'schema = "noncollapse/claims/10"\n',
+    "a comment": "# " + SCHEMA,
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
+def test_pytest_leaves_the_claims_of_others_alone(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from equilibria.claims import plugin
+
+    path = tmp_path / "claims.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert plugin._has_schema(path) is False
+
+
+def test_a_foreign_claims_file_does_not_stop_a_session(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(FOREIGN["insurance"], encoding="utf-8")
+    (tmp_path / "test_mine.py").write_text("def test_mine():\n    assert True\n", encoding="utf-8")
+    assert "1 passed" in run_pytest(tmp_path)
+
+
+def test_a_bad_file_that_asks_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(SCHEMA + "[[claim]]\nid = 3\n", encoding="utf-8")
+    printed = run_pytest(tmp_path)
+    assert "expected letters" in printed
+    assert "Traceback" not in printed
+    assert "reader.py" not in printed
+
+
+def test_the_plugin_imports_nothing_of_the_analysis() -> None:
+    code = (
+        "import sys, equilibria.claims.plugin;"
+        "print(sorted(m for m in sys.modules if m.startswith(('equilibria', 'numpy', 'sympy'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    expected = ["equilibria", "equilibria.claims", "equilibria.claims.plugin", "equilibria.version"]
+    assert done.stdout.strip() == str(expected)
+
+
+def test_the_example_asks_for_pytest() -> None:
+    from equilibria.claims import plugin
+
+    assert plugin._has_schema(ROOT / "examples" / "claims.toml")
 
 
 @pytest.mark.parametrize(
