@@ -78,7 +78,7 @@ class Boundary:
     survives (the other way round for a mode with m < 0: `falling`). `curve` is the same boundary as
     points (p, w) for drawing. `thresholds` may hold c_minus (below it everything collapses), c_zero
     (p = 0) and c_plus (above it everything survives). Empty where the mode has one fate only;
-    `statement` always says what is true.
+    `statement` always says what is true. `undecided` counts lines searched in vain.
     """
 
     mode: int
@@ -94,6 +94,7 @@ class Boundary:
     tolerance: float | None
     notes: tuple[str, ...] = ()
     falling: bool = False
+    undecided: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries `flow` (or `map`) and `boundary` of schema `noncollapse/basin/1`."""
@@ -110,4 +111,5 @@ class Boundary:
             "boundary": [list(row) for row in self.rows],
             "tolerance": self.tolerance,
             "notes": list(self.notes),
+            "undecided": self.undecided,
         }

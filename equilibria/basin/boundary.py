@@ -20,8 +20,10 @@ from equilibria.basin.answers import Boundary, Bounds
 from equilibria.basin.fates import crossings, on_slice
 from equilibria.basin.mode import ModeProblem, mode_problem
 from equilibria.basin.outward import down, enclose, up
+from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Separatrix
 from equilibria.basin.small_decay import TOLERANCE, upper_c, upper_curve, upper_psi
+from equilibria.basin.stiff import ATTEMPTS
 from equilibria.model import Model
 from equilibria.rationals import to_float
 from equilibria.results import How
@@ -40,6 +42,7 @@ def basin_boundary(
     is_map: bool = False,
     rows: int = ROWS,
     tolerance: float | None = None,
+    progress: Progress | None = None,
 ) -> Boundary:
     """Return the boundary between collapse and learning of mode `mode` (from 1)."""
     problem = mode_problem(model, mode, is_map=is_map)
@@ -49,7 +52,7 @@ def basin_boundary(
         return _conserved(problem)
     if problem.regime == "separatrix":
         return _separatrix(problem, rows, tolerance)
-    return _numeric(problem, rows, tolerance or NUMERIC_TOLERANCE)
+    return _numeric(problem, rows, tolerance or NUMERIC_TOLERANCE, progress)
 
 
 def _make(problem: ModeProblem, how: How, statement: str, **fields: object) -> Boundary:
@@ -164,20 +167,24 @@ def _certified_curve(problem: ModeProblem, boundary: Separatrix) -> tuple[tuple[
     return tuple(points)
 
 
-def _numeric(problem: ModeProblem, count: int, tolerance: float) -> Boundary:
+def _numeric(
+    problem: ModeProblem, count: int, tolerance: float, progress: Progress | None
+) -> Boundary:
     """Return the boundary on the slice t = w by sections: rows at p >= 0, the curve at any p."""
     if not problem.states:
         return _make(problem, How.NUMERIC, _without_roots(problem))
     scale, alpha = abs(to_float(problem.unit)), to_float(problem.model.alpha)
     sign = 1.0 if problem.unit > 0 else -1.0
     heights = np.concatenate([[0.0], np.linspace(-1.0, 2.5, count + 1) * scale])
-    columns = crossings(
+    found = crossings(
         problem,
         lambda rows, w: np.column_stack([sign * heights[rows], w, w]),
         np.full_like(heights, 1e-7 * scale),
         np.full_like(heights, 4 * scale / math.sqrt(alpha)),
         tolerance=tolerance,
+        progress=progress,
     )
+    columns = found.bracket
     thresholds = {}
     if not np.isnan(columns[0]).any():
         low, high = (float(alpha * w * w) for w in columns[0])
@@ -188,23 +195,30 @@ def _numeric(problem: ModeProblem, count: int, tolerance: float) -> Boundary:
         for p, w in zip(heights[1:].tolist(), middle.tolist(), strict=True)
         if not math.isnan(w)
     ]
+    rows, open_rows = _numeric_rows(problem, thresholds, count, tolerance, progress)
+    undecided = open_rows + int(found.undecided.sum())
     return _make(
         problem,
         How.NUMERIC,
         f"a start survives {'below' if problem.mode.m < 0 else 'above'} the boundary psi(c), "
         "c = alpha w^2 - p^2" + (", on the slice t = w" if problem.ema else ""),
         thresholds=thresholds,
-        rows=_numeric_rows(problem, thresholds, count, tolerance),
+        rows=rows,
         curve=tuple(sorted(curve)),
         tolerance=tolerance,
-        notes=_numeric_notes(problem),
+        notes=_numeric_notes(problem, undecided),
+        undecided=undecided,
     )
 
 
 def _numeric_rows(
-    problem: ModeProblem, thresholds: dict[str, Bounds], count: int, tolerance: float
-) -> tuple[tuple[float, float, float], ...]:
-    """Return rows (c, low, high) with p between max(0, sqrt(-c)) and 2.5 m/s."""
+    problem: ModeProblem,
+    thresholds: dict[str, Bounds],
+    count: int,
+    tolerance: float,
+    progress: Progress | None,
+) -> tuple[tuple[tuple[float, float, float], ...], int]:
+    """Return rows (c, low, high) with p from max(0, sqrt(-c)) to 2.5 m/s, and how many are open."""
     scale = abs(to_float(problem.unit))
     sign = 1.0 if problem.unit > 0 else -1.0
     half = max(1, count // 2)
@@ -212,19 +226,20 @@ def _numeric_rows(
     top = thresholds["c_zero"].low if "c_zero" in thresholds else 0.1 * scale**2
     c = np.concatenate([-((1.5 * scale * steps[::-1]) ** 2), [0.0], top * steps])
     starts = on_slice(problem)
-    bracket = crossings(
+    found = crossings(
         problem,
         lambda rows, p: starts(c[rows], sign * p),
         np.sqrt(np.maximum(-c, 0.0)),
         np.full_like(c, 2.5 * scale),
         tolerance=tolerance,
+        progress=progress,
     )
     rows = []
-    for value, ends in zip(c.tolist(), bracket.tolist(), strict=True):
+    for value, ends in zip(c.tolist(), found.bracket.tolist(), strict=True):
         if not math.isnan(ends[0]):
             low, high = sorted(sign * end for end in ends)
             rows.append((value, low, high))
-    return tuple(rows)
+    return tuple(rows), int(found.undecided.sum())
 
 
 def _without_roots(problem: ModeProblem) -> str:
@@ -235,8 +250,13 @@ def _without_roots(problem: ModeProblem) -> str:
     return "eta > m^2/(4 s): the mode has no equilibrium with w != 0, so nothing is learned"
 
 
-def _numeric_notes(problem: ModeProblem) -> tuple[str, ...]:
+def _numeric_notes(problem: ModeProblem, undecided: int) -> tuple[str, ...]:
     notes = []
+    if undecided:
+        notes.append(
+            f"{undecided} lines are undecided: a start on them did not settle within "
+            f"{ATTEMPTS} bursts or implicit steps"
+        )
     if not problem.is_map and problem.ema and problem.model.eta == problem.model.eta_p:
         notes.append(
             "for p >= 0 each c has exactly one threshold: the flow is monotone in (p, t) at fixed c"

@@ -5,11 +5,11 @@ Everything that can be wrong is reported under the name of the option (`FormatEr
 
 from __future__ import annotations
 
-from equilibria.basin.probabilities import Sample
+from equilibria.basin.probabilities import Progress, Sample
 from equilibria.basin.report import BasinReport, basin_report
 from equilibria.errors import FormatError
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import rational, to_float
+from equilibria.rationals import MOST_SEED, quantity, shown, to_float, whole
 
 DEFAULT_RUNS = 1000
 SMALLEST_TOLERANCE = 1e-13
@@ -27,17 +27,19 @@ def answer_basin(
     seed: str | None,
     tolerance: str | None,
     is_map: bool,
+    progress: Progress | None = None,
 ) -> BasinReport:
     """Return the report that the options ask for; raises `FormatError` naming a bad one."""
     sample = _sample(init, scale, runs, seed)
     start = None if point is None else tuple(part.strip() for part in point.split(","))
     return basin_report(
         build_model(options),
-        mode=None if mode is None else _whole(mode, "--mode", 1),
+        mode=None if mode is None else whole(mode, "--mode", 1),
         point=start,
         sample=sample,
         is_map=is_map,
         tolerance=None if tolerance is None else _tolerance(tolerance),
+        progress=progress,
     )
 
 
@@ -50,28 +52,20 @@ def _sample(
             if value is not None:
                 raise FormatError(f"{name} {value}: belongs to random starts, give --init as well")
         return None
-    count = DEFAULT_RUNS if runs is None else _whole(runs, "--runs", 1)
-    if count > LARGEST_RUNS:
-        raise FormatError(f"--runs {runs}: more than {LARGEST_RUNS} runs")
     return Sample(
         init=init,
-        scale=1.0 if scale is None else to_float(rational(scale, "--scale")),
-        runs=count,
-        seed=0 if seed is None else _whole(seed, "--seed", 0),
+        scale=1.0 if scale is None else to_float(quantity(scale, "--scale")),
+        runs=DEFAULT_RUNS if runs is None else whole(runs, "--runs", 1, LARGEST_RUNS),
+        seed=0 if seed is None else whole(seed, "--seed", 0, MOST_SEED),
     )
 
 
-def _whole(text: str, option: str, least: int) -> int:
-    value = rational(text, option)
-    if value.denominator != 1 or value < least:
-        raise FormatError(f"{option} {text}: expected a whole number of at least {least}")
-    return int(value)
-
-
 def _tolerance(text: str) -> float:
-    value = to_float(rational(text, "--tolerance"))
+    value = to_float(quantity(text, "--tolerance"))
     if not SMALLEST_TOLERANCE <= value <= 0.1:
-        raise FormatError(f"--tolerance {text}: expected a number from {SMALLEST_TOLERANCE} to 0.1")
+        raise FormatError(
+            f"--tolerance {shown(text)}: expected a number from {SMALLEST_TOLERANCE} to 0.1"
+        )
     return value
 
 

@@ -10,16 +10,19 @@ equilibria +-w are one component). Boundaries are found by sections of intervals
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.batch import RUNAWAY, Control, integrate
-from equilibria.basin.mapping import iterate
+from equilibria.basin.batch import PENDING, RUNAWAY
 from equilibria.basin.mode import ModeProblem
-from equilibria.basin.probabilities import MAX_MAP_STEPS, horizon
+from equilibria.basin.polar import PolarMode
+from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Fate
+from equilibria.basin.stiff import follow_modes
 from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 COLLAPSED, ALIVE = 0, 1
 NEAR = 0.05
 STILL = 1e-9
-SECTIONS = 8
+SECTIONS, FEW_SECTIONS, MANY = 8, 4, 16
+"""Sections of a line in one round: fewer where there are many lines, whose starts cost the most."""
 FATES = {COLLAPSED: Fate.COLLAPSES, ALIVE: Fate.SURVIVES, RUNAWAY: Fate.DIVERGES}
 
 
@@ -41,25 +45,29 @@ def mode_fates(problem: ModeProblem, points: Array, *, rtol: float = 1e-9) -> Co
     For stop-gradient the third column is ignored.
     """
     dynamics = problem.dynamics
-    starts = np.ascontiguousarray(points[:, : dynamics.size])
-    settle = _settle(problem)
-    if not problem.is_map:
-        limit = horizon(problem.model)
-        control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=limit, width=4096)
-        return integrate(dynamics.flow, starts, settle, control).code
-    rates = dynamics.rates
-    size = dynamics.size
+    mode = PolarMode(dynamics, problem.is_map)
+    starts = np.array(points[:, : dynamics.size], dtype=np.float64)
+    code = np.full(len(starts), PENDING, dtype=np.int64)
+    moving = (starts[:, 1:] != 0).any(axis=1)
+    code[~moving] = _alone(problem)
+    if not moving.any():
+        return code
+    rates, m = dynamics.rates, abs(dynamics.m)
+    decay = min(rates.eta, rates.eta_p)
+    scale = 1e-2 * decay / m if decay and m else 1e-9
+    inner = abs(problem.states[-1].value) if problem.states and decay else 0.0
+    code[moving] = follow_modes(
+        mode, starts[moving], _settle(problem), scale=scale, inner=inner, rtol=rtol
+    )
+    return code
 
-    def step(y: Array, velocity: Array, scratch: Array) -> None:
-        if velocity.shape[1]:
-            after = dynamics.step(np.concatenate([y, velocity], axis=1))
-            y[:], velocity[:] = after[:, :size], after[:, size:]
-        else:
-            y[:] = dynamics.step(y)
 
-    steps = min(MAX_MAP_STEPS, int(horizon(problem.model) / rates.h) + 1)
-    velocities = 2 if rates.nu else 0
-    return iterate(step, starts, settle, velocities=velocities, max_steps=steps, width=4096).code
+def _alone(problem: ModeProblem) -> int:
+    """Return the code of a start with w = t = 0, where p decays by itself and w stays 0."""
+    rates = problem.dynamics.rates
+    if problem.is_map and rates.h * rates.eta_p >= 2 * (1 + rates.nu):
+        return RUNAWAY if rates.h * rates.eta_p > 2 * (1 + rates.nu) else PENDING
+    return COLLAPSED
 
 
 def _settle(problem: ModeProblem) -> Callable[[Array, Array], Codes]:
@@ -98,6 +106,18 @@ def _settle_still(problem: ModeProblem) -> Callable[[Array, Array], Codes]:
     return settle
 
 
+@dataclass(frozen=True)
+class Crossings:
+    """Brackets (rows of two) of the first change from collapse along lines, NaN where there is none.
+
+    `undecided` marks lines on which a start did not settle within the work limit: their bracket is
+    wider than asked, or NaN because an end is not known.
+    """
+
+    bracket: Array
+    undecided: NDArray[np.bool_]
+
+
 def crossings(
     problem: ModeProblem,
     points: Callable[[Codes, Array], Array],
@@ -105,35 +125,51 @@ def crossings(
     high: Array,
     *,
     tolerance: float,
-) -> Array:
-    """Return brackets (rows of two) of the first change from collapse along each line.
+    progress: Progress | None = None,
+) -> Crossings:
+    """Return where collapse first changes along each line, from `low` (collapses) to `high`.
 
-    `points(rows, parameter)` gives starts (p, w, t) on the lines with these indices. A line is NaN
-    where its low end does not collapse or its high end does. Lines are searched together.
+    `points(rows, parameter)` gives starts (p, w, t) on the lines with these indices. Lines are
+    searched together, in sections; one that meets an undecided start is not narrowed any further.
     """
     rows = np.arange(len(low), dtype=np.int64)
     ends = np.concatenate([points(rows, low), points(rows, high)])
     code = mode_fates(problem, ends).reshape(2, -1)
-    usable = (code[0] == COLLAPSED) & (code[1] != COLLAPSED) & (code[1] != -1)
+    usable = (code[0] == COLLAPSED) & (code[1] != COLLAPSED) & (code[1] != PENDING)
     bracket = np.where(usable[:, None], np.column_stack([low, high]), np.nan)
+    undecided = (code == PENDING).any(axis=0)
     open_rows = np.flatnonzero(usable)
-    fractions = np.arange(1, SECTIONS) / SECTIONS
+    rounds = 0
     while open_rows.size:
         span = bracket[open_rows, 1] - bracket[open_rows, 0]
         size = np.abs(bracket[open_rows]).max(axis=1)
-        wide = span > tolerance * np.maximum(size, 1e-3)
-        open_rows, span = open_rows[wide], span[wide]
+        excess = span / (tolerance * np.maximum(size, 1e-3))
+        wide = excess > 1
+        if progress is not None:
+            left = math.ceil(math.log(max(1.0, float(excess.max())), FEW_SECTIONS))
+            progress(rounds, rounds + left)
+        open_rows, span, rounds = open_rows[wide], span[wide], rounds + 1
         if not open_rows.size:
             break
+        sections = SECTIONS if open_rows.size < MANY else FEW_SECTIONS
+        fractions = np.arange(1, sections) / sections
         inner = bracket[open_rows, :1] + span[:, None] * fractions
         lines = np.repeat(open_rows, len(fractions))
         codes = mode_fates(problem, points(lines, inner.ravel())).reshape(inner.shape)
         grid = np.column_stack([bracket[open_rows, 0], inner, bracket[open_rows, 1]])
-        left = codes != COLLAPSED
-        first = np.where(left.any(axis=1), left.argmax(axis=1), len(fractions))
-        chosen = np.arange(len(open_rows))
-        bracket[open_rows] = np.column_stack([grid[chosen, first], grid[chosen, first + 1]])
-    return bracket
+        bracket[open_rows], stuck = _narrowed(grid, codes)
+        undecided[open_rows[stuck]] = True
+        open_rows = open_rows[~stuck]
+    return Crossings(bracket, undecided)
+
+
+def _narrowed(grid: Array, codes: Codes) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the section of the first change on each line, and where an undecided start is in it."""
+    end = np.full((len(codes), 1), True)
+    left = np.column_stack([codes != COLLAPSED, end]).argmax(axis=1)
+    known = np.column_stack([(codes != COLLAPSED) & (codes != PENDING), end]).argmax(axis=1)
+    rows = np.arange(len(grid))
+    return np.column_stack([grid[rows, left], grid[rows, known + 1]]), known > left
 
 
 def point_row(problem: ModeProblem, p: float, w: float, t: float) -> Array:

@@ -11,21 +11,31 @@ from equilibria.basin.answers import BasinAnswer, Bounds
 from equilibria.basin.fates import ALIVE, COLLAPSED, FATES, crossings, mode_fates, point_row
 from equilibria.basin.mode import ModeProblem, Point, conserved_fate, mode_problem
 from equilibria.basin.outward import enclose
+from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Fate
 from equilibria.basin.small_decay import TOLERANCE, upper_c
+from equilibria.basin.stiff import ATTEMPTS
 from equilibria.errors import FormatError
 from equilibria.model import Model
-from equilibria.rationals import Number, rational, to_float
+from equilibria.rationals import Number, quantity, to_float
 from equilibria.results import How
 
 LARGEST_FACTOR = 64
 NUMERIC_FACTOR = 8.0
 SCALE_BITS = 24
 NUMERIC_TOLERANCE = 1e-6
+UNSETTLED = (
+    f"not settled after {ATTEMPTS} bursts or implicit steps: it circles, or drifts too slowly"
+)
 
 
 def basin_point(
-    model: Model, mode: int, point: Sequence[Number], *, is_map: bool = False
+    model: Model,
+    mode: int,
+    point: Sequence[Number],
+    *,
+    is_map: bool = False,
+    progress: Progress | None = None,
 ) -> BasinAnswer:
     """Return what becomes of the start `point` = (p, w) or (p, w, t) of mode `mode` (from 1).
 
@@ -41,11 +51,11 @@ def basin_point(
         return _answer(problem, start, fate, problem.how, why)
     if problem.regime == "separatrix":
         return _separated(problem, start)
-    return _integrated(problem, start)
+    return _integrated(problem, start, progress)
 
 
 def _checked(problem: ModeProblem, point: Sequence[Number]) -> Point:
-    numbers = [rational(value, "--point") for value in point]
+    numbers = [quantity(value, "--point") for value in point]
     most = 3 if problem.ema else 2
     if not 2 <= len(numbers) <= most:
         form = "p,w or p,w,t" if problem.ema else "p,w"
@@ -158,12 +168,14 @@ def _hugging(problem: ModeProblem, start: Point, P: Fraction, C: Fraction) -> Ba
     )
 
 
-def _integrated(problem: ModeProblem, start: Point) -> BasinAnswer:
+def _integrated(problem: ModeProblem, start: Point, progress: Progress | None) -> BasinAnswer:
     """Decide by integration (flow) or iteration (map), and find the critical factor."""
     numbers = [to_float(value) for value in start]
     code = int(mode_fates(problem, point_row(problem, *numbers))[0])
     fate = FATES.get(code, Fate.UNDECIDED)
-    verb = "iterating the map" if problem.is_map else "integrating the flow"
+    why = f"found by {'iterating the map' if problem.is_map else 'integrating the flow'}"
+    if fate is Fate.UNDECIDED:
+        why = UNSETTLED
     scale = None
     if problem.states and any(numbers[1:]) and code in (COLLAPSED, ALIVE):
         line = np.array([numbers])
@@ -176,7 +188,8 @@ def _integrated(problem: ModeProblem, start: Point) -> BasinAnswer:
             low,
             high,
             tolerance=NUMERIC_TOLERANCE,
-        )[0]
+            progress=progress,
+        ).bracket[0]
         if not np.isnan(bracket).any():
             scale = Bounds(float(bracket[0]), float(bracket[1]), How.NUMERIC)
     return _answer(
@@ -184,7 +197,7 @@ def _integrated(problem: ModeProblem, start: Point) -> BasinAnswer:
         start,
         fate,
         How.NUMERIC,
-        f"found by {verb}",
+        why,
         scale=scale,
         tolerance=NUMERIC_TOLERANCE,
     )

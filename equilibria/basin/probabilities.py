@@ -9,13 +9,15 @@ collapses as its lower and, with the unsettled ones, as its upper end.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.basin.batch import RUNAWAY, Control, Trajectories, integrate
+from equilibria.basin.batch import RUNAWAY, Control, Settle, Trajectories, integrate
 from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.initial import initial_matrices
 from equilibria.basin.mapping import iterate
@@ -34,7 +36,9 @@ WITHOUT_DECAY = 0.1
 """Stands for the decay in the time limit where there is none."""
 WIDTH = 256
 LEAST_A_WORKER = 64
-MAX_MAP_STEPS = 1_000_000
+WORK, LEAST_STEPS, MOST_STEPS = 30_000_000, 3000, 200_000
+"""Steps of all trajectories of one sample together, and of a single one, at least and at most."""
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ def basin_probabilities(
     t_max: float | None = None,
     width: int = WIDTH,
     workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Endings:
     """Return the probability of ending in each stratum from a random start.
 
@@ -178,6 +183,7 @@ def basin_probabilities(
         t_max=limit,
         width=width,
         workers=workers,
+        progress=progress,
     )
     return _endings(sample, targets, ends, is_map=is_map, rtol=rtol, t_max=limit)
 
@@ -201,24 +207,29 @@ def follow(
     t_max: float,
     width: int = WIDTH,
     workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Trajectories:
     """Integrate (or iterate) every start until it settles, on `workers` threads (all cores).
 
     NumPy works outside the interpreter lock, and a trajectory is the same in any company, so the
-    number of threads changes the time and nothing else.
+    number of threads changes the time and nothing else. A trajectory may take `WORK` steps over the
+    number of starts (within bounds): what is slower than that stays undecided, on any machine.
     """
     cores = workers or os.cpu_count() or 1
     if isinstance(targets, Residual):
         rtol = min(rtol, 1e-8)  # its test of standing still must not drown in integration errors
     count = max(1, min(cores, len(starts) // LEAST_A_WORKER))
 
+    steps = work_limit(len(starts))
+    settle = targets.settle if progress is None else _told(targets.settle, progress, len(starts))
+
     def part(index: int) -> Trajectories:
         rows = starts[index::count]
         dynamics = MatrixDynamics(model, min(width, len(rows)))
         if is_map:
-            return _iterated(dynamics, targets, rows, t_max=t_max, width=width)
-        control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, width=width)
-        return integrate(dynamics.flow, rows, targets.settle, control)
+            return _iterated(dynamics, settle, rows, t_max=t_max, most=steps, width=width)
+        control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, max_steps=steps, width=width)
+        return integrate(dynamics.flow, rows, settle, control)
 
     if count == 1:
         return part(0)
@@ -232,8 +243,34 @@ def follow(
     return Trajectories(y, t, code, steps)
 
 
+def work_limit(count: int) -> int:
+    """Return how many steps each of `count` trajectories may take."""
+    return max(LEAST_STEPS, min(MOST_STEPS, WORK // count))
+
+
+def _told(settle: Settle, progress: Progress, total: int) -> Settle:
+    """Return `settle` that also tells how many have settled."""
+    done, lock = 0, Lock()
+
+    def told(y: Array, f: Array) -> NDArray[np.int64]:
+        nonlocal done
+        code = settle(y, f)
+        with lock:
+            done += int((code >= 0).sum())
+            progress(min(done, total), total)
+        return code
+
+    return told
+
+
 def _iterated(
-    dynamics: MatrixDynamics, targets: Targets, starts: Array, *, t_max: float, width: int
+    dynamics: MatrixDynamics,
+    settle: Settle,
+    starts: Array,
+    *,
+    t_max: float,
+    most: int,
+    width: int,
 ) -> Trajectories:
     rates = dynamics.rates
     moving = dynamics.n * dynamics.d + dynamics.n**2 if rates.nu else 0
@@ -241,8 +278,8 @@ def _iterated(
     def step(y: Array, velocity: Array, out: Array) -> None:
         dynamics.step(y, velocity if moving else None, out)
 
-    steps = min(MAX_MAP_STEPS, int(t_max / rates.h) + 1)
-    return iterate(step, starts, targets.settle, velocities=moving, max_steps=steps, width=width)
+    steps = int(min(most, t_max / rates.h + 1))
+    return iterate(step, starts, settle, velocities=moving, max_steps=steps, width=width)
 
 
 def _endings(

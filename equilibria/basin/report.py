@@ -8,7 +8,7 @@ from typing import Any
 from equilibria.basin.answers import BasinAnswer, Boundary
 from equilibria.basin.boundary import ROWS, basin_boundary
 from equilibria.basin.point import basin_point
-from equilibria.basin.probabilities import Endings, Sample, basin_probabilities
+from equilibria.basin.probabilities import Endings, Progress, Sample, basin_probabilities
 from equilibria.basin.scales import Scales, critical_scales
 from equilibria.model import Model
 
@@ -29,7 +29,8 @@ class BasinReport:
     def undecided(self) -> bool:
         """Return whether something that was asked could not be decided."""
         pointless = self.point is not None and self.point.fate.value == "undecided"
-        return pointless or (self.endings is not None and self.endings.undecided > 0)
+        open_lines = self.boundary is not None and self.boundary.undecided > 0
+        return pointless or open_lines or (self.endings is not None and self.endings.undecided > 0)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of schema `noncollapse/basin/1`; parts not asked for are null."""
@@ -67,24 +68,31 @@ def basin_report(
     is_map: bool = False,
     tolerance: float | None = None,
     rows: int = ROWS,
+    progress: Progress | None = None,
 ) -> BasinReport:
     """Answer what was asked: a mode's boundary (the default), one start, random starts.
 
-    With a `sample` the boundary is left out unless a mode or a point is asked for too.
+    `progress(done, total)` is told how far each part of the work is. With a `sample` the boundary is
+    left out unless a mode or a point is asked for too.
     """
     wants_mode = mode is not None or point is not None or sample is None
     number = 1 if mode is None else mode
     boundary = answer = endings = None
     scales: Scales | None = None
     if point is not None:
-        answer = basin_point(model, number, point, is_map=is_map)
+        answer = basin_point(model, number, point, is_map=is_map, progress=progress)
     if wants_mode:
-        boundary = basin_boundary(model, number, is_map=is_map, rows=rows, tolerance=tolerance)
+        boundary = basin_boundary(
+            model, number, is_map=is_map, rows=rows, tolerance=tolerance, progress=progress
+        )
     if sample is not None:
         rtol = 1e-6 if tolerance is None else tolerance
-        endings = basin_probabilities(model, sample, is_map=is_map, rtol=rtol)
-        if model.eta and model.eta_p:
-            scales = critical_scales(model, _smaller(sample), is_map=is_map, rtol=rtol)
+        endings = basin_probabilities(model, sample, is_map=is_map, rtol=rtol, progress=progress)
+        # Where most runs are too slow to settle, those at other scales are as well.
+        if model.eta and model.eta_p and 2 * endings.undecided <= sample.runs:
+            scales = critical_scales(
+                model, _smaller(sample), is_map=is_map, rtol=rtol, progress=progress
+            )
     return BasinReport(model, boundary, answer, endings, scales)
 
 

@@ -21,6 +21,7 @@ from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.initial import initial_matrices
 from equilibria.basin.probabilities import (
     WIDTH,
+    Progress,
     Sample,
     check_scope,
     clopper_pearson,
@@ -84,13 +85,20 @@ class Scales:
 
 
 def critical_scales(
-    model: Model, sample: Sample, *, is_map: bool = False, rtol: float = 1e-6, width: int = WIDTH
+    model: Model,
+    sample: Sample,
+    *,
+    is_map: bool = False,
+    rtol: float = 1e-6,
+    width: int = WIDTH,
+    progress: Progress | None = None,
 ) -> Scales:
     """Return the scales at which 50 % and 5 % of the runs collapse; `sample.scale` is not used."""
     check_scope(model)
     if not model.eta or not model.eta_p:
         raise ScopeError("--init: without decay no scale is critical, collapse is not isolated")
     trial = _Trial(model, sample, is_map=is_map, rtol=rtol, width=width)
+    trial.progress = progress
     trial.run(list(GRID))
     brackets = [_first_octave(trial.sorted(), share) for share in SHARES]
     for _ in range(ROUNDS):
@@ -121,6 +129,7 @@ class _Trial:
         )
         self.starts = dynamics.pack(W, P)
         self.tried: dict[float, Tried] = {}
+        self.progress: Progress | None = None
 
     def run(self, scales: list[float]) -> None:
         """Follow every run at each of the scales."""
@@ -136,6 +145,7 @@ class _Trial:
             rtol=self.rtol,
             t_max=self.t_max,
             width=self.width,
+            progress=self.progress,
         )
         full = [code for code, rank in enumerate(self.targets.ranks) if rank == 0]
         counts = np.isin(ends.code, full).reshape(len(new), -1).sum(axis=1)

@@ -22,8 +22,8 @@ from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.options import ModelOptions
 from equilibria.procedures import procedure
-from equilibria.render.text import plain
 from equilibria.results import How
+from equilibria.terminal import plain
 
 SMALL = st.fractions(Fraction(1, 5), 2, max_denominator=12)
 SOME_E = [Fraction(1, 12), Fraction(3, 16), Fraction(6, 25)]
@@ -205,7 +205,7 @@ def test_the_numeric_boundary_of_stop_gradient_is_the_certified_one():
     found = crossings(
         problem, lambda rows, p: starts(c[rows], p), low, np.full_like(c, 2.5), tolerance=1e-6
     )
-    for (_, below, above), bracket in zip(exact.rows, found, strict=True):
+    for (_, below, above), bracket in zip(exact.rows, found.bracket, strict=True):
         assert bracket[0] - 1e-7 <= below <= above <= bracket[1] + 1e-7
 
 
