@@ -1,8 +1,8 @@
 """The front door: words in, functions called, results printed, exit code out.
 
 Heavy imports happen inside the handlers, so that `--help` answers at once. Exit codes: 0 done, 1 a
-claim or certificate fails, 2 bad input or usage, 3 could not decide within the limits, 4 a bug in
-this program, 130 interrupted.
+claim or certificate fails, 2 bad input or usage, or standard output cannot be written, 3 could not
+decide within the limits, 4 a bug in this program, 130 interrupted, 141 nobody reads standard output.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import re
 import sys
 from typing import Any, NoReturn
 
+from equilibria import terminal
+
 # The matrices here are small: BLAS threads would cost more than they save. Set the variable to
 # override.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 PROGRAM = "cli.py" if os.path.basename(sys.argv[0]) == "cli.py" else "noncollapse"
+
+OUTPUTS = ("json", "latex", "plot", "certificate", "graphml", "junit", "markdown", "pairs")
+"""Options that name a file to write, in every command that has them."""
 
 DONE, FAILED, BAD_INPUT, UNDECIDED, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -100,9 +105,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        from equilibria.escaping import escape
-
-        self.exit(BAD_INPUT, f"error: {escape(message)}\n\nhint: see `{self.prog} --help`\n")
+        line = terminal.one_line(f"error: {message}")
+        self.exit(BAD_INPUT, f"{line}\n\nhint: see `{self.prog} --help`\n")
 
 
 def build_parser() -> Parser:
@@ -431,9 +435,27 @@ def _add_verify(commands: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not terminal.prepare():
+        terminal.complain("error: standard output is closed; send it to a file, or to /dev/null")
+        return BAD_INPUT
+    try:
+        code = _answer(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except OSError as error:
+        return terminal.give_up_output(error)
+    return code
+
+
+def _answer(words: list[str]) -> int:
+    """Read the words, run the command they name, and return its exit code."""
     parser = build_parser()
-    options = parser.parse_args(_joined_negatives(words))
+    try:
+        for word in words:
+            if re.fullmatch(r"--[a-z-]+=--", word):  # argparse would read an empty list
+                parser.error(f"argument {word[:-3]}: expected a value, not --")
+        options = parser.parse_args(_joined_negatives(words))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else DONE
     if options.version:
         from equilibria.version import VERSION
 
@@ -469,41 +491,51 @@ def _guarded(options: argparse.Namespace) -> int:
     except AnalysisError as error:
         if options.debug:
             raise
-        print(f"error: {escape(error, lines=True)}", file=sys.stderr)
+        terminal.complain(terminal.one_line(f"error: {error}"))
         if error.hint:
-            print(f"\nhint: {escape(error.hint, lines=True)}", file=sys.stderr)
+            terminal.complain(f"\nhint: {terminal.one_line(error.hint)}")
         return UNDECIDED if isinstance(error, LimitReached | NotFinished) else BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        terminal.complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        return DONE
-    except Exception as error:
+    except MemoryError:
         if options.debug:
             raise
+        terminal.complain("error: out of memory; ask for less at once, or for smaller sizes")
+        return UNDECIDED
+    except Exception as error:
+        lost = isinstance(error, OSError) and terminal.output_is_lost()
+        if lost or options.debug:
+            raise
         reason = (str(error).splitlines() or [""])[0]
-        print(f"bug: {type(error).__name__}: {escape(reason)}", file=sys.stderr)
-        print("\nhint: run again with --debug for the trace, and report it", file=sys.stderr)
+        terminal.complain(terminal.one_line(f"bug: {type(error).__name__}: {reason}"))
+        terminal.complain("\nhint: run again with --debug for the trace, and report it")
         return BUG
 
 
-OUTPUTS = ("json", "latex", "plot", "certificate", "graphml", "junit", "markdown", "out", "pairs")
-
-
 def _check_outputs(options: argparse.Namespace) -> None:
-    """Refuse names that read as options before any work is done; `--json -` is standard output."""
-    from equilibria.files import check_name
+    """Refuse what could not be written, before anything is computed; `--json -` is standard output."""
+    from equilibria.errors import FormatError
+    from equilibria.files import check_name, check_place
 
-    for option in OUTPUTS:
-        place = getattr(options, option, None)
-        if place is not None and (option, place) != ("json", "-"):
-            check_name(place, f"--{option}")
+    if getattr(options, "out", None) is not None:
+        check_name(options.out, "--out")
+    taken: dict[str, str] = {}
+    for name in OUTPUTS:
+        path = getattr(options, name, None)
+        if path is None or (name, path) == ("json", "-"):
+            continue
+        check_place(path, f"--{name}")
+        place = os.path.realpath(path)
+        if place in taken:
+            raise FormatError(f"--{name} {path}: {taken[place]} writes there too; give two names")
+        taken[place] = f"--{name}"
 
 
 def equilibria_command(options: argparse.Namespace) -> int:
     """Handle `equilibria`."""
-    from equilibria.front import analyze_options, whole
+    from equilibria.front import analyze_options
+    from equilibria.rationals import whole
 
     report = analyze_options(
         model_options(options),
@@ -537,15 +569,16 @@ def _emit(report: Any, options: argparse.Namespace) -> int:
     if options.json == "-":
         from equilibria.front import json_text
 
-        sys.stdout.write(json_text(report))
+        terminal.write_json(json_text(report))
     else:
         from equilibria.front import print_any
 
         width = None if sys.stdout.isatty() else 100
-        print_any(report, width=width, ascii_only=options.ascii, equations=options.equations)
+        ascii_only = options.ascii or terminal.needs_ascii()
+        print_any(report, width=width, ascii_only=ascii_only, equations=options.equations)
         if options.cite:
             print_citations(report)
-        print(f"{report.seconds:.1f} s", file=sys.stderr)
+        terminal.complain(f"{report.seconds:.1f} s")
     return UNDECIDED if report.summary.undecided else DONE
 
 
@@ -590,6 +623,7 @@ def phase_command(options: argparse.Namespace) -> int:
 
 def basin_command(options: argparse.Namespace) -> int:
     """Handle `basin`."""
+    from equilibria.progress import progress_bar
     from equilibria.questions import basin
 
     answer = basin(
@@ -603,6 +637,7 @@ def basin_command(options: argparse.Namespace) -> int:
         tolerance=options.tolerance,
         is_map=options.map,
         outputs=_outputs(options),
+        progress=progress_bar(),
     )
     return _print_answer(answer, options)
 
@@ -701,7 +736,7 @@ def check_command(options: argparse.Namespace) -> int:
     if options.json == "-":
         from equilibria.questions import as_json
 
-        sys.stdout.write(as_json(answer.data))
+        terminal.write_json(as_json(answer.data))
     else:
         from equilibria.escaping import escape
 
@@ -711,12 +746,11 @@ def check_command(options: argparse.Namespace) -> int:
 
 def verify_command(options: argparse.Namespace) -> int:
     """Handle `verify`."""
-    from equilibria.errors import FormatError
     from equilibria.escaping import escape
+    from equilibria.untrusted import check_file
     from equilibria.verify import verify_file
 
-    if not os.path.isfile(options.file):
-        raise FormatError(f"{options.file}: no such file; expected a certificate (JSON)")
+    check_file(options.file, options.file, "a certificate (JSON)")
     verification = verify_file(options.file)
     if not verification.holds:
         print(escape(verification.line))
@@ -768,14 +802,13 @@ def _print_answer(answer: Any, options: argparse.Namespace) -> int:
     if options.json == "-":
         from equilibria.questions import as_json
 
-        sys.stdout.write(as_json(answer.data))
+        terminal.write_json(as_json(answer.data))
     else:
         from equilibria.escaping import escape
-        from equilibria.render.text import plain
 
         ascii_only = getattr(options, "ascii", False)
         for line in answer.lines:
-            print(plain(escape(line)) if ascii_only else escape(line))
+            print(terminal.plain(escape(line)) if ascii_only else escape(line))
     return DONE if answer.decided else UNDECIDED
 
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from empirical.runs import default_place
 from equilibria.errors import FormatError
-from equilibria.front import whole
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import rational, to_float
+from equilibria.rationals import MOST_SEED, quantity, to_float, whole
 
 if TYPE_CHECKING:
     from empirical.outcome import SimulationResult
@@ -64,10 +63,10 @@ def simulate_command(
         runs=256 if runs is None else whole(runs, "--runs", 1),
         steps=None if steps is None else whole(steps, "--steps", 1),
         init=init or "kaiming",
-        scale=1.0 if scale is None else to_float(rational(scale, "--scale")),
+        scale=1.0 if scale is None else to_float(quantity(scale, "--scale")),
         batch_size=0 if batch_size is None else whole(batch_size, "--batch-size", 0),
         data=data,
-        seed=0 if seed is None else whole(seed, "--seed", 0),
+        seed=0 if seed is None else whole(seed, "--seed", 0, MOST_SEED),
         device=device or "auto",
         dtype=dtype or "float64",
         out=default_place(label) if out is None else out,

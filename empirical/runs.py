@@ -40,6 +40,7 @@ from empirical.locks import LOCK, locked
 from empirical.toml import toml_text
 from equilibria.errors import FormatError
 from equilibria.files import atomic, check_name, umask, write_text
+from equilibria.untrusted import is_file
 from equilibria.version import VERSION
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class RunFolder:
         """Return the run in a directory; raises `FormatError` when there is none."""
         place = Path(path)
         file = place / CONFIG
-        if not file.is_file():
+        if not is_file(file):
             what = "no config.toml in it" if place.is_dir() else "no such directory"
             raise FormatError(f"{place}: not a run folder ({what}); give the folder of a run")
         try:

@@ -65,16 +65,24 @@ def check_place(path: str | Path, option: str) -> None:
 
 def _target(path: str | Path, option: str) -> Path:
     check_name(path, option)
-    target = Path(os.path.realpath(path))  # a link stays a link
+    try:
+        target = Path(os.path.realpath(path))  # a link stays a link
+        os.lstat(target)
+    except FileNotFoundError:
+        return target
+    except (OSError, ValueError) as error:  # too long, a loop of links, a null character
+        why = getattr(error, "strerror", None) or "not a path"
+        raise FormatError(f"{option} {path}: cannot write there ({why})") from error
     if target.is_dir():
         raise FormatError(f"{option} {path}: is a directory, expected a file name")
-    if target.exists() and not target.is_file():
+    if not target.is_file():
         # A rename would put a file in the place of the device.
         raise FormatError(f"{option} {path}: exists and is not a file")
     return target
 
 
-_TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"}
+# A name that is not UTF-8 on disk arrives as lone surrogates, which no encoding takes.
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
 
 
 def umask() -> int:

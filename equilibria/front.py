@@ -16,8 +16,9 @@ from equilibria.errors import FormatError
 from equilibria.escaping import escape
 from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import rational
+from equilibria.rationals import MOST_SEED, whole
 from equilibria.report import Report
+from equilibria.untrusted import is_file
 
 if TYPE_CHECKING:
     from equilibria.userreport import SystemReport
@@ -26,17 +27,9 @@ FIGURE_SUFFIXES = (".png", ".svg")
 INDENTED_COMPONENTS = 64
 
 
-def whole(text: str, option: str, least: int) -> int:
-    """Return a whole number of at least `least`; raises `FormatError` naming the option."""
-    value = rational(text, option)
-    if value.denominator != 1 or value < least:
-        raise FormatError(f"{option} {text}: expected a whole number of at least {least}")
-    return int(value)
-
-
 def is_system_file(name: str | None) -> bool:
     """Return whether `--procedure` names a file rather than a built-in procedure."""
-    return name is not None and (name.endswith(".toml") or "/" in name or Path(name).is_file())
+    return name is not None and (name.endswith(".toml") or "/" in name or is_file(name))
 
 
 def analyze_options(
@@ -185,7 +178,7 @@ def measure_moments(
         components=None if components is None else whole(components, "--components", 1),
         center=center,
         normalize=how,  # type: ignore[arg-type]
-        seed=0 if seed is None else whole(seed, "--seed", 0),
+        seed=0 if seed is None else whole(seed, "--seed", 0, MOST_SEED),
         source=images,
         progress=_progress if sys.stderr.isatty() else None,
     )

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from equilibria.errors import FormatError
 from equilibria.moments import Moments
-from equilibria.rationals import Number, rational
+from equilibria.rationals import Number, quantity, shown
 
 DEFAULT_EMA = Fraction(99, 100)
 
@@ -135,26 +135,28 @@ def _exact(value: Number) -> Fraction:
 
 
 def _positive(value: Number, name: str) -> Fraction:
-    number = rational(value, name)
+    number = quantity(value, name)
     if number <= 0:
-        raise FormatError(f"{name} {value}: must be above 0")
+        raise FormatError(f"{name} {shown(value)}: must be above 0")
     return number
 
 
 def _not_negative(value: Number, name: str) -> Fraction:
-    number = rational(value, name)
+    number = quantity(value, name)
     if number < 0:
-        raise FormatError(f"{name} {value}: must not be negative")
+        raise FormatError(f"{name} {shown(value)}: must not be negative")
     return number
 
 
 def _below_one(value: Number, name: str, letter: str) -> Fraction:
-    number = rational(value, name)
+    number = quantity(value, name)
     if not 0 <= number < 1:
         hint = None
         if name == "--ema":
             hint = (
                 "at 1 the target never moves and need not agree with the encoder; try --ema 0.999"
             )
-        raise FormatError(f"{name} {value}: the momentum must satisfy 0 <= {letter} < 1", hint=hint)
+        raise FormatError(
+            f"{name} {shown(value)}: the momentum must satisfy 0 <= {letter} < 1", hint=hint
+        )
     return number

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
-from equilibria.rationals import Number, rational, to_float
+from equilibria.rationals import MAX_POWER, Number, rational, to_float
 from equilibria.untrusted import read_arrays
 
 if TYPE_CHECKING:
@@ -289,6 +289,12 @@ def _float_array(matrix: Any, source: str, name: str) -> Array:
     if not np.isfinite(array).all():
         place = tuple(int(index) for index in np.argwhere(~np.isfinite(array))[0])
         raise FormatError(f"{source}: {name} is {array[place]} at {place}, expected finite numbers")
+    largest = float(np.abs(array).max())
+    if largest and not 10.0**-MAX_POWER <= largest <= 10.0**MAX_POWER:
+        raise FormatError(
+            f"{source}: the largest entry of {name} is {largest:.3g}, expected a size from "
+            f"1e-{MAX_POWER} to 1e{MAX_POWER}; choose other units"
+        )
     return array
 
 

@@ -12,7 +12,7 @@ from equilibria.errors import FormatError
 from equilibria.model import Model, default_signal
 from equilibria.moments import MAX_DIMENSION, Moments
 from equilibria.procedures import procedure
-from equilibria.rationals import rational, rationals
+from equilibria.rationals import quantities, quantity, rational
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,14 @@ def build_moments(options: ModelOptions) -> Moments:
 def _chosen_moments(options: ModelOptions, wanted: int | None) -> Moments:
     if options.moments is not None:
         return Moments.load(options.moments)
-    total = None if options.total is None else rationals(options.total, "--total")
+    total = None if options.total is None else quantities(options.total, "--total")
     if options.signal is not None:
-        signal = rationals(options.signal, "--signal")
+        signal = quantities(options.signal, "--signal")
     else:
         signal = default_signal(len(total) if total is not None else (wanted or 2))
     if options.isotropic is not None:
-        return Moments.isotropic(signal=signal, variance=rational(options.isotropic, "--isotropic"))
-    noise = None if options.noise is None else rational(options.noise, "--noise")
+        return Moments.isotropic(signal=signal, variance=quantity(options.isotropic, "--isotropic"))
+    noise = None if options.noise is None else quantity(options.noise, "--noise")
     return Moments.commuting(signal=signal, total=total, noise=noise)
 
 

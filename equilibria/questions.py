@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.files import atomic, write_text
-from equilibria.front import FIGURE_SUFFIXES, whole
+from equilibria.front import FIGURE_SUFFIXES
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import rational, to_float
+from equilibria.rationals import MOST_SEED, quantity, to_float, whole
 
 if TYPE_CHECKING:
     from equilibria.graph import LearningOrder
@@ -129,6 +129,7 @@ def basin(
     tolerance: str | None,
     is_map: bool,
     outputs: Outputs,
+    progress: Progress | None = None,
 ) -> Answer:
     """Answer `basin`: a mode's boundary, the fate of a start, the endings of random starts."""
     from equilibria.basin import basin_lines
@@ -146,6 +147,7 @@ def basin(
         seed=seed,
         tolerance=tolerance,
         is_map=is_map,
+        progress=progress,
     )
     write(outputs, report.to_json, lambda stream, form: draw_basin(report, stream, form))
     lines = (*basin_header(report), "", *basin_lines(report))
@@ -178,13 +180,13 @@ def graph(
 
     check_plot(outputs.plot)
     model = build_model(options)
-    number = 0 if seed is None else whole(seed, "--seed", 0)
+    number = 0 if seed is None else whole(seed, "--seed", 0, MOST_SEED)
     learned = None
     if order:
         learned = learning_order(
             model,
             init=init or "balanced",
-            scale=None if start is None else to_float(rational(start, "--start")),
+            scale=None if start is None else to_float(quantity(start, "--start")),
             runs=8 if runs is None else whole(runs, "--runs", 1),
             seed=number,
         )
@@ -241,8 +243,8 @@ def cycles(
         build_model(options),
         parameter=None if along is None else parse_range(along),
         search=search,
-        radius=1.0 if radius is None else to_float(rational(radius, "--radius")),
-        seed=0 if seed is None else whole(seed, "--seed", 0),
+        radius=1.0 if radius is None else to_float(quantity(radius, "--radius")),
+        seed=0 if seed is None else whole(seed, "--seed", 0, MOST_SEED),
         time_limit=float(whole(time_limit, "--time-limit", 1)),
     )
     write(outputs, report.to_json, lambda stream, form: draw_cycles(report, stream, form))

@@ -64,8 +64,7 @@ def read_arrays(
     import numpy as np
 
     where = f"{option} {path}".strip()
-    if not Path(path).is_file():
-        raise FormatError(f"{printable(where)}: no such file")
+    check_file(path, where)
     with readable(printable(where), "not a NumPy .npz file of plain arrays"):
         with zipfile.ZipFile(path) as archive:
             wanted = [i for i in archive.infolist() if names is None or i.filename[:-4] in names]
@@ -80,6 +79,31 @@ def read_arrays(
                 found = printable(", ".join(held[:8])) or "nothing"
                 raise FormatError(f"{where}: no array `{missing[0]}`; it holds {found}")
             return {name: arrays[name] for name in (held if names is None else names)}
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a regular file is there; False for whatever cannot be looked at."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long, a loop of links, a null character
+        return False
+
+
+def check_file(path: str | Path, where: str, expected: str = "") -> None:
+    """Raise `FormatError`, led by `where`, unless `path` is a regular file.
+
+    Opening anything else can wait for ever (a FIFO), never end (/dev/zero) or do harm.
+    """
+    if is_file(path):
+        return
+    wish = f"; expected {expected}" if expected else ""
+    try:
+        there = Path(path).exists()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a path"
+        raise FormatError(f"{printable(where)}: cannot be read ({why}){wish}") from error
+    what = "not a regular file" if there else "no such file"
+    raise FormatError(f"{printable(where)}: {what}{wish}")
 
 
 def reason(error: BaseException) -> str:

@@ -40,8 +40,9 @@ from typing import Any
 from equilibria.errors import FormatError
 from equilibria.grammar import parse, shorten
 from equilibria.polynomial import Polynomial, Ring
-from equilibria.rationals import Number, rational
+from equilibria.rationals import Number, quantity
 from equilibria.system import PolynomialSystem
+from equilibria.untrusted import check_file
 
 MAX_BYTES = 1_000_000
 MAX_VARIABLES = 64
@@ -84,7 +85,7 @@ class UserSystem:
         Raises `FormatError` where it contradicts the file: its equations already hold the other
         value, and `load` with an override changes it, or they are a map in which no `lr` occurs.
         """
-        asked = rational(lr, "--lr")
+        asked = quantity(lr, "--lr")
         if asked <= 0:
             raise FormatError(f"--lr {lr}: must be above 0")
         own = self.parameters.get("lr")
@@ -126,6 +127,7 @@ def load(path: str | PathLike[str], overrides: Mapping[str, Number] | None = Non
     Raises `FormatError`, one line naming the file and the key.
     """
     shown = shorten(str(path), 120)
+    check_file(path, shown)
     try:
         with Path(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -243,7 +245,7 @@ class _Reader:
             key = f"parameters.{shorten(name)}"
             self._claim(name, key, "parameter")
             if name in self.overrides:
-                values[name] = rational(self.overrides.pop(name), f"{self.file}, {key}:")
+                values[name] = quantity(self.overrides.pop(name), f"{self.file}, {key}:")
             else:
                 constant = parse(self._entry(entry, key), Ring(()), values, where=self._at(key))
                 values[name] = constant.terms.get((), Fraction(0))

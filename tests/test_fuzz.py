@@ -116,9 +116,9 @@ def _read_polynomial(path: Path) -> object:
 
 
 def _read_number(path: Path) -> object:
-    from equilibria.rationals import rationals
+    from equilibria.rationals import quantities
 
-    return rationals(path.read_bytes().decode("utf-8", errors="surrogateescape"), "--x")
+    return quantities(path.read_bytes().decode("utf-8", errors="surrogateescape"), "--x")
 
 
 def _read_images(path: Path) -> object:

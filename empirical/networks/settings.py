@@ -16,7 +16,8 @@ from typing import Any
 from empirical.networks.options import CHOICES, DATASETS, OPTIONS
 from empirical.networks.presets import BY_BACKBONE, BY_DATASET, BY_METHOD
 from equilibria.errors import FormatError
-from equilibria.rationals import rational
+from equilibria.rationals import quantity, rational, to_float
+from equilibria.untrusted import check_file
 
 ABOUT_THE_RUN = ("out", "config", "resume")
 
@@ -129,6 +130,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
 
 def read_config(path: str | Path, option: str = "--config") -> dict[str, Any]:
     """Return the settings that a TOML file gives; tables and the versions of a run are left out."""
+    check_file(path, f"{option} {path}")
     try:
         with open(path, "rb") as stream:
             data = tomllib.load(stream)
@@ -170,7 +172,7 @@ def _parsed(name: str, value: Any) -> Any:
     if kind == "int":
         return _whole(option, value)
     if kind.startswith("float"):
-        return float(rational(value, option))
+        return to_float(quantity(value, option))
     if not isinstance(value, str):
         raise FormatError(f"{option} {value!r}: expected text")
     if name in CHOICES and value not in CHOICES[name]:

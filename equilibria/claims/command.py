@@ -15,7 +15,7 @@ from equilibria.claims.workers import Progress, run_claims
 from equilibria.errors import FormatError
 from equilibria.escaping import escape
 from equilibria.files import write_text
-from equilibria.front import whole
+from equilibria.rationals import whole
 
 DEFAULT_LIMIT = "60"
 MOST_JOBS = 8

@@ -15,7 +15,7 @@ from equilibria.errors import FormatError
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import rational
+from equilibria.rationals import quantity, rational
 
 OPTIONS = tuple(
     name.replace("_", "-") for name in ModelOptions.__dataclass_fields__ if name != "floating"
@@ -100,7 +100,7 @@ def _matrix(options: Mapping[str, Any], name: str) -> list[list[Fraction]]:
         raise FormatError(f"{name}: expected a list of rows; give Sigma and M together")
     if any(len(row) != len(rows) for row in rows):
         raise FormatError(f"{name}: expected a square matrix of {len(rows)} rows")
-    return [[rational(_text(name, entry), name) for entry in row] for row in rows]
+    return [[quantity(_text(name, entry), name) for entry in row] for row in rows]
 
 
 def _text(key: str, value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import get_args
 from equilibria.cycles.answer import Range
 from equilibria.cycles.setting import Parameter
 from equilibria.errors import FormatError
-from equilibria.rationals import rational, to_float
+from equilibria.rationals import quantity, to_float
 
 NAMES: dict[str, Parameter] = {
     "beta": "beta",
@@ -30,7 +30,7 @@ def parse_range(text: str) -> Range:
     if not colon or name not in NAMES:
         known = ", ".join(NAMES)
         raise FormatError(f"--along {text}: expected NAME=LOW:HIGH with NAME one of {known}")
-    a, b = (to_float(rational(end, "--along")) for end in (low, high))
+    a, b = (to_float(quantity(end, "--along")) for end in (low, high))
     parameter = NAMES[name]
     assert parameter in get_args(Parameter)
     if not 0 < a < b:

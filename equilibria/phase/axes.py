@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from equilibria.errors import FormatError
-from equilibria.rationals import rational, to_float
+from equilibria.rationals import quantity, rational, shown, to_float
 
 NAMES = ("lr", "weight-decay", "ema", "predictor-lr", "noise")
 DEFAULT_COUNT = 96
@@ -71,7 +71,7 @@ def parse_axis(text: str, option: str, *, count: int = DEFAULT_COUNT) -> Axis:
         parts.pop()
     if len(parts) not in (2, 3):
         raise FormatError(f"{option} {text}: {FORM}")
-    low, high = (rational(part, f"{option} {name}") for part in parts[:2])
+    low, high = (quantity(part, f"{option} {name}") for part in parts[:2])
     if len(parts) == 3:
         count = _count(parts[2], option)
     return make_axis(name, low, high, count, log=log, option=option)
@@ -119,5 +119,5 @@ def grid_values(
 def _count(text: str, option: str) -> int:
     value = rational(text, option)
     if value.denominator != 1:
-        raise FormatError(f"{option} {text}: the number of points must be whole; {FORM}")
-    return int(value)
+        raise FormatError(f"{option} {shown(text)}: the number of points must be whole; {FORM}")
+    return int(min(value, MAX_COUNT + 1))

@@ -15,7 +15,7 @@ from equilibria.phase.run import phase_diagram
 from equilibria.phase.setting import Decay
 from equilibria.phase.spread import Progress
 from equilibria.phase.verdicts import BOUNDARY_KINDS
-from equilibria.rationals import rational
+from equilibria.rationals import rational, shown
 
 if TYPE_CHECKING:
     from equilibria.model import Model
@@ -106,5 +106,5 @@ def _check_conflicts(model_options: ModelOptions, names: set[str]) -> None:
 def _jobs(text: str) -> int:
     value = rational(text, "--jobs")
     if value.denominator != 1 or value == 0 or value < -1:
-        raise FormatError(f"--jobs {text}: expected a whole number, or -1 for all cores")
+        raise FormatError(f"--jobs {shown(text)}: expected a whole number, or -1 for all cores")
     return int(value)

@@ -14,39 +14,16 @@ from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Component, How, Stability, Verdict
+from equilibria.terminal import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 STYLES = {Verdict.STABLE: "green", Verdict.UNSTABLE: "red", Verdict.UNDECIDED: "yellow"}
-GREEK = {
-    "μ": "mu",
-    "η": "eta",
-    "α": "alpha",
-    "β": "beta",
-    "ν": "nu",
-    "Σ": "Sigma",
-    "·": "-",
-    "∂": "d",
-    "√": "sqrt",
-    "≥": ">=",
-    "≤": "<=",
-    "→": "->",
-    "²": "^2",
-    "⊤": "^T",
-    "×": "x",
-}
 SHOWN_MODES = 6
 SHOWN_ROWS = 200
 WIDE = 92
-
-
-def plain(text: str) -> str:
-    """Return the text in ASCII."""
-    for symbol, word in GREEK.items():
-        text = text.replace(symbol, word)
-    return text.encode("ascii", "replace").decode()
 
 
 def print_report(
