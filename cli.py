@@ -102,7 +102,13 @@ VERIFY_EXAMPLES = f"""examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and which notices that its help is lost."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            terminal.complain(message.rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         line = terminal.one_line(f"error: {message}")
@@ -501,16 +507,21 @@ def _guarded(options: argparse.Namespace) -> int:
     except MemoryError:
         if options.debug:
             raise
-        terminal.complain("error: out of memory; ask for less at once, or for smaller sizes")
-        return UNDECIDED
+        return _out_of_memory()
     except Exception as error:
-        lost = isinstance(error, OSError) and terminal.output_is_lost()
-        if lost or options.debug:
+        if options.debug or terminal.output_is_lost(error):
             raise
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):  # torch
+            return _out_of_memory()
         reason = (str(error).splitlines() or [""])[0]
         terminal.complain(terminal.one_line(f"bug: {type(error).__name__}: {reason}"))
         terminal.complain("\nhint: run again with --debug for the trace, and report it")
         return BUG
+
+
+def _out_of_memory() -> int:
+    terminal.complain("error: out of memory; ask for less at once, or for smaller sizes")
+    return UNDECIDED
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

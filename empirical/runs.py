@@ -132,7 +132,7 @@ class RunFolder:
         place = Path(path)
         file = place / CONFIG
         if not is_file(file):
-            what = "no config.toml in it" if place.is_dir() else "no such directory"
+            what = "no config.toml in it" if os.path.isdir(place) else "no such directory"
             raise FormatError(f"{place}: not a run folder ({what}); give the folder of a run")
         try:
             config = tomllib.loads(file.read_text(encoding="utf-8"))

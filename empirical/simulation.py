@@ -246,9 +246,13 @@ class Simulation:
         return model_of_run(self.model, self.settings, run).h
 
     def endings(self, owner: Runs, weights: Mapping[str, Array]) -> list[Ending]:
-        """Return the nearest component for each of some runs."""
+        """Return the nearest component for each of some runs; none where weights are not finite."""
+        finite = [np.isfinite(v).reshape(len(v), -1).all(axis=1) for v in weights.values()]
+        whole = np.logical_and.reduce(finite)
         groups: dict[int, tuple[Places, list[int]]] = {}
         for row, run in enumerate(owner.tolist()):
+            if not whole[row]:
+                continue
             places = self.places(run)
             groups.setdefault(id(places), (places, []))[1].append(row)
         endings: dict[int, Ending] = {}
@@ -256,7 +260,8 @@ class Simulation:
             part = {name: value[rows] for name, value in weights.items()}
             found = places.endings(part["W"], part["P"], part.get("T"))
             endings |= dict(zip(rows, found, strict=True))
-        return [endings[row] for row in range(len(owner))]
+        nowhere = Ending("", np.inf, False)
+        return [endings.get(row, nowhere) for row in range(len(owner))]
 
 
 def _device(settings: Settings) -> torch.device:

@@ -6,6 +6,8 @@ test can do the same without a process.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 FIGURE_SUFFIXES = (".png", ".svg")
 INDENTED_COMPONENTS = 64
+MOST_VIEWS = 10_000
 
 
 def is_system_file(name: str | None) -> bool:
@@ -75,7 +78,13 @@ def print_any(
     """Print a report of either kind on stdout."""
     from rich.console import Console
 
-    console = Console(width=width, soft_wrap=False)
+    class Honest(Console):
+        """A console that does not end the program with code 1 when nobody reads any more."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    console = Honest(width=width, soft_wrap=False)
     if isinstance(report, Report):
         from equilibria.render.text import print_report
 
@@ -174,7 +183,7 @@ def measure_moments(
         size=None if size is None else whole(size, "--size", 1),
         gray=gray,
         augmentation=augmentation,
-        views=16 if views is None else whole(views, "--views", 2),
+        views=16 if views is None else whole(views, "--views", 2, MOST_VIEWS),
         components=None if components is None else whole(components, "--components", 1),
         center=center,
         normalize=how,  # type: ignore[arg-type]

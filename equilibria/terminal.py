@@ -9,6 +9,7 @@ something else as well.
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
 import re
@@ -36,6 +37,7 @@ SPELLED = {
 LONGEST_WORD = 120
 READER_GONE = 128 + 13  # what a shell shows for a program that SIGPIPE ended
 NOT_WRITTEN = 2
+STREAM_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def plain(text: str) -> str:
@@ -106,13 +108,9 @@ def one_line(text: str) -> str:
     )
 
 
-def output_is_lost() -> bool:
-    """Return whether standard output does not take what was printed."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        return True
-    return False
+def output_is_lost(error: BaseException) -> bool:
+    """Return whether an error is that of a stream, not of a file: the latter names its file."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in STREAM_ERRORS
 
 
 def give_up_output(error: OSError) -> int:

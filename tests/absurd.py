@@ -1,8 +1,8 @@
 """Command lines nobody would type: every option of every command with values that hurt programs.
 
 The options are read off the parser, so one that is added tomorrow is attacked tomorrow. A line starts
-from a cheap command that works and gets one to three options with absurd values, alone or together;
-`odd_place` checks what it left behind.
+from a cheap command that works and gets one to three options with absurd values, alone or together, in
+a folder with files of every kind.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def options_of(command: str) -> list[argparse.Action]:
     parser = cli.build_parser()
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     found = commands.choices[command]._actions
-    left_out = ("help", "debug")
+    left_out = ("help", "debug", "compile")  # that takes a minute, as it should
     return [action for action in found if action.option_strings and action.dest not in left_out]
 
 
@@ -158,3 +159,31 @@ def furnish(folder: Path) -> None:
         os.mkfifo(folder / name)
     (folder / "dangling").symlink_to("nowhere")
     (folder / "loop").symlink_to("loop")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a furnished folder as it is: links stay links, FIFOs FIFOs."""
+    for entry in source.iterdir():
+        place = target / entry.name
+        if entry.is_symlink():
+            place.symlink_to(os.readlink(entry))
+        elif entry.is_fifo():
+            os.mkfifo(place)
+        elif entry.is_dir():
+            shutil.copytree(entry, place)
+        else:
+            shutil.copy(entry, place)
+
+
+def clear(folder: Path) -> None:
+    """Empty a folder."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def listing(folder: Path) -> list[str]:
+    """Return the names of everything in a folder, however deep."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

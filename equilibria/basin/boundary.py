@@ -24,6 +24,7 @@ from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Separatrix
 from equilibria.basin.small_decay import TOLERANCE, upper_c, upper_curve, upper_psi
 from equilibria.basin.stiff import ATTEMPTS
+from equilibria.errors import LimitReached
 from equilibria.model import Model
 from equilibria.rationals import to_float
 from equilibria.results import How
@@ -108,8 +109,11 @@ def _separatrix(problem: ModeProblem, rows: int, tolerance: float | None) -> Bou
     if boundary.has_upper:
         thresholds["c_minus"] = enclose(boundary.c_minus, how, square)
     else:
-        thresholds["c_minus"] = _numeric_c_minus(problem)
-        notes = ("eta s/m^2 is small: the part c < 0 is numeric, the part c > 0 certified",)
+        try:
+            thresholds["c_minus"] = _numeric_c_minus(problem)
+            notes = ("eta s/m^2 is small: the part c < 0 is numeric, the part c > 0 certified",)
+        except LimitReached as error:
+            notes = (f"{error}; it is left out, and --point still answers for starts there",)
     return _make(
         problem,
         how,
@@ -135,7 +139,8 @@ def _certified_rows(
     """Return rows between c_- and c_+, denser towards c = 0."""
     half = max(1, count // 2)
     steps = (np.arange(1, half + 1) / (half + 1)) ** 2
-    values = [thresholds["c_minus"].high * x for x in steps[::-1].tolist()]
+    known = "c_minus" in thresholds
+    values = [thresholds["c_minus"].high * x for x in steps[::-1].tolist()] if known else []
     values += [0.0] + [thresholds["c_plus"].low * x for x in steps.tolist()]
     rows = []
     for c in values:
@@ -158,7 +163,10 @@ def _certified_curve(problem: ModeProblem, boundary: Separatrix) -> tuple[tuple[
         side = boundary.compare_root(Fraction(P))
         if side > 0 and not boundary.has_upper:
             assert problem.E is not None
-            C: float | None = upper_c(to_float(problem.E), P)
+            try:
+                C: float | None = upper_c(to_float(problem.E), P)
+            except LimitReached:
+                continue
         else:
             curves = boundary.lower_barriers if side < 0 else boundary.upper_barriers
             C = curves[0].c_float(P)

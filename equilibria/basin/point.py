@@ -15,7 +15,7 @@ from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Fate
 from equilibria.basin.small_decay import TOLERANCE, upper_c
 from equilibria.basin.stiff import ATTEMPTS
-from equilibria.errors import FormatError
+from equilibria.errors import FormatError, LimitReached
 from equilibria.model import Model
 from equilibria.rationals import Number, quantity, to_float
 from equilibria.results import How
@@ -153,7 +153,10 @@ def _critical_factor(problem: ModeProblem, P: Fraction, C: Fraction) -> Bounds |
 def _hugging(problem: ModeProblem, start: Point, P: Fraction, C: Fraction) -> BasinAnswer:
     """Decide the part C < 0 at small E by the numeric curve."""
     assert problem.E is not None
-    distance = to_float(C) - upper_c(to_float(problem.E), to_float(P))
+    try:
+        distance = to_float(C) - upper_c(to_float(problem.E), to_float(P))
+    except LimitReached:
+        return _integrated(problem, start, None)
     fate = Fate.SURVIVES if distance > 0 else Fate.COLLAPSES
     if abs(distance) <= TOLERANCE * max(1.0, abs(to_float(C))):
         # W^2 = C + P^2 is exponentially small on the boundary: only its logarithm could tell.

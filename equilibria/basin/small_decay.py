@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equilibria.errors import LimitReached
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,13 +24,18 @@ if TYPE_CHECKING:
 
 TURN = 4.0
 RTOL = 1e-10
+LARGEST_LOG = 100.0
 TOLERANCE = 1e-7
 """Relative error that the answers of this module may have."""
 
 
 @lru_cache(maxsize=8)
 def upper_curve(E: float) -> tuple[Array, Array, float]:
-    """Return P (ascending from P_- to 1000) and C = kappa(P) there, and C_-."""
+    """Return P (ascending from P_- to 1000) and C = kappa(P) there, and C_-.
+
+    Raises `LimitReached` where the integration does not stay on C <= 0: below E of about 1e-4 the
+    turn is sharper than the integrator follows.
+    """
     from scipy.integrate import solve_ivp
 
     root = 2 * E / (1 + np.sqrt(1 - 4 * E))
@@ -36,7 +43,7 @@ def upper_curve(E: float) -> tuple[Array, Array, float]:
     offset = 1e-6 * root
 
     def finite(P: float, y: Array) -> list[float]:
-        S = np.exp(y[0])
+        S = np.exp(min(y[0], LARGEST_LOG))
         return [2 * (P * (1 - P) - E) / (S * (1 - P) - E * P)]
 
     def infinite(Q: float, y: Array) -> list[float]:
@@ -50,6 +57,8 @@ def upper_curve(E: float) -> tuple[Array, Array, float]:
         "dense_output": True,
     }
     inner = solve_ivp(finite, (root + offset, TURN), [start], **options)
+    if not inner.success or (inner.y[0] > 2 * np.log(inner.t) + TOLERANCE).any():
+        raise LimitReached(f"the boundary at c < 0 could not be followed at eta s/m^2 = {E:.3g}")
     corner = float(np.exp(inner.y[0, -1])) - TURN**2
     outer = solve_ivp(infinite, (1 / TURN, 0.0), [corner], **options)
     assert inner.sol is not None

@@ -120,4 +120,4 @@ def _count(text: str, option: str) -> int:
     value = rational(text, option)
     if value.denominator != 1:
         raise FormatError(f"{option} {shown(text)}: the number of points must be whole; {FORM}")
-    return int(min(value, MAX_COUNT + 1))
+    return int(min(value, Fraction(MAX_COUNT + 1)))
