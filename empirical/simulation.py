@@ -247,7 +247,7 @@ class Simulation:
 
     def endings(self, owner: Runs, weights: Mapping[str, Array]) -> list[Ending]:
         """Return the nearest component for each of some runs; none where weights are not finite."""
-        finite = [np.isfinite(v).reshape(len(v), -1).all(axis=1) for v in weights.values()]
+        finite = [np.isfinite(v).all(axis=(1, 2)) for v in weights.values()]
         whole = np.logical_and.reduce(finite)
         groups: dict[int, tuple[Places, list[int]]] = {}
         for row, run in enumerate(owner.tolist()):

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def read_arrays(
             return {name: arrays[name] for name in (held if names is None else names)}
 
 
-def is_file(path: str | Path) -> bool:
+def is_file(path: str | PathLike[str]) -> bool:
     """Return whether a regular file is there; False for whatever cannot be looked at."""
     try:
         return Path(path).is_file()
@@ -89,7 +90,7 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
-def check_file(path: str | Path, where: str, expected: str = "") -> None:
+def check_file(path: str | PathLike[str], where: str, expected: str = "") -> None:
     """Raise `FormatError`, led by `where`, unless `path` is a regular file.
 
     Opening anything else can wait for ever (a FIFO), never end (/dev/zero) or do harm.

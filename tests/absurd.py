@@ -93,7 +93,7 @@ def lines(command: str, source: random.Random) -> Iterator[Line]:
     options = options_of(command)
     while True:
         line = [command, *source.choice(BASES[command])]
-        for _ in range(source.choice((1, 1, 2, 3))):
+        for _ in range(source.choice((1, 1, 2, 3)) if options else 0):
             option = source.choice(options)
             name = source.choice(option.option_strings)
             line += [name] if option.nargs == 0 else [f"{name}={absurd(option, source)}"]
