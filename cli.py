@@ -489,7 +489,6 @@ def _joined_negatives(words: list[str]) -> list[str]:
 def _guarded(options: argparse.Namespace) -> int:
     """Run a handler and turn whatever goes wrong into one message and an exit code."""
     from equilibria.errors import AnalysisError, LimitReached, NotFinished
-    from equilibria.escaping import escape
 
     try:
         _check_outputs(options)

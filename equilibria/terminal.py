@@ -16,6 +16,8 @@ import re
 import sys
 from contextlib import suppress
 
+from equilibria.escaping import escape
+
 SPELLED = {
     "μ": "mu",
     "η": "eta",
@@ -98,10 +100,7 @@ def complain(text: str) -> None:
 
 def one_line(text: str) -> str:
     """Return text fit for one line of a terminal: controls escaped, endless words shortened."""
-    clean = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in text
-    )
+    clean = escape(text)
     half = LONGEST_WORD // 2 - 2
     return re.sub(
         rf"\S{{{LONGEST_WORD + 1},}}", lambda word: f"{word[0][:half]}...{word[0][-half:]}", clean

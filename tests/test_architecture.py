@@ -14,7 +14,17 @@ SOURCES = [*sorted((ROOT / "equilibria").rglob("*.py")), ROOT / "cli.py"]
 
 # Lower layers must not import higher ones; a module not named here may be imported by all.
 LAYERS = [
-    {"errors", "escaping", "rationals", "version", "files", "untrusted", "terminal", "kernel", "verify"},
+    {
+        "errors",
+        "escaping",
+        "rationals",
+        "version",
+        "files",
+        "untrusted",
+        "terminal",
+        "kernel",
+        "verify",
+    },
     {"polynomial", "surds", "intervals", "grammar", "moments"},
     {"model", "modes", "results", "jury", "transfer"},
     {"system", "procedures", "strata", "blocks", "extents", "mixed", "couplings", "engines"},
