@@ -85,6 +85,7 @@ def test_a_walk_does_not_turn_where_families_meet_nor_jump_between_points() -> N
     cross, _ = functions_of("x*y", "0")
     starts = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     assert walked(cross, starts, np.array([2.0, 0.0]), 1).tolist() == [True, True, False]
+    assert not walked(cross, np.array([[1.0, 0.0]]), np.array([0.0, 2.0]), 1).any()
     points, _ = functions_of("x**2*(10*x - 1)**2", "y")
     assert not walked(points, np.array([[0.0, 0.0]]), np.array([0.1, 0.0]), 1).any()
     circle, _ = functions_of("x**2 + y**2 - 1", "0")
