@@ -197,6 +197,7 @@ def test_sixteen_bits_are_scaled_by_their_range_and_it_is_said(tmp_path: Path) -
     image.fromarray(ramp // 16).save(place / "0.png")
     dark = read_folder(tmp_path, 16)
     assert dark is not None
+    assert np.array_equal(dark.train[0, ..., 0], np.round(ramp // 16 * (255 / 65535)))
     assert "the brightest of 16 bits is 4095 of 65535: they come out dark" in dark.notes[0]
 
 
