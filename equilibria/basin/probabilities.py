@@ -220,15 +220,15 @@ def follow(
         rtol = min(rtol, 1e-8)  # its test of standing still must not drown in integration errors
     count = max(1, min(cores, len(starts) // LEAST_A_WORKER))
 
-    steps = work_limit(len(starts))
+    most = work_limit(len(starts))
     settle = targets.settle if progress is None else _told(targets.settle, progress, len(starts))
 
     def part(index: int) -> Trajectories:
         rows = starts[index::count]
         dynamics = MatrixDynamics(model, min(width, len(rows)))
         if is_map:
-            return _iterated(dynamics, settle, rows, t_max=t_max, most=steps, width=width)
-        control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, max_steps=steps, width=width)
+            return _iterated(dynamics, settle, rows, t_max=t_max, most=most, width=width)
+        control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, max_steps=most, width=width)
         return integrate(dynamics.flow, rows, settle, control)
 
     if count == 1:

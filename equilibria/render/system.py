@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.escaping import escape
 from equilibria.render.json import SCHEMA, component_json
-from equilibria.render.text import STYLES, format_number, known, plain
+from equilibria.render.text import STYLES, format_number, known
 from equilibria.results import Algebraic, Component, Entry, Stability
+from equilibria.terminal import plain
 from equilibria.userreport import SystemReport
 
 if TYPE_CHECKING:
