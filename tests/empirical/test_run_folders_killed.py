@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -112,17 +113,32 @@ def test_a_second_writer_is_refused_by_name_until_the_first_is_killed(tmp_path: 
     run = RunFolder.create(tmp_path / "run", {})
     command = [sys.executable, "-c", HOLDER, str(run.path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        words = f"process {process.pid} on .* is writing"
-        with pytest.raises(FormatError, match=words), run.locked():
-            pass
-        with pytest.raises(FormatError, match="is writing"):
-            RunFolder.create(run.path, {}, overwrite=True)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            words = f"process {process.pid} on .* is writing"
+            with pytest.raises(FormatError, match=words), run.locked():
+                pass
+            with pytest.raises(FormatError, match="is writing"):
+                RunFolder.create(run.path, {}, overwrite=True)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         with run.locked():
             pass
+
+
+def test_a_lock_is_taken_and_given_back(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path):
+            with pytest.raises(FormatError, match="is writing"), locked(tmp_path):
+                pass
+            with pytest.raises(FormatError, match="is writing"), locked(tmp_path):
+                pass  # who was refused has not taken it away
+    with suppress(KeyError), locked(tmp_path):
+        raise KeyError
+    with locked(tmp_path):
+        pass
 
 
 def test_a_file_system_without_locks_is_named_and_does_not_stop_a_run(
@@ -160,6 +176,15 @@ def test_locks_that_hold_on_one_computer_alone_are_told_by_the_mount(
     place: str, kind: str | None
 ) -> None:
     assert local_only(Path(place), MOUNTS) == kind
+    turned = "\n".join(MOUNTS.splitlines()[::-1])
+    assert local_only(Path(place), turned) == kind  # the deepest mount counts, not the last
+
+
+def test_a_lock_that_others_do_not_see_warns(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("empirical.locks.local_only", lambda _: "nfs")
+    with pytest.warns(UserWarning, match="nfs keeps locks on this computer alone"):
+        with locked(tmp_path), pytest.raises(FormatError, match="is writing"), locked(tmp_path):
+            pass
 
 
 # --- data ----------------------------------------------------------------------------------------
@@ -193,6 +218,9 @@ def test_a_fingerprint_sees_every_byte_of_small_data_and_says_what_it_sees_of_la
         assert fingerprint(changed)[0] != whole
     assert fingerprint({**arrays, "labels": arrays["labels"][::-1]})[0] != whole
     assert fingerprint({**arrays, "train": arrays["train"].reshape(5000, 4, 16, 1)})[0] != whole
+    with monkeypatch.context() as patch:  # in however many pieces it is read
+        patch.setattr(whereabouts, "CHUNK", 1 << 12)
+        assert fingerprint(arrays) == (whole, "every byte")
     monkeypatch.setattr(whereabouts, "WHOLE", 1 << 17)
     monkeypatch.setattr(whereabouts, "SAMPLE", 1 << 16)
     monkeypatch.setattr(whereabouts, "CHUNK", 1 << 16)

@@ -378,6 +378,37 @@ def test_an_engine_counts_its_work_and_stops_at_the_same_place() -> None:
     assert 50_000 < answers[0].steps < 80_000
 
 
+def test_every_product_and_every_leading_monomial_is_counted() -> None:
+    pytest.importorskip("sympy")
+    from sympy import QQ
+    from sympy.polys.orderings import grevlex
+    from sympy.polys.rings import PolyRing
+
+    from equilibria.engines.sympy_primes import COMPARISONS, GCD, TERM, Work
+
+    for weight in (1, 8):
+        work = Work(10**6)
+        ring = work.counted(PolyRing(["x", "y"], QQ, grevlex), weight)
+        x, y = ring.gens
+        f, g = x + y + 1, x - y  # sums multiply nothing
+        assert 10**6 - work.left == 0
+        product = f * g
+        assert 10**6 - work.left == weight * TERM * 6
+        work.left = 100
+        assert product.LM == (2, 0)
+        assert 100 - work.left == weight * (1 + len(product) // COMPARISONS)
+        long = f * 2 ** (64 * 10)  # ten words: a step for every GCD products of words
+        work.left = 100
+        assert long.LM == (1, 0)
+        assert 100 - work.left == weight * (1 + 3 * (100 // GCD))
+
+
+def test_a_system_of_which_nothing_is_found_in_time_is_a_limit_and_not_an_empty_list() -> None:
+    equations = list(system(list(HARD), **HARD).flow.values())
+    with pytest.raises(LimitReached, match=r"sympy \S+ was stopped by its bound"):
+        decompose(equations, engine="sympy", time_limit=0.02)
+
+
 def test_no_answer_in_time_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

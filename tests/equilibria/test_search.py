@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from equilibria.elimination import analyze_system
 from equilibria.elimination.nearby import Batch, Functions, dimension_at, nullities, walked
+from equilibria.elimination.numeric import _stability
 from equilibria.elimination.rest import resting
 from equilibria.elimination.search import Found, search
 from equilibria.results import Verdict
@@ -114,6 +116,18 @@ def test_verdicts_at_singular_points_do_not_use_the_nullity_as_dimension() -> No
     assert saddle.flow.verdict is Verdict.UNSTABLE
     (line,) = analyze_system(system("-x", "0"), engine="search", starts=64).components
     assert (line.id, line.flow.verdict, line.flow.neutral) == ("dim1:a", Verdict.STABLE, 1)
+
+
+@pytest.mark.parametrize("dimension", [0, None])
+def test_a_singular_point_met_beside_its_place_is_not_stable(dimension: int | None) -> None:
+    """Newton's method ends at x = 1e-4 where -x^2 is below its tolerance: slope -2e-4, truly 0."""
+    equations = system("-x**2", "-y").system().flow
+    assert equations is not None
+    beside = Found({"x": 1e-4, "y": 0.0}, nullity=1, dimension=dimension, residual=1e-8, hits=1)
+    judged = _stability(equations, beside, "flow")
+    assert judged.verdict is Verdict.UNDECIDED
+    regular = replace(beside, point={"x": 0.5, "y": 0.0}, nullity=0, dimension=0)
+    assert _stability(equations, regular, "flow").verdict is Verdict.STABLE
 
 
 def test_an_undecided_dimension_is_said_in_id_note_and_verdict() -> None:
