@@ -111,6 +111,42 @@ def test_numbers_are_bounded_where_they_are_read(
     assert len(first) < 200
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1e30", "-1e30", "1e-30", "-1e-30", "9" * 30, "0", "-0.0", "0." + "3" * 59, "1/" + "7" * 30],
+)
+def test_numbers_at_their_bounds_are_read_as_they_are(text: str) -> None:
+    from fractions import Fraction
+
+    from equilibria.rationals import quantity
+
+    assert quantity(text, "x") == Fraction(text)
+    assert quantity(Fraction(text), "x") == Fraction(text)
+
+
+def test_numbers_just_beyond_their_bounds_are_refused() -> None:
+    from fractions import Fraction
+
+    from equilibria.errors import FormatError
+    from equilibria.rationals import quantity
+
+    tiny = Fraction(1, 10**29)
+    assert quantity(10**30 - tiny, "x") == 10**30 - tiny
+    digits = 10**59 + 1  # 60 of them
+    for accepted in (Fraction(10 * digits - 11, 10**40), Fraction(10**30 + 1, 10**60 - 1)):
+        assert quantity(accepted, "x") == accepted
+    for refused, words in (
+        (10**30 + 1, "from 1e-30 to 1e30"),
+        (-(10**30) - tiny, "from 1e-30 to 1e30"),
+        (Fraction(1, 10**30 + 1), "from 1e-30 to 1e30"),
+        (Fraction(10**60, 10**30 + 1), "more than 60 digits"),
+        (-Fraction(10**60, 10**30 + 1), "more than 60 digits"),
+        (Fraction(10**30 + 1, 10**60), "more than 60 digits"),
+    ):
+        with pytest.raises(FormatError, match=words):
+            quantity(refused, "x")
+
+
 @pytest.mark.parametrize("power", [-28, 28])
 def test_verdicts_do_not_depend_on_units_up_to_the_bounds(power: int) -> None:
     """(Sigma, M, eta, 1/h) -> c (Sigma, M, eta, 1/h) is a change of the unit of time alone."""
@@ -202,6 +238,32 @@ def test_closed_streams_are_refused_or_left_alone(tmp_path: Path) -> None:
     )
     assert quiet.returncode == 0
     assert b" s\n" not in quiet.stdout[-8:]  # the time belongs to the stream that is not there
+
+
+def test_only_regular_files_pass_and_others_are_told_apart(tmp_path: Path) -> None:
+    from equilibria.errors import FormatError
+    from equilibria.untrusted import check_file
+
+    regular, fifo, loop = (tmp_path / name for name in ("a.npz", "fifo", "loop"))
+    regular.write_bytes(b"")
+    os.mkfifo(fifo)
+    loop.symlink_to("loop")
+    (tmp_path / "link").symlink_to("a.npz")
+    check_file(regular, "--data")
+    check_file(tmp_path / "link", "--data")
+    for path, words in (
+        (fifo, "--data: not a regular file"),
+        (tmp_path, "--data: not a regular file"),
+        (Path("/dev/null"), "--data: not a regular file"),
+        (tmp_path / "none", "--data: no such file"),
+        (loop, "--data: "),
+        ("n" * 5000, "--data: cannot be read (File name too long)"),
+        ("a\0b", "--data: "),
+    ):
+        with pytest.raises(FormatError) as caught:
+            check_file(path, "--data", "numbers")
+        assert str(caught.value).startswith(words)
+        assert str(caught.value).endswith("; expected numbers")
 
 
 @pytest.fixture
