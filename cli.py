@@ -253,8 +253,8 @@ def _add_phase(commands: Any) -> None:
     grid = command.add_argument_group(
         "grid: NAME=LO:HI[:COUNT][:log], NAME one of lr, weight-decay, ema, predictor-lr, noise"
     )
-    grid.add_argument("--x", metavar="AXIS", default="weight-decay=0.002:0.3")
-    grid.add_argument("--y", metavar="AXIS", default="lr=0.05:20:60:log")
+    grid.add_argument("--x", metavar="AXIS", help="across (weight-decay=0.002:0.3)")
+    grid.add_argument("--y", metavar="AXIS", help="up (lr=0.05:20:60:log)")
     grid.add_argument(
         "--decay",
         metavar="HOW",

@@ -69,8 +69,8 @@ def as_json(data: dict[str, Any]) -> str:
 def phase(
     options: ModelOptions,
     *,
-    x: str,
-    y: str,
+    x: str | None,
+    y: str | None,
     decay: str | None,
     surface: bool,
     backend: str | None,
@@ -84,9 +84,13 @@ def phase(
     from equilibria.phase.general_text import general_lines
 
     check_plot(outputs.plot)
+    grid = {"x": x, "y": y, "decay": decay, "backend": backend, "jobs": jobs}
     if surface:
-        return _surface(build_model(options), outputs)
-    wanted = PhaseOptions(x, y, decay=decay, backend=backend, jobs=jobs)
+        for name, value in grid.items():
+            if value is not None:
+                raise FormatError(f"--{name} {value}: belongs to the grid, not to --surface")
+        return _surface(options, outputs)
+    wanted = PhaseOptions(**{name: value for name, value in grid.items() if value is not None})
     diagram = diagram_of(options, wanted, progress=progress)
     write(outputs, diagram.to_json, lambda stream, form: draw_phase(diagram, stream, form))
     lines = diagram_lines(diagram) if isinstance(diagram, PhaseDiagram) else general_lines(diagram)
@@ -105,11 +109,17 @@ def draw_phase(diagram: PhaseDiagram | GeneralDiagram, stream: IO[bytes], form: 
         draw_general(diagram, stream, form)
 
 
-def _surface(model: Any, outputs: Outputs) -> Answer:
+def _surface(options: ModelOptions, outputs: Outputs) -> Answer:
     from equilibria.phase import step_surface, surface_lines
 
     if outputs.plot is not None:
         raise FormatError("--plot: not available with --surface; use --json")
+    for name in ("lr", "momentum", "predictor_lr", "predictor_weight_decay"):
+        given = getattr(options, name)
+        if given is not None:
+            shown = f"--{name.replace('_', '-')} {given}"
+            raise FormatError(f"{shown}: --surface answers for all of them, leave the option out")
+    model = build_model(options)
     mus = ("0", "9/10", "99/100", "999/1000") if model.procedure == "ema" else ("0",)
     alphas = ("1/10", "1/5", "1/4", "1/2", "1", "2", "10")
     surface = step_surface(model, mus, ("0", "1/2", "9/10"), alphas)
@@ -174,7 +184,6 @@ def graph(
         graph_json,
         graph_lines,
         learning_order,
-        order_lines,
         write_graphml,
     )
 
@@ -202,10 +211,7 @@ def graph(
     write(outputs, lambda: graph_json(found), lambda stream, form: draw_graph(found, stream, form))
     if outputs.graphml is not None:
         write_graphml(found, outputs.graphml)
-    lines = list(graph_lines(found, every=every))
-    if learned is not None:
-        lines += ["", *order_lines(learned)]
-    return Answer(tuple(lines), graph_json(found), decided=found.decided)
+    return Answer(tuple(graph_lines(found, every=every)), graph_json(found), decided=found.decided)
 
 
 def _order_alone(learned: LearningOrder, outputs: Outputs) -> Answer:

@@ -104,6 +104,12 @@ def test_graph_sinks_are_the_stable_components(capsys, tmp_path):
         ElementTree.parse(path)
 
 
+def test_the_order_is_told_once(capsys):
+    code, out, _ = run(capsys, "graph", "--order", "--runs", "2")
+    assert code == 0
+    assert out.count("2 runs from balanced") == 1
+
+
 def test_order_without_decay_stands_alone(capsys, tmp_path):
     code, out, _ = run(capsys, "graph", "--order", "--weight-decay", "0", "--runs", "2")
     assert code == 0
@@ -141,6 +147,18 @@ def test_the_limit_cycle_of_e5_is_found_from_the_command_line(capsys, tmp_path):
         (["phase", "--decay", "half"], "--decay half"),
         (["phase", "--jobs", "0"], "--jobs 0"),
         (["phase", "--plot", "x.pdf"], "--plot x.pdf"),
+        (["phase", "--surface", "--x", "lr=1:2"], "--x lr=1:2: belongs to the grid"),
+        (["phase", "--surface", "--y", "lr=1:2"], "--y lr=1:2: belongs to the grid"),
+        (["phase", "--surface", "--decay", "equal"], "--decay equal: belongs to the grid"),
+        (["phase", "--surface", "--backend", "loky"], "--backend loky: belongs to the grid"),
+        (["phase", "--surface", "--jobs", "2"], "--jobs 2: belongs to the grid"),
+        (["phase", "--surface", "--lr", "2"], "--lr 2: --surface answers for all"),
+        (["phase", "--surface", "--momentum", "0"], "--momentum 0: --surface answers"),
+        (["phase", "--surface", "--predictor-lr", "2"], "--predictor-lr 2: --surface"),
+        (
+            ["phase", "--surface", "--predictor-weight-decay", "0"],
+            "--predictor-weight-decay 0: --s",
+        ),
         (["basin", "--point", "1"], "--point"),
         (["basin", "--point", "a,b"], "--point"),
         (["basin", "--mode", "7"], "--mode 7"),

@@ -88,8 +88,12 @@ def _without_measuring(rows: Rows) -> Finding | None:
         why = f"{rows.zero} of {rows.zero + usable} outputs are zero"
         return Finding(COMPLETE, "zero", why)
     if usable < FEWEST:
-        return Finding(UNCLEAR, "few outputs", f"{usable} outputs; at least {FEWEST} are needed")
+        return Finding(UNCLEAR, "few outputs", f"{_outputs(usable)}; at least {FEWEST} are needed")
     return None
+
+
+def _outputs(count: int) -> str:
+    return "1 output" if count == 1 else f"{count} outputs"
 
 
 def _measured(views: list[Rows]) -> tuple[dict[str, Any], Seen | None]:

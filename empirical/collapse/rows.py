@@ -48,7 +48,7 @@ def rows_of(outputs: Any, other: Any = None) -> list[Rows]:
     Rows that are zero or not finite in either view are left out of both. Raises `ValueError` for
     what is no matrix of numbers.
     """
-    views = [as_matrix(view) for view in (outputs, other) if view is not None]
+    views = [as_matrix(view) for view in ([outputs] if other is None else [outputs, other])]
     if len({view.shape for view in views}) > 1:
         raise ValueError(f"views of shape {views[0].shape} and {views[1].shape}; expected the same")
     finite = np.logical_and.reduce([np.isfinite(view).all(axis=1) for view in views])

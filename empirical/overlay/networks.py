@@ -36,7 +36,7 @@ from empirical.overlay.moment import (
     window_of,
 )
 from empirical.overlay.work import Work
-from empirical.runs import RunFolder
+from empirical.runs import SUMMARY, RunFolder
 from equilibria.errors import FormatError, ScopeError
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class NetworkOverlay:
     """One run of `train`; `reasons` say why the comparison is no prediction (empty: it is one).
 
     `stability` is the verdict of the equilibrium near the end and how it is known; `window` the
-    share of training at its end over which `drift` is taken, `kept` and `logged` count steps.
+    share of training at its end over which `drift` is taken, `kept` and `logged` count steps;
+    `outputs` the sentence on collapse that the finished run stored, empty before its end.
     """
 
     folder: RunFolder
@@ -71,6 +72,7 @@ class NetworkOverlay:
     window: float
     kept: int
     logged: int
+    outputs: str = ""
     files: tuple[str, ...] = field(default=())
 
     @property
@@ -117,6 +119,7 @@ class NetworkOverlay:
             "window": self.window,
             "verdict": self.stability[0],
             "search": last.near.status,
+            "outputs": self.outputs or None,
         }
         return {
             "schema": "noncollapse/overlay/1",
@@ -152,6 +155,7 @@ class NetworkOverlay:
         lines = [
             f"{self.path.resolve().name}: {config['method']}, {config.get('backbone')}, "
             f"{last.step:,} steps   linear model of the head with frozen features",
+            self._outputs_words,
             f"distance of (W, P) to the equilibria: {away}",
             f"rank: {last.reached} reached; equilibrium near by: {found}",
             f"its stability: {self.stability[0]} ({self.stability[1]})",
@@ -165,6 +169,11 @@ class NetworkOverlay:
             return [*lines, f"undecided: an equilibrium near the run was {last.near.status}"]
         verdict = "agrees" if self.agrees else "does not agree"
         return [*lines, f"the run {verdict} with the prediction{self._why}"]
+
+    @property
+    def _outputs_words(self) -> str:
+        """Return the collapse verdict on the network's outputs, as summary.json has it."""
+        return f"verdict of `train`: {self.outputs or 'none, the run has no summary of its end'}"
 
     @property
     def _kept_words(self) -> str:
@@ -221,8 +230,25 @@ def network_overlay(folder: RunFolder) -> NetworkOverlay:
     if found[-1].distance is None:
         stability = NOT_SEARCHED, "no equilibrium to judge"
     return NetworkOverlay(
-        folder, found, decay, drift, tuple(reasons), stability, window, count, len(logged)
+        folder,
+        found,
+        decay,
+        drift,
+        tuple(reasons),
+        stability,
+        window,
+        count,
+        len(logged),
+        outputs_verdict(folder),
     )
+
+
+def outputs_verdict(folder: RunFolder) -> str:
+    """Return the word and the sentence on collapse of summary.json; empty without one."""
+    if not (folder.path / SUMMARY).exists():
+        return ""
+    text = folder.summary().get("text")
+    return text if isinstance(text, str) else ""
 
 
 def _searched(

@@ -18,12 +18,16 @@ FAILS = "fails"
 def check_lines(outcomes: Sequence[Outcome], title: str, time_limit: int) -> tuple[str, ...]:
     """Return the table, what went wrong in full, and the sentence that explains the exit code."""
     width = max((len(escape(outcome.claim.id)) for outcome in outcomes), default=0)
-    lines = [f"{escape(title)}: {len(outcomes)} claims, at most {time_limit} s each", ""]
+    lines = [f"{escape(title)}: {_claims(len(outcomes))}, at most {time_limit} s each", ""]
     lines += [_row(outcome, width) for outcome in outcomes]
     for outcome in outcomes:
         if outcome.status in (FAILS, UNDECIDED):
             lines += ["", *explanation(outcome)]
     return (*lines, "", *summary(outcomes))
+
+
+def _claims(count: int) -> str:
+    return "1 claim" if count == 1 else f"{count} claims"
 
 
 def _row(outcome: Outcome, width: int) -> str:

@@ -25,6 +25,7 @@ from .potentials import (
     state_metric_potential,
 )
 from .report import (
+    NOT_DECIDED,
     AnyMetric,
     ConstantMetric,
     CurlWitness,
@@ -37,6 +38,12 @@ from .submodel import leading_entry, metric_text, submodel
 
 ELIMINATION_LIMIT = 6
 TRIPLES_LIMIT = 2000
+NOT_LOOKED_AT = (
+    "Whether some Riemannian metric makes it a gradient field is open: the linearisations at "
+    "equilibria were not compared with one"
+)
+OPEN_CONSTANT = "Whether a constant metric makes it a gradient field is open"
+ONE_IS_ENOUGH = AnyMetric(True, How.PROVED, "So there is a Riemannian metric that does")
 
 
 def gradient_certificate(
@@ -141,11 +148,11 @@ def _undecided(name: str, reason: str) -> GradientReport:
         None,
         "",
         reason,
-        IntegratingFactor(None, None, "not decided"),
-        ConstantMetric(None, None, "not decided", ""),
-        AnyMetric(None, None, "not decided"),
+        IntegratingFactor(None, None, NOT_DECIDED),
+        ConstantMetric(None, None, NOT_DECIDED, ""),
+        AnyMetric(None, None, NOT_DECIDED),
     )
-    return GradientReport(name, flow, MapField(None, None, "not decided"), None)
+    return GradientReport(name, flow, MapField(None, None, NOT_DECIDED), None)
 
 
 def or_reason(name: str, certificate: Callable[[], GradientReport]) -> GradientReport:
@@ -185,6 +192,7 @@ def system_certificate(system: PolynomialSystem, *, name: str = "system") -> Gra
     point = nonzero_point(curl)
     value = curl.evaluate({x: point.get(x, 0) for x in names})
     witness = CurlWitness((a, b), curl.text(), point, value)
+    constant = _system_metric(system)
     flow = Field(
         is_gradient=False,
         how=How.PROVED,
@@ -193,8 +201,8 @@ def system_certificate(system: PolynomialSystem, *, name: str = "system") -> Gra
         witness=witness,
         loop=closed_loop(form, witness),
         integrating_factor=_system_factor(form),
-        constant_metric=_system_metric(system),
-        any_metric=AnyMetric(None, None, "no equilibria were searched"),
+        constant_metric=constant,
+        any_metric=ONE_IS_ENOUGH if constant.exists else AnyMetric(None, None, NOT_LOOKED_AT),
     )
     return GradientReport(name, flow, later, None)
 
@@ -203,7 +211,9 @@ def _system_factor(form: OneForm) -> IntegratingFactor:
     if sum(1 for _ in zip(range(TRIPLES_LIMIT + 1), combinations(form.names, 3), strict=False)) > (
         TRIPLES_LIMIT
     ):
-        return IntegratingFactor(None, None, "too many variables to decide")
+        return IntegratingFactor(
+            None, None, "Whether an integrating factor exists is open: too many variables to decide"
+        )
     witness = frobenius_witness(form)
     if witness is not None:
         return IntegratingFactor(False, How.PROVED, NO_FACTOR, witness)
@@ -214,7 +224,7 @@ def _system_factor(form: OneForm) -> IntegratingFactor:
 
 def _system_metric(system: PolynomialSystem) -> ConstantMetric:
     if len(system.variables) > ELIMINATION_LIMIT:
-        return ConstantMetric(None, None, "too many variables to decide", "")
+        return ConstantMetric(None, None, f"{OPEN_CONSTANT}: too many variables to decide", "")
     metrics = constant_metrics(system.flow)
     argument = f"all constant symmetric G with G f closed: dimension {len(metrics)}"
     blocked = missing_direction(metrics, system.variables)
@@ -223,8 +233,10 @@ def _system_metric(system: PolynomialSystem) -> ConstantMetric:
         return ConstantMetric(False, How.PROVED, NO_CONSTANT, argument)
     gram = definite_member(metrics, system.variables)
     if gram is None:
-        return ConstantMetric(None, None, "none found among the candidates tried", argument)
+        scope = f"{OPEN_CONSTANT}: none was found among the candidates tried"
+        return ConstantMetric(None, None, scope, argument)
     text = " + ".join(
         f"({value if a == b else 2 * value})*d{a}*d{b}" for (a, b), value in gram.items()
     )
-    return ConstantMetric(True, How.PROVED, "on the whole space", argument, metric=text)
+    scope = f"A gradient field for the constant metric {text}"
+    return ConstantMetric(True, How.PROVED, scope, argument, metric=text)

@@ -13,6 +13,9 @@ from typing import Any
 
 from equilibria.results import Algebraic, Entry, How
 
+NOT_DECIDED = "not decided"
+"""The scope of what was not asked: no sentence of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class CurlWitness:
@@ -230,7 +233,7 @@ class GradientReport:
             parts.append((f"{integral.definition}: {integral.law}", integral.how))
         if self.restricted_potential is not None:
             parts.append((self.restricted_potential.scope, self.restricted_potential.how))
-        return tuple(parts)
+        return tuple((text, how) for text, how in parts if text != NOT_DECIDED)
 
     def to_json(self) -> dict[str, Any]:
         """Return dictionaries, lists, text and numbers only; rationals are text such as "1/10"."""

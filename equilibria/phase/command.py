@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class PhaseOptions:
     """The options of `phase` beside the model's, as text."""
 
-    x: str
-    y: str
+    x: str = "weight-decay=0.002:0.3"
+    y: str = "lr=0.05:20:60:log"
     decay: str | None = None
     """equal, coupled or fixed; None: fixed where the model's options give the predictor's decay."""
     backend: str | None = None

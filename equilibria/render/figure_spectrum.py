@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.render.figure_marks import BELOW, COLOURS, FAINT, INK, drawable
+from equilibria.render.numbers import extent
 from equilibria.render.portrait import Standing, main_component, split_neutral
 from equilibria.report import Report
 from equilibria.results import Component, Verdict
@@ -68,7 +69,8 @@ def _spectrum_title(component: Component) -> str:
     text = f"multipliers at {where}{drawable(component.id, 26)}: {verdict}"
     if radius is None or not math.isfinite(radius):
         return text
-    text += f"\nradius {radius:.5f}"
+    shown = f"{radius:.5f}" if component.map.varies else extent(component.map, "map")
+    text += f"\nradius {shown}"
     if 0 < radius < 1 and component.map.verdict is Verdict.STABLE:
         steps = -1 / math.log(radius)
         count = f"{steps:,.0f}" if steps >= 100 else f"{steps:.3g}"

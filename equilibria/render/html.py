@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable
 
 from equilibria import escaping
+from equilibria.render.numbers import decimal, extent
 from equilibria.render.text import gradient_lines, header, known, notes
 from equilibria.report import Report
 from equilibria.results import Component, Stability, Verdict
@@ -104,10 +105,10 @@ def _row(component: Component) -> str:
         _cell(component.collapse or "-"),
         _cell(str(component.dimension), right=True),
         _verdict(component.flow),
-        _cell(_number(component.flow.common_extent, "+.4f"), right=True),
+        _cell(extent(component.flow, "flow"), right=True),
         _verdict(component.map),
-        _cell(_number(component.map.common_extent, ".5f"), right=True),
-        _cell(_number(component.map.largest_step, ".5g"), right=True),
+        _cell(extent(component.map, "map"), right=True),
+        _cell(decimal(component.map.largest_step, ".5g"), right=True),
         _cell(known(component)),
     ]
     row = f"<tr>{''.join(cells)}</tr>"
@@ -128,14 +129,6 @@ def _cell(text: str, *, right: bool = False) -> str:
 def _verdict(stability: Stability) -> str:
     colour = COLOURS[stability.settled]
     return f'<td style="text-align:left;color:{colour}">{stability.words}</td>'
-
-
-def _number(value: float | None, form: str) -> str:
-    if value is None or value != value or value in (float("inf"), float("-inf")):
-        return "-"
-    if form == "+.4f" and value and abs(value) < 5e-4:
-        return f"{value:+.2e}"
-    return format(value, form)
 
 
 def _list(lines: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
 from equilibria.procedures import procedure
+from equilibria.render import numbers
 from equilibria.render.json import SYSTEM_ENTRY_LIMIT, small_system
 from equilibria.render.latex_text import (
     decimal,
@@ -24,6 +25,7 @@ from equilibria.render.latex_text import (
     surd,
     variable,
 )
+from equilibria.render.numbers import extent, significant
 from equilibria.render.text import known
 from equilibria.report import Report
 from equilibria.results import Component
@@ -196,10 +198,10 @@ def _row(component: Component) -> str:
         component.collapse or "--",
         str(component.dimension),
         component.flow.words,
-        _cell(component.flow.common_extent, "+.4f"),
+        _cell(extent(component.flow, "flow", decimal)),
         component.map.words,
-        _cell(component.map.common_extent, ".5f"),
-        _cell(component.map.largest_step, ".5g"),
+        _cell(extent(component.map, "map", decimal)),
+        _cell(numbers.decimal(component.map.largest_step, ".5g", decimal)),
         known(component),
     ]
     return " & ".join(cells)
@@ -211,12 +213,8 @@ def _name(component: Component) -> str:
     return rf"\texttt{{{escape(name if len(name) <= ID_WIDTH else name[: ID_WIDTH - 3] + '...')}}}"
 
 
-def _cell(value: float | None, form: str) -> str:
-    if value is None or value != value or value in (float("inf"), float("-inf")):
-        return "--"
-    if form == "+.4f" and value and abs(value) < 5e-4:
-        form = "+.2e"
-    return f"${decimal(value, form)}$"
+def _cell(number: str) -> str:
+    return "--" if number == "-" else f"${number}$"
 
 
 def _roots(report: Report) -> list[str]:
@@ -253,7 +251,7 @@ def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]
             continue
         for state in states_of(mode, model.eta):
             closed = surd(state.p) + r" \approx " if exact else r"\approx "
-            yield mode.number, state.root, f"{closed}{state.value:.6f}"
+            yield mode.number, state.root, f"{closed}{significant(state.value, 6, decimal)}"
 
 
 def _conditions(report: Report) -> list[str]:

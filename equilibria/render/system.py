@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.escaping import escape
 from equilibria.render.json import SCHEMA, component_json
-from equilibria.render.text import STYLES, format_number, known
+from equilibria.render.numbers import Kind, decimal, extent
+from equilibria.render.text import STYLES, known
 from equilibria.results import Algebraic, Component, Entry, Stability
 from equilibria.terminal import plain
 from equilibria.userreport import SystemReport
@@ -69,7 +70,7 @@ def print_system_report(
 
     system = report.system
     say(
-        f"{report.user.name} · {len(system.variables)} variables, degree "
+        f"{report.user.name} · {_count(len(system.variables))}, degree "
         f"{max(e.degree for e in (*system.flow.values(), *system.map.values()))}"
     )
     parameters = "   ".join(f"{name} = {value}" for name, value in report.user.parameters.items())
@@ -104,12 +105,17 @@ def print_system_report(
             say(f"{sentence} [{how.value}]" if how is not None else sentence)
 
 
+def _count(variables: int) -> str:
+    return "1 variable" if variables == 1 else f"{variables} variables"
+
+
 def _print_table(report: SystemReport, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    kinds = [kind for kind in ("flow", "map") if getattr(report.system, kind)]
+    asked: tuple[Kind, ...] = ("flow", "map")
+    kinds = [kind for kind in asked if getattr(report.system, kind)]
     heads = {"flow": ("flow", "abscissa"), "map": ("map", "radius", "largest h")}
     for name in ("  component", "dim", *(head for kind in kinds for head in heads[kind]), "known"):
         table.add_column(name, no_wrap=True)
@@ -118,9 +124,9 @@ def _print_table(report: SystemReport, console: Console) -> None:
         for kind in kinds:
             part: Stability = getattr(component, kind)
             cells.append(Text(part.words, style=STYLES[part.settled]))
-            cells.append(format_number(part.common_extent, "+.4f" if kind == "flow" else ".5f"))
+            cells.append(extent(part, kind))
         if "map" in kinds:
-            cells.append(format_number(component.map.largest_step, ".5g"))
+            cells.append(decimal(component.map.largest_step, ".5g"))
         table.add_row(*cells, known(component))
     console.print(table)
 

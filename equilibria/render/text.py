@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from equilibria.escaping import escape
 from equilibria.model import Model
 from equilibria.procedures import procedure
+from equilibria.render.numbers import decimal, extent, significant
 from equilibria.report import Report
 from equilibria.results import Component, How, Stability, Verdict
 from equilibria.terminal import plain
@@ -150,10 +151,10 @@ def _table(report: Report, width: int) -> Table:
         cells += [
             str(component.dimension),
             Text(component.flow.words, style=STYLES[component.flow.settled]),
-            format_number(component.flow.common_extent, "+.4f"),
+            extent(component.flow, "flow"),
             Text(component.map.words, style=STYLES[component.map.settled]),
-            format_number(component.map.common_extent, ".5f"),
-            format_number(component.map.largest_step, ".5g"),
+            extent(component.map, "map"),
+            decimal(component.map.largest_step, ".5g"),
             known(component),
         ]
         table.add_row(*cells)
@@ -186,14 +187,6 @@ def _conditions(component: Component) -> list[str]:
 
 def _shortened(name: str, width: int = 26) -> str:
     return name if len(name) <= width else name[: width - 3] + "..."
-
-
-def format_number(value: float | None, form: str) -> str:
-    """Return a number for a table cell; a dash where there is none."""
-    if value is None or value in (float("inf"), float("-inf")):
-        return "-"
-    text = format(value, form)
-    return f"{value:+.2e}" if form == "+.4f" and value and abs(value) < 5e-4 else text
 
 
 def known(component: Component) -> str:
@@ -261,7 +254,9 @@ def _roots(report: Report) -> Iterable[str]:
             entry = number(state.p)
             exact = entry.exact if isinstance(entry, Algebraic) else str(entry)
             where = "upper" if state.root == "+" else "lower"
-            shown = f"{exact} = {state.value:.4f}" if len(exact) <= 34 else f"{state.value:.6f}"
+            short = len(exact) <= 34
+            shown = f"{exact} = {significant(state.value, 4)}"
+            shown = shown if short else significant(state.value, 6)
             parts.append(
                 f"{mode.number}{state.root}  mode {mode.number} at its {where} root p = {shown}"
             )

@@ -295,7 +295,7 @@ def test_many_rows_are_looked_at_evenly() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [np.zeros(5), np.zeros((0, 4)), np.zeros((4, 0)), np.array([["a"]]), [[1j]]]
+    "wrong", [np.zeros(5), np.zeros((0, 4)), np.zeros((4, 0)), np.array([["a"]]), [[1j]], None]
 )
 def test_what_is_no_matrix_of_numbers_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="expected"):

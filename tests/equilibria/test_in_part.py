@@ -440,3 +440,25 @@ def test_families_of_moments_that_do_not_commute_are_seen_at_one_point() -> None
     assert rates(model, W, P, 4).max() < 0
     assert rates(model, W, P, 4, "map").max() < 1
     assert rates(model, 9 * W, P, 4, "map").max() > 1
+
+
+OPEN = "Whether some Riemannian metric makes it a gradient field is open"
+
+
+@pytest.mark.parametrize(
+    ("flow", "sentences"),
+    [
+        ({"x": "y - x**2", "y": "-y + x**2"}, ["Whether a constant metric", OPEN]),
+        ({"x": "2*y", "y": "x"}, ["A gradient field for the constant metric", "So there is a"]),
+        ({"x": "y", "y": "-x"}, ["No constant metric", OPEN]),
+    ],
+)
+def test_what_is_said_of_metrics_are_sentences(tmp_path, capsys, flow, sentences):
+    body = "\n".join(f'{name} = "{entry}"' for name, entry in flow.items())
+    path = tmp_path / "s.toml"
+    path.write_text(f'name = "s"\nvariables = ["x", "y"]\n[flow]\n{body}\n')
+    main(["equilibria", "--procedure", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    for sentence in sentences:
+        assert any(line.startswith(sentence) for line in lines)
+    assert not any(line.startswith(("no ", "none ", "on the")) for line in lines)

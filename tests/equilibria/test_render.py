@@ -434,7 +434,7 @@ def test_the_zoom_shows_the_slow_multipliers() -> None:
 
 
 def test_titles_hold_only_what_the_font_can_draw() -> None:
-    assert drawable("Σ = diag(1, 数据)\n") == "Σ = diag(1, ??)?"
+    assert drawable("Σ = diag(1, 数据)\n") == "Σ = diag(1, ??)\\n"
     assert len(drawable("x" * 300, 30)) == 30
 
 

@@ -62,6 +62,20 @@ def test_a_linear_head_on_frozen_features_ends_on_the_predicted_equilibrium(tmp_
     assert "<script" not in page
 
 
+def test_the_verdict_on_the_outputs_is_told_beside_the_comparison(tmp_path: Path) -> None:
+    folder = trained(tmp_path / "net")
+    run = overlay([folder], html=False).folders[0]
+    assert "verdict of `train`: none, the run has no summary of its end" in run.lines
+    assert run.data["runs"][0]["outputs"] is None
+    text = "dimensions lost: the outputs vary in 1.2 dimensions (9.0 at the start)"
+    RunFolder.open(folder).write_summary({"verdict": "dimensions lost", "text": text})
+    run = overlay([folder], html=False).folders[0]
+    assert f"verdict of `train`: {text}" in run.lines
+    assert run.data["runs"][0]["outputs"] == text
+    RunFolder.open(folder).write_summary({"text": ["not", "text"]})
+    assert overlay([folder], html=False).folders[0].outputs == ""
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
