@@ -281,6 +281,29 @@ def test_waves_of_another_size_lose_no_run(
             np.testing.assert_array_equal(found.arrays[name], whole.arrays[name])
 
 
+def test_a_simulation_holds_the_lock_while_it_runs(tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("torch")
+    from empirical.simulate import resume, simulate
+    from empirical.simulation import Simulation
+    from equilibria.model import Model
+
+    runs = 0
+
+    def run(self: Simulation, *arguments: object, real=Simulation.run) -> None:
+        nonlocal runs
+        runs += 1
+        with pytest.raises(FormatError, match="is writing to this run"), locked(tmp_path / "run"):
+            pass
+        real(self, *arguments)
+
+    monkeypatch.setattr(Simulation, "run", run)
+    simulate(Model(), runs=2, steps=20, out=tmp_path / "run", device="cpu")
+    resume(tmp_path / "run")
+    assert runs == 2
+    with locked(tmp_path / "run"), pytest.raises(FormatError, match="is writing to this run"):
+        resume(tmp_path / "run")
+
+
 def test_a_simulation_on_data_goes_on_from_another_directory(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
     from empirical.simulate import resume, simulate

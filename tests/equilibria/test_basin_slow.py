@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import cli
 from equilibria.basin import Fate, basin_boundary, basin_point, fates, stiff
@@ -147,6 +148,57 @@ def test_increments_are_those_of_the_map() -> None:
         p, w = p + 0.1 * v, w + 0.1 * u
         t = 0.9 * t + 0.1 * w
     assert np.allclose(np.abs(got), np.abs(np.column_stack([p, w, t])), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("options", [{}, {"procedure": "ema", "ema": "9/10"}], ids=str)
+def test_one_implicit_step_has_the_order_that_it_says(options: dict[str, str]) -> None:
+    model = one_mode("1/20", predictor_weight_decay="1/30", predictor_lr="3", **options)
+    mode = PolarMode(mode_problem(model, 1).dynamics, False)
+    beta = mode.dynamics.rates.beta or 0.0
+    start = np.array([[0.3, 0.8, -0.2 if beta else 0.8]])
+
+    def field(_: float, z: np.ndarray) -> list[float]:
+        p, w, t = z
+        r = (t if beta else w) * 1.0 - p * w * 1.25
+        return [3 * r * w - p / 30, p * r - w / 20, beta * (w - t)]
+
+    errors = []
+    for length in (0.5, 0.125):
+        after, _, taken = stiff._step(mode, mode.start(start), np.array([length]), 1.0, 1e300)
+        assert taken.all()
+        exact = solve_ivp(field, (0, length), start[0], method="DOP853", rtol=1e-13, atol=1e-15)
+        columns = slice(0, 3 if beta else 2)
+        off = np.abs(mode.points(after)[0]) - np.abs(exact.y[:, -1])
+        errors.append(np.abs(off[columns]).max())
+    assert errors[0] < 1e-4
+    assert errors[1] < errors[0] / 1000  # a fourth of the length: 4^5 from order 4 on, 4^8 at most
+
+
+def test_the_generator_of_the_map_is_its_logarithm_to_third_order() -> None:
+    """Without encoder p+ = (1 - c) p, and log(1 - c) = -c - c^2/2 - c^3/3 - ..."""
+    mode = PolarMode(mode_problem(one_mode("1/20", lr="1"), 1).dynamics, True)
+    y, c = np.array([[0.7, 1.0, -1e4]]), 0.05
+    assert mode.generator(y)[0, 0] == pytest.approx(-0.7 * (c + c**2 / 2 + c**3 / 3), rel=1e-13)
+    assert mode.tail(y)[0, 0] == pytest.approx(0.7 * c**3 / 3, rel=1e-9)
+
+
+def test_no_leap_is_longer_than_the_series_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = one_mode("1/1000", lr="1/50")
+    step, ratios = stiff._step, []
+
+    def watched(mode, y, stride, scale, rtol):
+        one = mode.increment(y)
+        two = mode.increment(y + one)
+        three = mode.increment(y + one + two)
+        third = np.abs(three - 2 * two + one) / 3
+        weights = np.column_stack([np.abs(y[:, 0]) + scale, np.ones(len(y)), 1 + np.abs(y[:, -1])])
+        ratios.extend((stride * (third / weights).max(axis=1)).tolist())
+        return step(mode, y, stride, scale, rtol)
+
+    monkeypatch.setattr(stiff, "_step", watched)
+    mode_fates(mode_problem(model, 1, is_map=True), starts(8, seed=3))
+    assert len(ratios) > 50
+    assert 0.5e-8 < max(ratios) < 1.001e-8  # met, and not exceeded
 
 
 def test_what_did_not_settle_is_undecided_and_never_a_boundary(

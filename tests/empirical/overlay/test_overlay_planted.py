@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from empirical.overlay import frozen, frozen_newton
 from empirical.overlay.distance import orbit_distance
 from empirical.overlay.frozen import Nearby, nearby, verdict_of
 from empirical.overlay.frozen_aligned import aligned_extent, commuting_basis, nearest_aligned
-from empirical.overlay.frozen_newton import thin_svd
+from empirical.overlay.frozen_newton import rest_near, thin_svd
 from empirical.overlay.moment import Decay
 from empirical.overlay.work import Work
 from equilibria.noncommuting.core import core_equilibrium, relative_residual
+from equilibria.noncommuting.reduced import reduced_point
 from equilibria.noncommuting.spectrum import flow_spectrum
 from tests.empirical.overlay.planted import ETA, Planted, planted
 
@@ -76,6 +78,77 @@ def test_unequal_decays_are_a_scale_of_the_encoder(eta_p: float, alpha: float) -
     found = nearby(W, P, rest.sigma, rest.m, decay, Work(BUDGET))
     assert found.rank == 4
     assert found.distance < 1e-9
+
+
+@pytest.mark.parametrize(("ranks", "searched"), [([1, 2, 3], [1, 2, 3]), ([3, 2, 1], [3])])
+def test_of_several_ranks_the_nearest_counts_and_others_are_not_searched(
+    ranks: list[int], searched: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = planted(5, 6, 3, commuting=False)
+    tried = []
+
+    def watched(W: np.ndarray, *arguments: object) -> np.ndarray | None:
+        tried.append(len(W))
+        return rest_near(W, *arguments)
+
+    monkeypatch.setattr(frozen, "rest_near", watched)
+    monkeypatch.setattr(frozen, "ranks_to_try", lambda *_: ranks)
+    found, truth, _ = search(rest, 1e-2, Decay(ETA, ETA, ALPHA))
+    assert (found.rank, found.name) == (3, "rank3")
+    assert found.distance == pytest.approx(truth, rel=1e-6)
+    assert tried == searched  # nothing of rank 2 is as near as what was found; then it is enough
+
+
+def test_a_rank_is_left_out_only_where_nothing_of_it_can_be_nearer() -> None:
+    rest = planted(5, 6, 3, commuting=False)
+    W = rest.core[0] * (1 + 1e-6)
+    least = float(thin_svd(W)[1][-1])
+
+    def found(distance: float) -> list[int]:
+        reach = frozen.Reach(distance, 0.0)
+        every = frozen._by_newton(W, rest.sigma, rest.m, ETA, Work(BUDGET), reach)
+        return [len(entry[1][0]) for entry in every if entry is not None]
+
+    assert found(0.5 * least) == [3]
+    assert found(0.0) == []
+    assert len(found(np.inf)) > 1
+
+
+def test_newton_steps_are_whole_near_rest_and_short_far_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rest = planted(5, 6, 3, commuting=False)
+    W = rest.core[0] + 1e-3 * np.random.default_rng(1).normal(size=rest.core[0].shape)
+    with monkeypatch.context() as patch:
+        patch.setattr(frozen_newton, "ITERATIONS", 5)  # errors 1e-3, 1e-6, 1e-12
+        found = rest_near(W, rest.sigma, rest.m, ETA, Work(BUDGET))
+    assert found is not None
+    np.testing.assert_allclose(found.T @ found, rest.core[0].T @ rest.core[0], atol=1e-9)
+    visited = []
+
+    def point_at(W: np.ndarray, *arguments: object) -> object:
+        visited.append(W)
+        return reduced_point(W, *arguments)
+
+    monkeypatch.setattr(frozen_newton, "ITERATIONS", 2)
+    monkeypatch.setattr(frozen_newton, "reduced_point", point_at)
+    monkeypatch.setattr(frozen_newton, "_step", lambda point, _: 7 * point.W)
+    assert rest_near(W, rest.sigma, rest.m, ETA, Work(BUDGET)) is None
+    np.testing.assert_allclose(visited[1], 1.3 * W)
+
+
+def test_large_cores_are_solved_by_products_as_exactly_as_small_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rest = planted(6, 9, 4, commuting=False)
+    W = rest.core[0] + 1e-3 * np.random.default_rng(1).normal(size=rest.core[0].shape)
+    whole = rest_near(W, rest.sigma, rest.m, ETA, Work(BUDGET))
+    monkeypatch.setattr(frozen_newton, "FACTORISED_UP_TO", 0)
+    monkeypatch.setattr(frozen_newton, "ITERATIONS", 8)
+    found = rest_near(W, rest.sigma, rest.m, ETA, Work(BUDGET))
+    assert whole is not None
+    assert found is not None
+    np.testing.assert_allclose(found.T @ found, whole.T @ whole, atol=1e-9)
 
 
 def test_aligned_blocks_are_the_dense_spectrum() -> None:
