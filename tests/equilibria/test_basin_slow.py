@@ -199,6 +199,12 @@ def test_no_leap_is_longer_than_the_series_allows(monkeypatch: pytest.MonkeyPatc
     mode_fates(mode_problem(model, 1, is_map=True), starts(8, seed=3))
     assert len(ratios) > 50
     assert 0.5e-8 < max(ratios) < 1.001e-8  # met, and not exceeded
+    mode = PolarMode(mode_problem(model, 1).dynamics, True)
+    y = mode.start(np.array([[0.5, 1e-3, 1e-3], [0.4, 1e-6, 1e-6]]))
+    ratios.clear()
+    with np.errstate(all="ignore"):
+        stiff._leap(mode, y, np.full(2, 1e12), 1.0, 1e-9)  # however long the last steps were
+    assert ratios == pytest.approx([1e-8, 1e-8])
 
 
 def test_what_did_not_settle_is_undecided_and_never_a_boundary(

@@ -99,6 +99,22 @@ def test_of_several_ranks_the_nearest_counts_and_others_are_not_searched(
     assert tried == searched  # nothing of rank 2 is as near as what was found; then it is enough
 
 
+@pytest.mark.parametrize("order", [("near", "far"), ("far", "near")])
+def test_the_nearest_counts_whenever_it_is_met(
+    order: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = planted(5, 6, 3, commuting=False)
+    W, P = rest.core
+    cores = {"near": (0.9 * W, 0.9 * P), "far": (0.5 * W, 0.5 * P)}
+    every = [None, *((name, cores[name], None) for name in order)]
+    monkeypatch.setattr(frozen, "_candidates", lambda *_: iter(every))
+    found = nearby(rest.W, rest.P, rest.sigma, rest.m, Decay(ETA, ETA, 1.0), Work(BUDGET))
+    size = np.hypot(np.linalg.norm(W), np.linalg.norm(P))
+    assert found.name == "near"
+    assert found.distance == pytest.approx(0.1 * size)
+    assert "1 starts led nowhere" in found.words
+
+
 def test_a_rank_is_left_out_only_where_nothing_of_it_can_be_nearer() -> None:
     rest = planted(5, 6, 3, commuting=False)
     W = rest.core[0] * (1 + 1e-6)
