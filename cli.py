@@ -413,7 +413,9 @@ def _add_check(commands: Any) -> None:
     command.add_argument(
         "--only", metavar="PATTERN", action="append", default=[], help="claims whose id matches"
     )
-    command.add_argument("--time-limit", metavar="S", default="60", help="seconds a claim (60)")
+    command.add_argument(
+        "--time-limit", metavar="S", default="60", help="processor seconds a claim (60)"
+    )
     command.add_argument("--jobs", metavar="N", help="claims at a time (all cores)")
     command.add_argument("--empirical", action="store_true", help="run training experiments too")
     output = command.add_argument_group("output")

@@ -1,7 +1,9 @@
 """Decide many claims at once, each within its time limit.
 
 Claims run in worker processes that are killed and replaced when the limit passes: a polynomial
-elimination cannot be interrupted from inside. The order of the outcomes is that of the claims.
+elimination cannot be interrupted from inside. The limit counts the worker's processor time, so that
+a busy machine changes no verdict; the clock on the wall is a net for what waits for something else.
+The order of the outcomes is that of the claims.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from equilibria.errors import FormatError
 
 GRACE = 2.0  # seconds beyond the limit, for checks that keep it themselves
 EMPIRICAL_FACTOR = 20  # training runs get this many time limits
+WALL_FACTOR = 10  # a worker that shares its core, or whose engines do the work, gets this many
 
 Progress = Callable[[int, int, Outcome], None]
 
@@ -31,6 +34,7 @@ class _Worker:
     pipe: Connection
     index: int | None = None
     begun: float = 0.0
+    worked: float = 0.0
     limit: float = 0.0
 
 
@@ -90,6 +94,7 @@ def _start(experiments: str | None) -> _Worker:
 def _assign(worker: _Worker, index: int, claims: Sequence[Claim], time_limit: int) -> None:
     worker.limit = time_limit * (EMPIRICAL_FACTOR if claims[index].empirical else 1)
     worker.index, worker.begun = index, time.perf_counter()
+    worker.worked = _processor_seconds(worker.process.pid) or 0.0
     worker.pipe.send((claims[index], time_limit))
 
 
@@ -105,12 +110,32 @@ def _collect(worker: _Worker, claims: Sequence[Claim]) -> Outcome | None:
             worker.begun = -1.0
             return unfinished(claim, "the process that decided it died (memory?)", spent)
         return _received(kind, payload)
-    if spent > worker.limit + GRACE:
+    if _is_over(worker, spent):
         worker.process.kill()
         worker.process.join()
         worker.begun = -1.0
         return unfinished(claim, f"stopped after {worker.limit:g} s (--time-limit)", spent)
     return None
+
+
+def _is_over(worker: _Worker, spent: float) -> bool:
+    worked = _processor_seconds(worker.process.pid)
+    if worked is None:
+        return spent > worker.limit + GRACE
+    return worked - worker.worked > worker.limit + GRACE or spent > WALL_FACTOR * (
+        worker.limit + GRACE
+    )
+
+
+def _processor_seconds(pid: int) -> float | None:
+    """Return the processor time of a process; None where the system has no such clock, or it ended.
+
+    The number of the clock is what `clock_getcpuclockid` of Linux makes of a process number.
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except (AttributeError, OSError):
+        return None
 
 
 def _received(kind: str, payload: Any) -> Outcome:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
-from equilibria.claims import Claim, decide, read_claims, run_claims
+from equilibria.claims import Claim, decide, read_claims, run_claims, workers
 from equilibria.claims.claim import weakest
 from equilibria.claims.command import chosen
 from equilibria.claims.kinds.verdicts import gather
@@ -106,6 +107,35 @@ def test_workers_keep_the_order_and_the_time_limit(tmp_path: Path) -> None:
     assert [outcome.claim.id for outcome in outcomes] == ["slow", "quick", "wrong"]
     assert [outcome.verdict for outcome in outcomes] == ["undecided", "proved", "refuted"]
     assert "stopped after 2 s" in outcomes[0].findings[0].found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the clock of another process")
+def test_the_limit_counts_the_processor_time_of_the_worker() -> None:
+    idle, busy = (
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        for code in (
+            "print(flush=True); import time; time.sleep(60)",
+            "print(flush=True)\nwhile True: pass",
+        )
+    )
+    try:
+        for process in (idle, busy):
+            process.stdout.readline()
+        start = workers._processor_seconds(busy.pid)
+        while workers._processor_seconds(busy.pid) < start + 0.2:
+            time.sleep(0.01)
+        assert workers._processor_seconds(idle.pid) < 1
+        for process, over in ((idle, False), (busy, True)):
+            worker = workers._Worker(process, None, index=0, limit=0.1 - workers.GRACE)
+            worker.worked = start if process is busy else workers._processor_seconds(idle.pid)
+            assert workers._is_over(worker, spent=0.5 * workers.WALL_FACTOR * 0.1) == over
+            assert workers._is_over(worker, spent=2 * workers.WALL_FACTOR * 0.1)
+    finally:
+        for process in (idle, busy):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+    assert workers._processor_seconds(busy.pid) is None
 
 
 def test_a_claim_that_makes_no_sense_stops_everything(tmp_path: Path) -> None:
