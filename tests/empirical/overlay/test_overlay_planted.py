@@ -9,7 +9,7 @@ from empirical.overlay import frozen, frozen_newton
 from empirical.overlay.distance import orbit_distance
 from empirical.overlay.frozen import Nearby, nearby, verdict_of
 from empirical.overlay.frozen_aligned import aligned_extent, commuting_basis, nearest_aligned
-from empirical.overlay.frozen_newton import rest_near, thin_svd
+from empirical.overlay.frozen_newton import ranks_to_try, rest_near, thin_svd
 from empirical.overlay.moment import Decay
 from empirical.overlay.work import Work
 from equilibria.noncommuting.core import core_equilibrium, relative_residual
@@ -97,6 +97,15 @@ def test_of_several_ranks_the_nearest_counts_and_others_are_not_searched(
     assert (found.rank, found.name) == (3, "rank3")
     assert found.distance == pytest.approx(truth, rel=1e-6)
     assert tried == searched  # nothing of rank 2 is as near as what was found; then it is enough
+
+
+def test_ranks_end_at_gaps_and_at_what_lives_is_the_second_guess() -> None:
+    s = np.array([1.0, 0.01, 0.005, 0.0049, 0.0048])
+    assert ranks_to_try(s, 0.00485, 9) == [1, 4, 2, 3]
+    assert ranks_to_try(s, 0.00485, 2) == [1, 4]
+    assert ranks_to_try(s, 0.0, 9)[:2] == [5, 1]  # nothing is below: all of them
+    assert ranks_to_try(s, 2.0, 9) == [1]  # nothing lives, one is tried in any case
+    assert ranks_to_try(s[:0], 0.1, 9) == []
 
 
 @pytest.mark.parametrize("order", [("near", "far"), ("far", "near")])
