@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -282,6 +283,15 @@ def test_pytest_leaves_the_claims_of_others_alone(
     path = tmp_path / "claims.toml"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     assert plugin._has_schema(path) is False
+
+
+@pytest.mark.parametrize("name", ["other.toml", "myclaims.toml", "claims.toml.txt", "claims.py"])
+def test_files_of_other_names_are_not_even_opened(name: str, tmp_path: Path) -> None:
+    from equilibria.claims import plugin
+
+    (tmp_path / name).write_text(SCHEMA + THREE, encoding="utf-8")
+    nobody: Any = None  # whom to ask what the project wishes
+    assert plugin.pytest_collect_file(nobody, tmp_path / name) is None
 
 
 def test_a_foreign_claims_file_does_not_stop_a_session(tmp_path: Path) -> None:

@@ -244,6 +244,20 @@ def test_few_outputs_of_many_dimensions(count: int) -> None:
     assert diagnose(gaussian(count, 128), start=gaussian(count, 128)).verdict == NO
 
 
+def test_rows_without_a_direction_in_either_view_are_left_out_of_both() -> None:
+    first, second = gaussian(9, 4), gaussian(9, 4)
+    first[2], second[5], second[7, 1] = 0, 0, np.nan
+    kept = [0, 1, 3, 4, 6, 8]
+    for rows, given in zip(rows_of(first, second), (first, second), strict=True):
+        assert (rows.count, rows.zero, rows.not_finite) == (9, 2, 1)
+        sizes = np.linalg.norm(given[kept], axis=1)
+        np.testing.assert_allclose(rows.unit, given[kept] / sizes[:, None])
+        np.testing.assert_allclose(rows.sizes, sizes)
+        assert rows.size == pytest.approx(np.median([*sizes, 0, 0]))
+    assert diagnose(np.vstack([np.zeros((9, 4)), gaussian(8, 4)])).kind == "zero"
+    assert diagnose(np.vstack([np.zeros((9, 4)), gaussian(9, 4)])).kind != "zero"
+
+
 def test_one_direction_with_either_sign_is_one_direction() -> None:
     """Eight rows of which seven agree: U-statistics of so few say nothing, the spectrum's end does."""
     z = np.outer([1, 1, 1, 1, 1, 1, 1, -1], gaussian(1, 8)[0])
