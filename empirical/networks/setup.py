@@ -157,7 +157,8 @@ class Setup:
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         name = platform.processor() or platform.machine()
-        return f"CPU ({name}, {torch.get_num_threads()} threads)"
+        threads = torch.get_num_threads()
+        return f"CPU ({name}, {threads} thread{'s' * (threads != 1)})"
 
     def peak(self, batch: int) -> int:
         """Return the bytes that a forward and backward pass of `batch` images needs at most."""

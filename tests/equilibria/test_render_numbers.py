@@ -78,11 +78,13 @@ def test_small_numbers_keep_their_digits_in_latex_too() -> None:
 
 
 @pytest.mark.parametrize("procedure", ["stop-gradient", "ema"])
-@pytest.mark.parametrize("width", [80, 100])
-def test_a_report_at_tiny_rates_has_no_number_of_zeros(procedure: str, width: int) -> None:
+@pytest.mark.parametrize(("width", "decay"), [(80, "5e-10"), (100, "1e-20")])
+def test_a_report_at_tiny_rates_has_no_number_of_zeros(
+    procedure: str, width: int, decay: str
+) -> None:
     moments = eq.Moments.commuting(signal=[1, "3/4"])
     report = eq.analyze(
-        eq.Model(procedure=procedure, moments=moments, lr="1e-9", weight_decay="5e-10")
+        eq.Model(procedure=procedure, moments=moments, lr="1e-9", weight_decay=decay)
     )
     stream = io.StringIO()
     print_report(report, Console(file=stream, width=width))
@@ -92,3 +94,11 @@ def test_a_report_at_tiny_rates_has_no_number_of_zeros(procedure: str, width: in
     for shown in (text, report_html(report), report_latex(report)):
         assert "0.0000" not in shown
         assert "1.00000" not in shown
+
+
+def test_every_page_has_the_radius_of_the_map() -> None:
+    moments = eq.Moments.commuting(signal=[1, "3/4"])
+    report = eq.analyze(eq.Model(procedure="ema", moments=moments))
+    assert '<td style="text-align:right">0.99579</td>' in report_html(report)
+    assert "$0.99579$" in report_latex(report)
+    assert "+0.9958" not in report_html(report) + report_latex(report)
