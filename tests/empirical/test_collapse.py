@@ -244,6 +244,21 @@ def test_few_outputs_of_many_dimensions(count: int) -> None:
     assert diagnose(gaussian(count, 128), start=gaussian(count, 128)).verdict == NO
 
 
+def test_what_was_never_there_was_not_lost() -> None:
+    bottleneck = alive(ROWS, 128, 16, 0.0)
+    assert diagnose(alive(ROWS, 128, 8, 0.0), start=bottleneck).verdict == NO
+    found = diagnose(alive(ROWS, 128, 2, 0.0), start=bottleneck)
+    assert (found.verdict, found.kind) == (LOST, "dimensions")
+
+
+def test_nearly_a_line_is_unclear_unless_it_began_as_one() -> None:
+    line = alive(ROWS, 64, 2, 0.03)
+    found = diagnose(line, start=alive(ROWS, 64, 6, 0.03))
+    assert (found.verdict, found.kind) == (UNCLEAR, "dimensions")
+    assert "nearly along a line" in found.text
+    assert diagnose(line, start=line * 2).verdict == NO
+
+
 def test_rows_without_a_direction_in_either_view_are_left_out_of_both() -> None:
     first, second = gaussian(9, 4), gaussian(9, 4)
     first[2], second[5], second[7, 1] = 0, 0, np.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import tarfile
 import tracemalloc
@@ -230,6 +231,43 @@ def test_odd_files_are_counted_and_named_in_one_line(tmp_path: Path) -> None:
     assert found.train[kept.index("2.png"), 0, 0].tolist() == [255, 255, 255]
     assert found.train[kept.index("1.png"), 0, 0].tolist() == [200, 0, 0]
     assert found.train[kept.index("9.png"), 0, 0].tolist() == [90, 90, 90]
+
+
+def test_the_shorter_side_is_fitted_and_the_centre_cut_out(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    place = folder_of(tmp_path)
+    wide = np.zeros((16, 48, 3), np.uint8)
+    wide[:, :14], wide[:, 14:34], wide[:, 34:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    image.fromarray(wide).save(place / "0.png")
+    image.fromarray(wide.transpose(1, 0, 2)).save(place / "1.png")
+    found = read_folder(tmp_path, 16)
+    assert found is not None
+    assert (found.train[:2] == [0, 255, 0]).all()
+
+
+def test_hidden_folders_are_no_classes_and_test_stands_for_val(tmp_path: Path) -> None:
+    folder_of(tmp_path, count=3)
+    shutil.copytree(tmp_path / "train" / "cat", tmp_path / "train" / ".cache")
+    (tmp_path / "val").rename(tmp_path / "test")
+    found = read_folder(tmp_path, 16)
+    assert found is not None
+    assert found.train_labels.tolist() == found.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    shutil.copytree(tmp_path / "test" / "dog", tmp_path / "val" / "dog")
+    both = read_folder(tmp_path, 16)
+    assert both is not None
+    assert both.test_labels.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("values", [[70_000], [-1], [0.5]], ids=str)
+def test_pixels_without_a_known_range_are_not_guessed(values: list[float], tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    place = folder_of(tmp_path)
+    kind = np.float32 if isinstance(values[0], float) else np.int32
+    image.fromarray(np.full((16, 16), values[0], kind)).save(place / "0.png", format="TIFF")
+    found = read_folder(tmp_path, 16)
+    assert found is not None
+    assert found.notes == ("of 48 image files: 1 not readable, left out (cat/0.png)",)
+    assert len(found.train) == 23
 
 
 def test_many_files_that_cannot_be_read_are_named_together(tmp_path: Path) -> None:
