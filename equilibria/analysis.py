@@ -117,10 +117,11 @@ def _sentence(
     if alive:
         return f"Learning is stable and collapse is not: {tally}."
     unclear = any(c.map.is_open for c in variety.components)
+    where = ", at part of its points" if collapse is not None and collapse.map.part else ""
     if collapsed and unclear:
-        return "Only full collapse is known to be stable."
+        return f"Only full collapse is known to be stable{where}."
     if collapsed:
-        return f"Only full collapse is stable{_why_collapse(model, variety)}."
+        return f"Only full collapse is stable{where}{_why_collapse(model, variety)}."
     if any(c.flow.is_stable for c in variety.components):
         step = _largest_step(variety.components)
         advice = "a smaller --lr may help" if step is None else f"lower --lr below {step}"

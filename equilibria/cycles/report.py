@@ -175,7 +175,7 @@ def _cycle_lines(name: str, cycle: LimitCycle, scale: float) -> list[str]:
         f"G{j + 1}{j + 1} in [{low / scale:.6g}, {high / scale:.6g}]"
         for j, (low, high) in enumerate(cycle.amplitude[:SHOWN])
     )
-    sizes = ", ".join(_multiplier(value) for value in cycle.multipliers[:SHOWN])
+    sizes = ", ".join(multiplier(value) for value in cycle.multipliers[:SHOWN])
     more = ", ..." if cycle.multipliers.size > SHOWN else ""
     across = "" if cycle.transverse is None else f"; {cycle.transverse:.6g} across balance"
     return [
@@ -185,7 +185,8 @@ def _cycle_lines(name: str, cycle: LimitCycle, scale: float) -> list[str]:
     ]
 
 
-def _multiplier(value: complex) -> str:
+def multiplier(value: complex) -> str:
+    """Return a Floquet multiplier in digits that the integration bears out."""
     if abs(value) < 1e-6:
         return "< 1e-6"
     if abs(value.imag) < 1e-9:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from equilibria.cycles.report import multiplier
 from equilibria.graph.learning import LearningOrder
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.report import shortened
@@ -73,7 +74,7 @@ def _marked(node: Node) -> str:
 
 
 def _cycle_lines(node: Node) -> list[str]:
-    sizes = ", ".join(f"{abs(value):.3g}" for value in node.multipliers[:4])
+    sizes = ", ".join(multiplier(abs(value)) for value in node.multipliers[:4])
     ranges = "   ".join(
         f"G{j}{j} {low:.5g} to {high:.5g}" for j, (low, high) in enumerate(node.amplitude, 1)
     )

@@ -108,6 +108,7 @@ def test_every_form_of_the_graph_has_the_cycle(graph, tmp_path) -> None:
     assert back.nodes["cycle:a"]["kind"] == "cycle"
     assert back.nodes["cycle:a"]["sink"] is True
     lines = graph_lines(graph)
+    assert any("|multipliers| 1, 0.03178, < 1e-6, < 1e-6 [numeric]" in line for line in lines)
     assert any("1 limit cycle" in line for line in lines)
     assert any("cycle:a" in line and "period 0.523187" in line for line in lines)
     assert max(map(len, lines)) <= 100

@@ -462,3 +462,22 @@ def test_what_is_said_of_metrics_are_sentences(tmp_path, capsys, flow, sentences
     for sentence in sentences:
         assert any(line.startswith(sentence) for line in lines)
     assert not any(line.startswith(("no ", "none ", "on the")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"predictor_weight_decay": 0}, "Only full collapse is stable, at part of its points."),
+        (
+            {"procedure": "joint", "weight_decay": 0},
+            "Only full collapse is stable, at part of its points: without stop-gradient there is no "
+            "other equilibrium.",
+        ),
+        (
+            {"procedure": "joint"},
+            "Only full collapse is stable: without stop-gradient there is no ",
+        ),
+    ],
+)
+def test_collapse_that_is_stable_in_part_says_so_in_the_headline(more, sentence):
+    assert eq.analyze(eq.Model(embed_dim=1, **more)).summary.text.startswith(sentence)
