@@ -8,6 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from equilibria.kernel.boxes import Core
+from equilibria.kernel.dense import BITS
+from equilibria.kernel.intervals import Interval
 from equilibria.kernel.orbits import (
     Mark,
     check_different,
@@ -15,14 +18,15 @@ from equilibria.kernel.orbits import (
     classes,
     has_aligned_point,
     invariants,
+    mark_core,
     mark_exact,
 )
 from equilibria.kernel.points import Evaluator, Point
 from equilibria.kernel.polynomials import Polynomial
 from equilibria.kernel.refusal import Refusal
-from equilibria.kernel.standing import check_listed
+from equilibria.kernel.standing import AT_POINT, WHOLE, check_listed, scope
 from equilibria.kernel.steps import STEP_BITS, check_largest, multipliers
-from equilibria.kernel.systems import Model
+from equilibria.kernel.systems import Model, build
 from equilibria.kernel.towers import Tower
 from tests import dense
 
@@ -187,6 +191,33 @@ def test_points_of_one_orbit_are_refused_and_others_are_not():
     check_different([one, other, close], Tower())
 
 
+def test_signs_between_single_inputs_and_the_predictor_between_them_tell_points_apart():
+    model = model_of([2, 1], [1, 3], eta="1/100", eta_p="1/100")
+    plus = marked("a", model, W_1_1=1, W_1_2=1)
+    minus = marked("b", model, W_1_1=1, W_1_2=-1)
+    check_different([plus, minus], Tower())
+    identity = {"W_1_1": 1, "W_2_2": 1, "P_1_1": "1/2", "P_2_2": "1/3"}
+    fifth, seventh = (marked(str(k), model, **identity, P_1_2=F(1, k)) for k in (5, 7))
+    check_different([fifth, seventh], Tower())
+
+
+def test_a_point_in_cells_and_the_exact_one_that_it_encloses_are_one():
+    rates = {"eta": "1/100", "eta_p": "1/100", "alpha": 4, "n": 2}  # cells hold 2 W
+    model = model_of([2, 1, 2], [1, 3, 1], **rates)
+    entries = {"W_1_1": "1/3", "W_1_2": "1/5", "W_2_3": "1/7", "P_1_1": "1/2", "P_1_2": "1/9"}
+    exact = marked("a", model, **entries)
+
+    def in_cells(**entries) -> Mark:
+        sizes = {name: F(x) * (2 if name[0] == "W" else 1) for name, x in entries.items()}
+        box = {name: Interval.of(x, BITS) for name, x in sizes.items()}
+        return mark_core("b", model, Core(2, box), invariants(model))
+
+    with pytest.raises(Refusal, match="are not seen to differ"):
+        check_different([exact, in_cells(**entries)], Tower())
+    apart = F(1, 5) + F(1, 10**100)  # seen at the second look alone
+    check_different([exact, in_cells(**{**entries, "W_1_2": apart})], Tower())
+
+
 def test_families_without_decay_are_told_apart_by_ranks_alone():
     model = model_of([2, 1], [1, 3], n=2)
     one = marked("a", model, W_1_1=1, P_1_1="1/2")
@@ -209,6 +240,25 @@ def test_an_aligned_point_may_be_there_only_where_gram_entries_between_classes_v
 
 
 # The point of a family at which its verdict is taken.
+
+
+def test_verdicts_are_of_the_whole_component_where_symmetries_span_it():
+    point = point_of(W_1_1=1, P_1_1=1)
+    free = model_of([1], [1])  # P = 1 and any W
+    assert scope(free, build(free), point, Tower(), 1) == AT_POINT
+    assert scope(free, build(free), point, Tower(), 0) == WHOLE
+    decaying = model_of([1], [1], eta="1/10", eta_p="1/10")
+    assert scope(decaying, build(decaying), point, Tower(), 1) == WHOLE
+    direct = model_of([1], [1], "direct-pred", eta="1/10")
+    assert scope(direct, build(direct), point_of(W_1_1=1), Tower(), 1) == WHOLE
+
+
+def test_without_encoder_the_predictor_is_diagonal():
+    model = model_of([2, 1], [1, "3/4"], n=2)
+    good = {"P_1_1": "3/2", "P_2_2": "3/2"}
+    check_listed(model, point_of(**good), Tower())
+    with pytest.raises(Refusal, match="diagonal P only"):
+        check_listed(model, point_of(**good, P_1_2=1), Tower())
 
 
 def test_families_without_decay_are_listed_at_balanced_aligned_points_with_large_idle_rows():

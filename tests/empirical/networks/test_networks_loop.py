@@ -448,6 +448,11 @@ def test_a_run_that_goes_on_is_judged_against_its_own_start(tmp_path: Path) -> N
     assert again.data["text"] == whole.data["text"] == last["text"]
     assert "at the start" in last["text"]
     assert last["grounds"] == json.loads(json.dumps(dict(whole.data["grounds"])))
+    written = lines(tmp_path / "run")
+    *_, newest = sorted((tmp_path / "run").glob("checkpoint-*"))
+    newest.unlink()  # as if killed between the last two: lines are measured again
+    train_command(resume=out)
+    assert lines(tmp_path / "run") == written
 
 
 def test_outputs_that_shrink_with_the_squared_loss_have_collapsed() -> None:
