@@ -179,17 +179,24 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
         found["inverses"] = {key: plain.terms(value) for key, value in inverses.items()}
     if procedure(model.procedure).family == "bootstrap" and not model.eta_p:
         found["stable_where"] = _conditions(report, component)
-    if model.procedure != "ema":
-        # With a moving target the kernel has no proof that smaller steps are stable too.
-        known = component.flow.verdict is Verdict.STABLE and found["scope"] == "component"
-        step = component.map.largest_step if known else None
-        found["largest_h"] = "none" if step is None else largest_step(step)
+    found["largest_h"] = _largest_h(model, component, found["scope"])
     for kind, equations, stability in (
         ("flow", system.flow, component.flow),
         ("map", system.map, component.map),
     ):
         found[kind] = spectrum(stability, trace(field, system, equations, point, tied), kind)
     return found
+
+
+def _largest_h(model: Model, component: Component, scope: str) -> Any:
+    """Return the cell, `none` where small steps are not stable, `open` where the kernel has no proof."""
+    following, step = model.procedure == "ema", component.map.largest_step
+    if scope == "point" or not (following or component.flow.verdict is Verdict.STABLE):
+        return "none"
+    if following and component.modes is None and component.rank:
+        degenerate = component.flow.neutral != component.dimension
+        return "none" if degenerate else "open"
+    return "none" if step is None else largest_step(step)
 
 
 def _scope(model: Model, component: Component) -> str:

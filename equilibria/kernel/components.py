@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from .families import rank, tangents
+from .following import check_following
 from .points import (
     Evaluator,
     Linearisation,
@@ -31,7 +32,7 @@ from .spectra import (
     without_ones,
     without_zeros,
 )
-from .steps import certifies_steps, check_largest
+from .steps import check_largest
 from .systems import Model, System
 from .towers import Tower, Value
 
@@ -50,6 +51,7 @@ class Tally:
     enclosures: int = 0
     at_points: int = 0
     steps: int = 0
+    without_steps: int = 0
     degenerate: int = 0
     witnesses: list[str] = field(default_factory=list)
 
@@ -80,19 +82,19 @@ class Placed:
 
 @dataclass(frozen=True)
 class Spectral:
-    """Its dimension and its two linearisations, whose traces hold."""
+    """Its dimension and its two linearisations, whose traces hold; `aligned` as for `Placed`."""
 
     dimension: int
+    aligned: bool
     jacobians: dict[str, Linearisation]
 
 
 def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
     """Check the point and the id."""
     model, system, tower = setting.model, setting.system, setting.tower
-    names = ["id", "dimension", "collapse", "scope", "point", "flow", "map"]
+    names = ["id", "dimension", "collapse", "scope", "point", "flow", "map", "largest_h"]
     names += ["inverses"] if model.procedure == "direct-pred" else []
     names += ["stable_where"] if conditional(model) else []
-    names += ["largest_h"] if certifies_steps(model) else []
     fields(value, names)
     with at("point"):
         point = read_point(value["point"], system, tower)
@@ -131,7 +133,7 @@ def linearise_component(value: Any, placed: Placed, setting: Setting, tally: Tal
         with at(kind):
             _check_trace(value[kind], jacobians[kind], tower)
             tally.identities += 1
-    return Spectral(dimension, jacobians)
+    return Spectral(dimension, placed.aligned, jacobians)
 
 
 def _check_trace(value: Any, jacobian: Linearisation, tower: Tower) -> None:
@@ -150,15 +152,27 @@ def check_component(value: Any, placed: Spectral, setting: Setting, tally: Tally
                 value[kind], jacobian, placed.dimension, kind, setting, tally
             )
     degenerate = neutral["flow"] != placed.dimension
-    if certifies_steps(setting.model):
-        stable = value["flow"]["verdict"] == "stable" and value["scope"] == "component"
-        matrix = placed.jacobians["flow"].matrix
-        polys = [_counted(setting, matrix, block, "flow").rest for block in blocks(matrix)]
-        found = check_largest(
-            value["largest_h"], setting.model, setting.tower, polys, stable=stable
-        )
-        tally.steps += found
+    with at("largest_h"):
+        _check_step(value, placed, setting, tally, degenerate=degenerate)
     return degenerate
+
+
+def _check_step(
+    value: Any, placed: Spectral, setting: Setting, tally: Tally, *, degenerate: bool
+) -> None:
+    """Check the largest step size; `open` stands where the kernel has no proof of one."""
+    model, tower, given = setting.model, setting.tower, value["largest_h"]
+    whole, stable = value["scope"] == "component", value["flow"]["verdict"] == "stable"
+    flow = placed.jacobians["flow"]
+    if model.procedure != "ema" or not whole or degenerate:
+        polys = [_counted(setting, flow.matrix, block, "flow").rest for block in blocks(flow.matrix)]
+        tally.steps += check_largest(given, model, tower, polys, stable=stable and whole)
+    elif placed.aligned:
+        tally.steps += check_following(given, model, tower, flow, setting.known)
+    else:
+        if given != "open":
+            raise Refusal("with a moving target only aligned points have one")
+        tally.without_steps += stable
 
 
 def _inverses(value: Any, model: Model, point: Point, tower: Tower) -> dict[str, Value]:

@@ -274,9 +274,16 @@ def _summary(tally: Tally, why: str) -> str:
         parts.append(f"verdicts of {_some(tally.at_points, 'family')} at the listed point")
     if tally.degenerate:
         parts.append(f"{tally.degenerate} degenerate, perhaps on a larger family")
-    parts.append(f"largest h of {tally.steps}" if tally.steps else "largest h not certified")
+    parts.append(_steps(tally))
     checks = f"{_some(tally.identities, 'identity')}, {_some(tally.enclosures, 'enclosure')}"
     return f"{', '.join(parts)}; {checks}; {why}"
+
+
+def _steps(tally: Tally) -> str:
+    if not tally.steps:
+        return "largest h not certified"
+    missing = f", of {tally.without_steps} stable not" if tally.without_steps else ""
+    return f"largest h of {tally.steps}{missing}"
 
 
 def _some(count: int, noun: str) -> str:

@@ -49,6 +49,7 @@ def check_isolated(value: Any, setting: Setting, tally: Tally) -> tuple[str, Cor
             polys = core_polynomials(jacobian(equations, core), setting.tower)
             _check_claims(value[kind], polys, orbit, kind, tally)
     tally.components += 1
+    tally.without_steps += value["flow"]["verdict"] == "stable"
     tally.enclosures += len(core.values)
     return key, core
 

@@ -6,6 +6,8 @@ is convex, so stability at h is stability at every smaller step (docs/proofs.md,
 is enough to count roots at the two ends of the cell that the certificate names,
 
     [k - 1/7, k + 6/7] 2^(e - 23),   2^23 <= k <= 2^24.
+
+With a moving target the argument fails; module `following` has another.
 """
 
 from __future__ import annotations
@@ -14,18 +16,13 @@ from fractions import Fraction
 from typing import Any
 
 from .reading import fields, integer
-from .refusal import Refusal, at
+from .refusal import Refusal
 from .spectra import Coefficients, folded, right_of_axis
 from .systems import Model
 from .towers import Tower, plus
 
 STEP_BITS = 23
 MOST_EXPONENT = 1100
-
-
-def certifies_steps(model: Model) -> bool:
-    """Return whether certificates of this procedure hold largest step sizes."""
-    return model.procedure != "ema"
 
 
 def check_largest(
@@ -36,21 +33,25 @@ def check_largest(
     Returns whether there is one: not where the flow is not stable, or its verdict is at a point.
     """
     others = [poly for poly in polys if len(poly) > 1]
-    with at("largest_h"):
-        if not stable or not others:
-            if value != "none":
-                raise Refusal("there is none: the flow is not stable all along the component")
-            return False
-        exponent, cell = fields(value, ("exponent", "cell"))
-        power = integer(exponent, -MOST_EXPONENT, MOST_EXPONENT)
-        k = integer(cell, 1 << STEP_BITS, 2 << STEP_BITS)
-        unit = Fraction(2) ** (power - STEP_BITS)
-        low, high = (Fraction(7 * k + shift, 7) * unit for shift in (-1, 6))
-        if any(sum(_beyond(model, tower, poly, low)) for poly in others):
-            raise Refusal("the map is not stable up to the enclosure")
-        if not any(sum(_beyond(model, tower, poly, high)) for poly in others):
-            raise Refusal("the map is stable beyond the enclosure")
+    if not stable or not others:
+        if value != "none":
+            raise Refusal("there is none: the flow is not stable all along the component")
+        return False
+    low, high = cell_ends(value)
+    if any(sum(_beyond(model, tower, poly, low)) for poly in others):
+        raise Refusal("the map is not stable up to the enclosure")
+    if not any(sum(_beyond(model, tower, poly, high)) for poly in others):
+        raise Refusal("the map is stable beyond the enclosure")
     return True
+
+
+def cell_ends(value: Any) -> tuple[Fraction, Fraction]:
+    """Return the two ends of the cell of a largest h."""
+    exponent, cell = fields(value, ("exponent", "cell"))
+    power = integer(exponent, -MOST_EXPONENT, MOST_EXPONENT)
+    k = integer(cell, 1 << STEP_BITS, 2 << STEP_BITS)
+    unit = Fraction(2) ** (power - STEP_BITS)
+    return Fraction(7 * k - 1, 7) * unit, Fraction(7 * k + 6, 7) * unit
 
 
 def _beyond(model: Model, tower: Tower, poly: Coefficients, h: Fraction) -> tuple[int, int]:
@@ -71,11 +72,12 @@ def multipliers(model: Model, poly: Coefficients, h: Fraction) -> Coefficients:
         lift = degree - k if a else 0
         for place, c in enumerate(power):
             total[place + lift] = plus(total[place + lift], coefficient, c * weight)
-        power = _times(power, factor)
+        power = times(power, factor)
     return total
 
 
-def _times(left: list[int], right: list[int]) -> list[int]:
+def times(left: list[int], right: list[int]) -> list[int]:
+    """Return the product of two polynomials."""
     found = [0] * (len(left) + len(right) - 1)
     for i, x in enumerate(left):
         for j, y in enumerate(right):
