@@ -165,10 +165,12 @@ def _check_step(
     whole, stable = value["scope"] == "component", value["flow"]["verdict"] == "stable"
     flow = placed.jacobians["flow"]
     if model.procedure != "ema" or not whole or degenerate:
-        polys = [_counted(setting, flow.matrix, block, "flow").rest for block in blocks(flow.matrix)]
+        polys = [
+            _counted(setting, flow.matrix, block, "flow").rest for block in blocks(flow.matrix)
+        ]
         tally.steps += check_largest(given, model, tower, polys, stable=stable and whole)
     elif placed.aligned:
-        tally.steps += check_following(given, model, tower, flow, setting.known)
+        tally.steps += check_following(given, model, tower, (flow, placed.dimension), setting.known)
     else:
         if given != "open":
             raise Refusal("with a moving target only aligned points have one")

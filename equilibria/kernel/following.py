@@ -13,12 +13,14 @@ numerator and the denominator of Lambda lose their factor z.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
 from math import factorial
 from typing import Any
 
-from .crossings import Enclosed, critical, excluded
+from . import crossings
+from .crossings import Enclosed
 from .points import Linearisation
 from .refusal import Refusal
 from .spectra import Coefficients, Matrix, blocks, characteristic, right_of_axis, without_zeros
@@ -27,41 +29,91 @@ from .systems import Model
 from .towers import Element, Tower, plus
 
 
-@dataclass
 class Block:
-    """f_0, ..., f_N by powers of h, the neutral roots w = 0 taken out; `slow` ones tend to 0 with h."""
+    """A strongly connected block of A + phi B; its dependence on phi comes from phi = 0, 1, 2, ..."""
 
-    table: list[Coefficients]
-    slow: int
-    flow: Coefficients
-    enclosed: dict[int, list[Enclosed]] = field(default_factory=dict)
+    def __init__(
+        self, model: Model, tower: Tower, own: Matrix, target: Matrix, places: list[int]
+    ) -> None:
+        self.model, self.tower, self.places = model, tower, places
+        self._own, self._target = own, target
+        self._enclosed: dict[int, list[Enclosed]] = {}
+
+    def _at(self, phi: int) -> Coefficients:
+        own, target = self._own.entries, self._target.entries
+        entries = {
+            (i, j): plus(own.get((i, j), {}), target.get((i, j), {}), phi)
+            for i in self.places
+            for j in self.places
+        }
+        matrix = Matrix(self._own.size, entries, self._own.denominator)
+        return characteristic(self.tower, matrix, self.places)
+
+    @cached_property
+    def flow(self) -> Coefficients:
+        """Return the polynomial at phi = 1, without its zeros: the multipliers close to 1 as h falls."""
+        return without_zeros(self._at(1))[0]
+
+    @cached_property
+    def _whole(self) -> list[Coefficients]:
+        columns = {j for i in self.places for j in self.places if (i, j) in self._target.entries}
+        values = [self._at(phi) for phi in range(len(columns) + 1)]
+        return _plane(self.model, _differences(values))
+
+    @cached_property
+    def neutral(self) -> int:
+        """Return how many roots are w = 0 whatever h is."""
+        return next(k for k, row in enumerate(self._whole) if any(row))
 
     @property
+    def table(self) -> list[Coefficients]:
+        """Return f_0, ..., f_N by powers of h, the neutral roots taken out."""
+        return self._whole[self.neutral :]
+
+    @property
+    def slow(self) -> int:
+        """Return how many roots tend to 0 with h."""
+        return len(self.places) - self.neutral
+
+    @cached_property
     def size(self) -> int:
         """Return the number of bits of the largest coefficient."""
         values = [x for row in self.table for c in row for x in c.values()]
         return max(abs(x).bit_length() for x in values)
 
+    def critical(self, bits: int) -> list[Enclosed]:
+        """Return the polynomials whose zeros are crossings."""
+        if bits not in self._enclosed:
+            self._enclosed[bits] = crossings.critical(self.tower, self.table, self.slow, bits)
+        return self._enclosed[bits]
+
 
 def check_following(
-    value: Any, model: Model, tower: Tower, jacobian: Linearisation, known: dict[Any, Any]
+    value: Any,
+    model: Model,
+    tower: Tower,
+    spectral: tuple[Linearisation, int],
+    known: dict[Any, Any],
 ) -> bool:
-    """Check the largest h at an aligned point with as many neutral eigenvalues as directions.
+    """Check the largest h at an aligned point; `spectral` is the flow there and the dimension.
 
     Returns whether there is a cell; `none` is right where small steps are not seen to be stable.
     """
-    found = [block for block in _blocks(model, tower, jacobian, known) if block.slow]
-    if not found or not all(_small_steps(tower, block) for block in found):
+    jacobian, dimension = spectral
+    found = _blocks(model, tower, jacobian, known)
+    small = all(_small_steps(tower, block) for block in found)
+    moving = [block for block in found if small and block.slow]
+    if not moving or sum(block.neutral for block in found) != dimension:
         if value != "none":
             raise Refusal("there is none: small steps are not seen to be stable")
         return False
     low, high = cell_ends(value)
-    if any(sum(_outside(tower, block, low)) for block in found):
+    if any(sum(_outside(tower, block, low)) for block in moving):
         raise Refusal("the map is not stable up to the enclosure")
-    for block in found:
-        if not _never_crosses(tower, block, low):
+    for block in moving:
+        if not crossings.excluded(block.critical, block.size, low):
             raise Refusal("a smaller step at which a multiplier meets the circle is not excluded")
-    if not any(sum(_outside(tower, block, high)) for block in found):
+    if not any(sum(_outside(tower, block, high)) for block in moving):
         raise Refusal("the map is stable beyond the enclosure")
     return True
 
@@ -69,9 +121,11 @@ def check_following(
 def _small_steps(tower: Tower, block: Block) -> bool:
     """As h falls the slow multipliers are 1 + h x with x an eigenvalue at phi = 1, the others inside."""
     try:
-        return not any(right_of_axis(tower, block.flow))
+        if any(right_of_axis(tower, block.flow)):
+            return False
     except Refusal:
         return False
+    return len(block.flow) - 1 == block.slow
 
 
 def _outside(tower: Tower, block: Block, h: Fraction) -> tuple[int, int]:
@@ -84,15 +138,6 @@ def _outside(tower: Tower, block: Block, h: Fraction) -> tuple[int, int]:
             total = plus(total, coefficient, u**power * v ** (len(row) - 1 - power))
         plane.append(total)
     return right_of_axis(tower, plane)
-
-
-def _never_crosses(tower: Tower, block: Block, top: Fraction) -> bool:
-    def enclosed(bits: int) -> list[Enclosed]:
-        if bits not in block.enclosed:
-            block.enclosed[bits] = critical(tower, block.table, block.slow, bits)
-        return block.enclosed[bits]
-
-    return excluded(enclosed, block.size, top)
 
 
 def _blocks(
@@ -114,7 +159,7 @@ def _blocks(
         key = "following", denominator, entries
         if key not in known:
             matrices = Matrix(size, own, denominator), Matrix(size, target, denominator)
-            known[key] = _block(model, tower, *matrices, block)
+            known[key] = Block(model, tower, *matrices, block)
         found.append(known[key])
     return found
 
@@ -137,33 +182,14 @@ def _parts(
     return own, target
 
 
-def _block(model: Model, tower: Tower, own: Matrix, target: Matrix, block: list[int]) -> Block:
-    """Return the block; its dependence on phi comes from values at phi = 0, 1, 2, ..."""
-    inside = {j for i in block for j in block if (i, j) in target.entries}
-    values = []
-    for phi in range(max(len(inside), 1) + 1):
-        entries = {
-            (i, j): plus(own.entries.get((i, j), {}), target.entries.get((i, j), {}), phi)
-            for i in block
-            for j in block
-        }
-        values.append(characteristic(tower, Matrix(own.size, entries, own.denominator), block))
-    flow, _ = without_zeros(values[1])
-    table = _plane(model, _differences(values[: len(inside) + 1]))
-    neutral = 0
-    while neutral < len(block) and not any(table[neutral]):
-        neutral += 1
-    return Block(table[neutral:], len(block) - neutral, flow)
-
-
 def _differences(values: list[Coefficients]) -> list[Coefficients]:
     """Return Newton's forward differences in phi, times t!/l! for the l-th of t."""
-    top, found = factorial(len(values) - 1), []
+    top = factorial(len(values) - 1)
+    found: list[Coefficients] = []
     while values:
         scale = top // factorial(len(found))
         found.append([{key: scale * x for key, x in c.items()} for c in values[0]])
-        pairs = zip(values, values[1:], strict=False)
-        values = [[plus(b, a, -1) for a, b in zip(*pair, strict=True)] for pair in pairs]
+        values = [[plus(b, a, -1) for a, b in zip(*pair, strict=True)] for pair in pairwise(values)]
     return found
 
 

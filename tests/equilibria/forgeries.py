@@ -203,13 +203,13 @@ def _of_facts(document: Any, index: int, component: Any) -> Iterator[Forgery]:
 
 
 def _other_steps(given: Any) -> list[Any]:
-    """Return largest steps that are not this one: larger, smaller, none; one where there is none."""
+    """Return largest steps that are not this one: larger, smaller, none, open, or one at all."""
     some = {"exponent": "3", "cell": str(10 << 20)}
     if not isinstance(given, dict):
-        return [some]
+        return [some] if given is None else [some, "open" if given == "none" else "none"]
     exponent, cell = int(given["exponent"]), int(given["cell"])
     moved = [(exponent, cell + 1), (exponent, cell - 1), (exponent + 1, cell), (exponent - 1, cell)]
-    return ["none", *({"exponent": str(e), "cell": str(k)} for e, k in moved)]
+    return ["none", "open", *({"exponent": str(e), "cell": str(k)} for e, k in moved)]
 
 
 def _with(document: Any, index: int, **entries: Any) -> Any:
