@@ -150,6 +150,15 @@ def test_a_cell_that_does_not_hold_the_largest_step_is_refused() -> None:
     assert "small steps are not seen to be stable" in refusal(document, "rank1:1-", given)
 
 
+def test_without_a_proof_for_smaller_steps_there_is_no_largest_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = plain(eq.Model(procedure="ema", embed_dim=1))
+    assert verify(document).holds
+    monkeypatch.setattr("equilibria.kernel.crossings.has_no_zero", lambda *_: False)
+    assert "a multiplier meets the circle is not excluded" in verify(document).line
+
+
 def test_steps_exchanged_between_two_components_are_refused() -> None:
     document = plain(eq.Model(procedure="ema"))
     learned, collapsed = (entry_of(document, name) for name in ("rank1:1+", "rank0"))
