@@ -201,7 +201,8 @@ def test_two_crossings_at_one_step_are_not_overlooked() -> None:
 def test_multipliers_at_one_and_at_minus_one_are_found() -> None:
     at_one = table([3, -1], [1, 0], [1, 0])
     flip = table([1, 0], [1, 0], [3, -1])
-    for rows in (at_one, flip):
+    of_one = table([1, 0], [3, -1])
+    for rows in (at_one, flip, of_one):
         assert not crosses(rows, 0, F(2999, 1000))
         assert crosses(rows, 0, F(3))
         assert crosses(rows, 0, F(4))
