@@ -106,6 +106,18 @@ def test_the_cell_of_the_largest_step_and_no_other_is_accepted(coefficients, nu)
     assert not check_largest("none", model, tower, polys, stable=False)
 
 
+def test_a_step_on_the_end_of_two_cells_belongs_to_one():
+    place = 9_000_000
+    h = F(7 * place - 1, 7) / 2**STEP_BITS  # where the multiplier 1 + h x is -1
+    polys = [values([2 * h.denominator, h.numerator])]
+    model, tower = model_of([1], [1]), Tower()
+    assert check_largest(
+        {"exponent": "0", "cell": str(place - 1)}, model, tower, polys, stable=True
+    )
+    with pytest.raises(Refusal, match="not stable up to"):
+        check_largest({"exponent": "0", "cell": str(place)}, model, tower, polys, stable=True)
+
+
 # Invariants: constant under every symmetry, and different where nothing turns.
 
 
