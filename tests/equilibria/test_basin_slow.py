@@ -182,6 +182,15 @@ def test_the_generator_of_the_map_is_its_logarithm_to_third_order() -> None:
     assert mode.tail(y)[0, 0] == pytest.approx(0.7 * c**3 / 3, rel=1e-9)
 
 
+@pytest.mark.parametrize(("lr", "lost"), [("1/10", True), ("39", True), ("41", False)])
+def test_a_mode_dies_only_where_the_map_shrinks_it_all_the_way(lr: str, lost: bool) -> None:
+    """At p = 0 the encoder is multiplied by 1 - h eta, below -1 for h > 40."""
+    dynamics = mode_problem(one_mode("1/20", lr=lr), 1).dynamics
+    y = np.array([[0.01, 1.0, -200.0], [0.01, 1.0, -1.0], [0.2, 1.0, -200.0]])
+    assert PolarMode(dynamics, True).dying(y, 0.05).tolist() == [lost, False, False]
+    assert PolarMode(dynamics, False).dying(y, 0.05).tolist() == [True, False, False]
+
+
 def test_no_leap_is_longer_than_the_series_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     model = one_mode("1/1000", lr="1/50")
     step, ratios = stiff._step, []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from empirical.networks import Settings, TrainResult, train  # noqa: E402
+from empirical.networks import Settings, TrainResult, monitor, train  # noqa: E402
 from empirical.networks.command import train_command  # noqa: E402
 from empirical.networks.effective import effective  # noqa: E402
 from empirical.networks.latent import LatentSource  # noqa: E402
@@ -453,6 +454,35 @@ def test_a_run_that_goes_on_is_judged_against_its_own_start(tmp_path: Path) -> N
     newest.unlink()  # as if killed between the last two: lines are measured again
     train_command(resume=out)
     assert lines(tmp_path / "run") == written
+
+
+@pytest.mark.parametrize(("loss", "unit"), [("cross-entropy", 0.1), ("squared", 1.0)])
+def test_sizes_are_judged_in_the_unit_of_the_loss(
+    loss: str, unit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def verdict(*_: object, **given: object) -> Any:
+        asked.append((given["loss"], given["unit"]))
+        return SimpleNamespace(verdict="", kind="", text="", grounds={})
+
+    monkeypatch.setattr(monitor, "verdict_on", verdict)
+    settings = SimpleNamespace(loss=loss, temperature=0.1)
+    fake: Any = SimpleNamespace(learner=SimpleNamespace(settings=settings), start=None)
+    monitor.Monitor._verdict(fake, torch.zeros(1), torch.zeros(1))
+    assert asked == [(loss, unit)]
+
+
+@pytest.mark.parametrize("without", ["train", "test"])
+def test_labels_are_needed_in_both_parts(without: str) -> None:
+    source: Any = SimpleNamespace(
+        probe=lambda _: (0, 0, 0),
+        chunks=lambda part, _: iter([(None, [] if part == without else [1])]),
+    )
+    nothing: Any = None
+    found = monitor.Monitor(nothing, source, nothing, torch.device("cpu"))
+    assert not found.labelled
+    assert found.knn_pixels is None
 
 
 def test_outputs_that_shrink_with_the_squared_loss_have_collapsed() -> None:
