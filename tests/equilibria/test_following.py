@@ -193,6 +193,17 @@ def test_a_pair_on_the_circle_in_between_is_found() -> None:
     assert crosses(rows, 0, F(5))
 
 
+def test_a_pair_among_other_multipliers_is_found() -> None:
+    """The same pair beside the roots of w^2 + w + 2, and of (w^2 + w + 2)(w + 1)."""
+    one, two = [1, 0, 0], [2, 0, 0]
+    beside_two = table(two, [5, -6, 2], [5, -3, 1], [3, -3, 1], one)
+    beside_three = table(two, [7, -6, 2], [10, -9, 3], [8, -6, 2], [4, -3, 1], one)
+    for rows in (beside_two, beside_three):
+        assert not crosses(rows, 0, F(999, 1000))
+        assert crosses(rows, 0, F(1001, 1000))
+        assert crosses(rows, 0, F(5))
+
+
 def test_two_crossings_at_one_step_are_not_overlooked() -> None:
     """w^2 + (h - 1)^2 w + 1 touches the circle at h = 1 and does not cross it."""
     assert crosses(table([1, 0, 0], [1, -2, 1], [1, 0, 0]), 0, F(3))
