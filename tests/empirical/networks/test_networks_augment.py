@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from empirical.networks.augment import Crop, Photos, Same, Strokes, resample
+from empirical.networks.augment import Crop, Photos, Same, Strokes, resample, sized
 from empirical.networks.colour import Jitter, blur, grey, jitter, luma, turned, turned_in_yiq
 from empirical.networks.dice import Dice, generator, order
 
@@ -175,3 +175,12 @@ def test_an_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:
     assert not torch.equal(first, second)
     assert torch.equal(first, order(0, 0, 50))
     assert not torch.equal(first, order(1, 0, 50))
+
+
+def test_every_pixel_counts_where_images_are_made_smaller() -> None:
+    one = torch.zeros(1, 1, 16, 16)
+    one[0, 0, 4, 8] = 1  # between the pixels that plain interpolation looks at
+    small = sized(one, (4, 4))
+    assert small.shape == (1, 1, 4, 4)
+    assert small.max() > 0
+    assert sized(one, (16, 16)) is one
