@@ -100,8 +100,9 @@ def nearby(W: Array, P: Array, sigma: Array, m: Array, decay: Decay, work: Work)
     if best.rank or not (tried or ended):
         left = f" ({ended}{tried} starts led nowhere)" if tried or ended else ""
         return replace(best, words=best.words + left)
-    words = f"{ended}Newton's method did not converge from {tried} starts"
-    return Nearby("not found" if tried else NOT_SEARCHED, words)
+    if not tried:
+        return Nearby(NOT_SEARCHED, f"{ended}no start was followed to its end")
+    return Nearby("not found", f"{ended}Newton's method did not converge from {tried} starts")
 
 
 Found = tuple[str, tuple["Array", "Array"], Aligned | None]

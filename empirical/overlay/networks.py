@@ -46,8 +46,10 @@ if TYPE_CHECKING:
 
 METHODS = ("simsiam", "byol")
 MOST_POINTS = 24
-WORK = 1e13
-"""Operations that the searches of one run may take: minutes on two cores."""
+WORK = 2e12
+"""Operations that the searches of one run may take, for a prediction: minutes on a core."""
+ASIDE = 5e10
+"""The same where the comparison is no prediction anyway: seconds."""
 USUAL = 400
 """Products that a search takes where it succeeds, to tell how many moments can be searched."""
 STILL = 1e-2
@@ -213,8 +215,6 @@ def network_overlay(folder: RunFolder) -> NetworkOverlay:
     step = arrays["step"]
     count = len(step)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
-    near = _searched(arrays, chosen.tolist(), decay)
-    found = tuple(moment_at(arrays, k, decay, near[k]) for k in chosen.tolist())
     drift, (_, window) = drift_of(arrays, ("Sigma", "M")), window_of(step)
     share = f"in the last {100 * window:.0f} %"
     reasons = _reasons(config, drift, share)
@@ -224,6 +224,8 @@ def network_overlay(folder: RunFolder) -> NetworkOverlay:
     logged = [int(record["step"]) for record in folder.metrics() if "step" in record]
     if logged and logged[-1] > step[-1]:
         reasons.append(f"the trajectory ends at step {step[-1]:,} of {logged[-1]:,}")
+    near = _searched(arrays, chosen.tolist(), decay, ASIDE if reasons else WORK)
+    found = tuple(moment_at(arrays, k, decay, near[k]) for k in chosen.tolist())
     n = arrays["W"].shape[1]
     *_, sigma, m = state_at(arrays, count - 1)
     stability = verdict_of(near[count - 1], sigma, m, decay, n, _rate(config))
@@ -252,18 +254,19 @@ def outputs_verdict(folder: RunFolder) -> str:
 
 
 def _searched(
-    arrays: Mapping[str, NDArray[Any]], chosen: list[int], decay: Decay
+    arrays: Mapping[str, NDArray[Any]], chosen: list[int], decay: Decay, budget: float
 ) -> dict[int, Nearby]:
-    """Return the search at each chosen point: the last first, then evenly as the work allows."""
+    """Return the search at each chosen point: the last with half the budget, the others evenly."""
     _, n, d = arrays["W"].shape
     rows = min(n, d)
     each = USUAL * product_cost(rows, d) + 8.0 * n**3 + 200.0 * n * n * rows
-    count = max(2, min(len(chosen), int(WORK / each)))
-    places = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(int)
+    count = min(len(chosen), max(2, int(budget / each)))
+    places = np.linspace(0, len(chosen) - 1, count).round().astype(int)
     searched = {chosen[place] for place in places.tolist()}
     near = dict.fromkeys(chosen, Nearby(NOT_SEARCHED, "the head is too large to search every step"))
-    work = Work(WORK)
+    last = max(searched)
     for k in sorted(searched, reverse=True):
+        work = Work(budget / 2 if k == last else budget / 2 / max(1, count - 1))
         near[k] = nearby(*state_at(arrays, k), decay, work)
     return near
 
