@@ -311,8 +311,8 @@ def test_the_model_is_said(default: Any) -> None:
         moments=dense,
         momentum="1/2",
         predictor_weight_decay=0,
-        lr="1/" + "9" * 40,
+        lr="7" * 40 + "/" + "9" * 41,
     )
     about = verify(plain(model)).about
-    assert "Sigma = [8 2; 2 4], M = [1 1; 1 3], lr 1/9999999999999999999999...(42 char" in about
+    assert "Sigma = [8 2; 2 4], M = [1 1; 1 3], lr 777777777777777777777777...(82 char" in about
     assert about.endswith("predictor lr 1, predictor weight decay 0, momentum 1/2")
