@@ -117,7 +117,6 @@ def test_markdown_marks_and_latex_commands_are_taken_their_meaning(text: str) ->
 def hostile_outcomes(text: str) -> list[Outcome]:
     """Return outcomes of a claim whose every word is hostile."""
     from equilibria.claims.decision import decide
-
     from equilibria.claims.reader import read_claims
 
     path = Path("examples/claims.toml")
