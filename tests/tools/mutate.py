@@ -8,6 +8,9 @@ then mutate; the working tree is copied and never changed:
 
     python tests/tools/mutate.py --coverage .coverage --times times.txt --count 200 --out mutants.jsonl
 
+Without --coverage a mutant meets the test files that import its module, or else those that import a
+module which does: fewer tests, so the rate is a lower bound.
+
 A mutant is killed when a test fails, or when the tests use up ten times their usual processor time.
 Functions are matched by name, so coverage of an older commit serves a newer tree. The report names
 every survivor: each is a missing test, or a change that no test can see and a reader must judge.
@@ -16,6 +19,7 @@ every survivor: each is a missing test, or a change that no test can see and a r
 from __future__ import annotations
 
 import argparse
+import ast
 import compileall
 import importlib
 import json
@@ -30,6 +34,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +49,8 @@ HEAVY = ("pytest", "hypothesis", "numpy", "scipy.optimize", "scipy.linalg", "sym
          "rich.table", "torch", "safetensors.torch", "matplotlib.figure")  # fmt: skip
 DURATION = re.compile(r"^\s*([0-9.]+)s (?:call|setup)\s+(\S.*)$", re.MULTILINE)
 DEFAULT_SECONDS = 0.05
+FILE_SECONDS = 20.0
+MOST_IMPORTS = 4
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,56 @@ class Reach:
     def _whole_file(self, mutant: Mutant) -> frozenset[str]:
         """Return the tests of the file: for constants, and functions younger than the coverage."""
         return frozenset().union(*(t for (p, _), t in self.tests.items() if p == mutant.path))
+
+
+@dataclass(frozen=True)
+class Near:
+    """Test files by how many imports lie between them and a module."""
+
+    imports: dict[str, frozenset[str]]
+    files: tuple[str, ...]
+
+    def of(self, mutant: Mutant, budget: float) -> list[str]:
+        """Return the test files nearest to the mutant's module; the budget counts files."""
+        module = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        wanted = {module}
+        for _ in range(MOST_IMPORTS):
+            found = [name for name in self.files if self.imports[name] & wanted]
+            if found:
+                # The narrowest first: what imports little is about this module.
+                found.sort(key=lambda name: (len(self.imports[name]), name))
+                return found[: max(1, int(budget / FILE_SECONDS))]
+            wanted |= {name for name, uses in self.imports.items() if uses & wanted}
+        return []
+
+    def time(self, test: str) -> float:
+        return FILE_SECONDS
+
+
+def near(tree: Path) -> Near:
+    """Read the imports of the product and of the tests below `tree`."""
+    imports = {}
+    for name in (*PACKAGES, "tests"):
+        for path in sorted((tree / name).rglob("*.py")):
+            place = str(path.relative_to(tree))
+            module = place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            imports[place if name == "tests" else module] = frozenset(_imported(path, module))
+    tests = tuple(name for name in imports if Path(name).name.startswith("test_"))
+    return Near(imports, tests)
+
+
+def _imported(path: Path, module: str) -> Iterator[str]:
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - max(0, node.level - 1)]
+            base = ".".join(
+                [*(above if node.level else []), *([node.module] if node.module else [])]
+            )
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def reach(coverage_file: Path, times: Path | None, tree: Path) -> Reach:
@@ -139,7 +196,7 @@ def start(mutant: Mutant, tests: list[str], seconds: float, place: Path) -> int:
         del sys.modules[name]
     pytest = importlib.import_module("pytest")
     plugins = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov"]
-    os._exit(int(pytest.main(["-x", "-q", "--slow", *plugins, *tests])))
+    os._exit(int(pytest.main(["-x", "-q", *plugins, f"--basetemp={place.parent / 'tmp'}", *tests])))
 
 
 def outcome(status: int) -> str:
@@ -151,7 +208,9 @@ def outcome(status: int) -> str:
     return {0: "survived", 4: "no test", 5: "no test"}.get(os.WEXITSTATUS(status), "killed")
 
 
-def run(chosen: list[Mutant], known: Reach, options: argparse.Namespace) -> list[dict[str, object]]:
+def run(
+    chosen: list[Mutant], known: Reach | Near, options: argparse.Namespace
+) -> list[dict[str, object]]:
     """Run the mutants, `jobs` at a time, and return one record each."""
     idle = [copied(ROOT) for _ in range(options.jobs)]
     busy: dict[int, tuple[Mutant, list[str], Path]] = {}
@@ -218,7 +277,7 @@ def summary(records: list[dict[str, object]]) -> str:
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--coverage", type=Path, required=True, help="data with one context a test")
+    parser.add_argument("--coverage", type=Path, help="data with one context a test")
     parser.add_argument("--times", type=Path, help="output of pytest --durations=0")
     parser.add_argument("--count", type=int, default=200, help="number of mutants (200)")
     parser.add_argument("--seed", type=int, default=0, help="which mutants (0)")
@@ -249,7 +308,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = options_of(arguments)
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
     sys.dont_write_bytecode = True
-    known = reach(options.coverage, options.times, ROOT)
+    known = reach(options.coverage, options.times, ROOT) if options.coverage else near(ROOT)
     chosen = candidates(options)
     print(f"{len(chosen)} mutants, {options.jobs} at a time", flush=True)
     for name in HEAVY:
