@@ -35,7 +35,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -45,12 +45,14 @@ from tests.tools.mutants import Mutant, functions, mutants, sample  # noqa: E402
 
 PACKAGES = ("equilibria", "empirical")
 # Imported once, before the forks: none of them is mutated.
-HEAVY = ("pytest", "hypothesis", "numpy", "scipy.optimize", "scipy.linalg", "sympy", "networkx",
+HEAVY = ("pytest", "numpy", "scipy.optimize", "scipy.linalg", "sympy", "networkx",
          "rich.table", "torch", "safetensors.torch", "matplotlib.figure")  # fmt: skip
 DURATION = re.compile(r"^\s*([0-9.]+)s (?:call|setup)\s+(\S.*)$", re.MULTILINE)
 DEFAULT_SECONDS = 0.05
 FILE_SECONDS = 20.0
 MOST_IMPORTS = 4
+BROKEN = 70
+CONTROLS = 3
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,30 @@ def start(mutant: Mutant, tests: list[str], seconds: float, place: Path) -> int:
     sys.path[0] = str(place)
     for name in [m for m in sys.modules if m.split(".")[0] in (*PACKAGES, "tests", "cli")]:
         del sys.modules[name]
+    os._exit(_tested(tests, place))
+
+
+def _tested(tests: list[str], place: Path) -> int:
+    """Return pytest's exit code; `BROKEN` where pytest itself did not run."""
     pytest = importlib.import_module("pytest")
     plugins = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov"]
-    os._exit(int(pytest.main(["-x", "-q", *plugins, f"--basetemp={place.parent / 'tmp'}", *tests])))
+    try:
+        return int(
+            pytest.main(["-x", "-q", *plugins, f"--basetemp={place.parent / 'tmp'}", *tests])
+        )
+    except Exception:
+        return BROKEN
+
+
+def control(mutant: Mutant, known: Reach | Near, options: argparse.Namespace) -> None:
+    """Raise `SystemExit` when the tests of a mutant fail without it: then no kill means anything."""
+    place = copied(ROOT)
+    text = (ROOT / mutant.path).read_bytes()
+    same = replace(mutant, start=0, end=len(text), after=text.decode())
+    _, status = os.waitpid(start(same, known.of(mutant, options.budget), 600.0, place), 0)
+    shutil.rmtree(place.parent)
+    if outcome(status) != "survived":
+        raise SystemExit(f"{mutant.path}: its tests fail without a mutation ({outcome(status)})")
 
 
 def outcome(status: int) -> str:
@@ -205,7 +228,8 @@ def outcome(status: int) -> str:
         return (
             "killed (time)" if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL) else "killed"
         )
-    return {0: "survived", 4: "no test", 5: "no test"}.get(os.WEXITSTATUS(status), "killed")
+    words = {0: "survived", 4: "no test", 5: "no test", BROKEN: "no test"}
+    return words.get(os.WEXITSTATUS(status), "killed")
 
 
 def run(
@@ -313,6 +337,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{len(chosen)} mutants, {options.jobs} at a time", flush=True)
     for name in HEAVY:
         importlib.import_module(name)
+    for mutant in chosen[:CONTROLS]:
+        control(mutant, known, options)
     records = run(chosen, known, options)
     print(summary(records) if records else "no mutants")
     return 0
