@@ -164,7 +164,7 @@ MOUNTS = (
 @pytest.mark.parametrize(
     ("place", "kind"),
     [
-        ("/work/run", None),
+        ("/data/run", None),
         ("/home/me/run", None),
         ("/old/run", "nfs"),
         ("/older", None),
