@@ -143,19 +143,24 @@ def decoded(path: Path, side: int, odd: Oddities) -> NDArray[np.uint8]:
     """Return one image of side x side pixels, RGB, and note what is odd about it."""
     from PIL import Image
 
+    image = _opened(path)
+    scale = side / min(image.size)
+    width, height = (max(side, round(length * scale)) for length in image.size)
+    resized = _rgb(image, path, odd).resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - side) // 2, (height - side) // 2
+    return np.asarray(resized.crop((left, top, left + side, top + side)), np.uint8)
+
+
+def _opened(path: Path) -> Any:
+    """Return the image with its pixels decoded; what a decoder cannot read is `_Unreadable`."""
+    from PIL import Image
+
     try:
         with Image.open(path) as image:
             image.load()
-            plain = _rgb(image, path, odd)
-            scale = side / min(image.size)
-            width, height = (max(side, round(length * scale)) for length in image.size)
-            resized = plain.resize((width, height), Image.Resampling.BICUBIC)
-    except _Unreadable:
-        raise
+            return image.copy()
     except Exception as error:  # decoders raise whatever they like on broken files
         raise _Unreadable((str(error).splitlines() or [type(error).__name__])[0][:80]) from error
-    left, top = (width - side) // 2, (height - side) // 2
-    return np.asarray(resized.crop((left, top, left + side, top + side)), np.uint8)
 
 
 def _rgb(image: Any, path: Path, odd: Oddities) -> Any:
