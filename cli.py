@@ -546,8 +546,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 def equilibria_command(options: argparse.Namespace) -> int:
     """Handle `equilibria`."""
+    from equilibria.exact.rationals import whole
     from equilibria.front import analyze_options
-    from equilibria.rationals import whole
 
     report = analyze_options(
         model_options(options),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from empirical.runs import default_place
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import MOST_SEED, quantity, to_float, whole
 
 if TYPE_CHECKING:
     from empirical.outcome import SimulationResult

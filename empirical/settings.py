@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from empirical.runs import BESIDE, RunFolder
 from empirical.whereabouts import described, found_again, sha256
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import rational, to_float
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.rationals import rational, to_float
 from equilibria.untrusted import read_arrays, readable
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 from equilibria.errors import ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
 from equilibria.procedures import procedure
-from equilibria.rationals import to_float
 from equilibria.report import Report, Summary, shortened
 from equilibria.results import Component, Variety
 

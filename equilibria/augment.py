@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from equilibria.errors import FormatError
 from equilibria.escaping import escape
-from equilibria.rationals import rational
+from equilibria.exact.rationals import rational
 
 Array = NDArray[np.float64]
 

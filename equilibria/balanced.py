@@ -8,10 +8,10 @@ import numpy as np
 
 from equilibria import noncommuting as nc
 from equilibria.errors import ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.lettered import exchanges, letters, order, ranges, rows
 from equilibria.model import Model
 from equilibria.noncommuting.zero_decay import residual_map
-from equilibria.rationals import to_float
 from equilibria.results import (
     Component,
     Detail,

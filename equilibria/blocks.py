@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd, in_common_field
 from equilibria.modes import Mode, State
-from equilibria.rationals import to_float
-from equilibria.surds import Surd, in_common_field
 from equilibria.transfer import (
     Dynamics,
     all_roots_below,

@@ -21,14 +21,14 @@ from itertools import combinations
 from math import comb
 
 from equilibria.errors import ScopeError
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd, radical
 from equilibria.lift import ENTRYWISE_LIMIT, number
 from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
-from equilibria.rationals import to_float
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
 from equilibria.results import Component, Detail, Entry, How, Variety, Verdict, collapse_grade
-from equilibria.surds import Surd, radical
 
 LISTING_LIMIT = 20_000
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from equilibria.jury import Coefficients, add
+from equilibria.exact.root_location import Coefficients, add
+from equilibria.exact.surds import Surd, in_common_field
 from equilibria.model import Model
 from equilibria.modes import State
-from equilibria.surds import Surd, in_common_field
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from fractions import Fraction
 from functools import partial
 
 from equilibria.errors import ScopeError
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd, in_common_field, radical
 from equilibria.lift import ENTRYWISE_LIMIT, number
 from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Group, Mode, State, groups_of, modes_of, shared_root
 from equilibria.procedures import procedure
-from equilibria.rationals import to_float
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
 from equilibria.results import (
     Algebraic,
@@ -37,7 +38,6 @@ from equilibria.results import (
 )
 from equilibria.strata import Stratum, all_strata, total_strata
 from equilibria.strata_components import component_dimension, repeated_modes, stratum_id
-from equilibria.surds import Surd, in_common_field, radical
 
 LISTING_LIMIT = 20_000
 

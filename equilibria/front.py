@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from equilibria.analysis import analyze
 from equilibria.errors import FormatError
 from equilibria.escaping import escape
+from equilibria.exact.rationals import MOST_SEED, whole
 from equilibria.files import atomic, write_text
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import MOST_SEED, whole
 from equilibria.report import Report
 from equilibria.untrusted import is_file
 

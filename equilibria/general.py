@@ -17,10 +17,10 @@ import numpy as np
 
 from equilibria import noncommuting as nc
 from equilibria.balanced import balanced_variety
+from equilibria.exact.rationals import to_float
 from equilibria.lettered import exchanges, letters, order, ranges, rows
 from equilibria.model import Model
 from equilibria.noncommuting.core import CoreEquilibrium
-from equilibria.rationals import to_float
 from equilibria.results import (
     Component,
     Detail,

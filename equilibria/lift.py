@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd, radical
 from equilibria.model import Model
 from equilibria.modes import State
-from equilibria.rationals import to_float
 from equilibria.results import Algebraic, Detail, Entry
 from equilibria.strata import Stratum
-from equilibria.surds import Surd, radical
 
 ENTRYWISE_LIMIT = 64
 ZERO = Fraction(0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.exact.surds import Surd, radical
 from equilibria.general import Found, _Solver
 from equilibria.lettered import letters
 from equilibria.lift import number
@@ -24,7 +25,6 @@ from equilibria.modes import modes_of
 from equilibria.noncommuting import core_equilibrium
 from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.results import Component, Detail, Entry
-from equilibria.surds import Surd, radical
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import Number, quantity, shown
 from equilibria.moments import Moments
-from equilibria.rationals import Number, quantity, shown
 
 DEFAULT_EMA = Fraction(99, 100)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isqrt
 
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import ZERO, Surd, radical
 from equilibria.moments import Moments
-from equilibria.rationals import to_float
-from equilibria.surds import ZERO, Surd, radical
 
 CLUSTER_TOLERANCE = 1e-10
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
-from equilibria.rationals import MAX_POWER, Number, rational, to_float
+from equilibria.exact.rationals import MAX_POWER, Number, rational, to_float
 from equilibria.untrusted import read_arrays
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 
 from equilibria.errors import ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO, condition, distinct, step_conditions
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
-from equilibria.rationals import to_float
 from equilibria.realspectrum import multipliers
 from equilibria.results import (
     Component,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import quantities, quantity, rational
 from equilibria.model import Model, default_signal
 from equilibria.moments import MAX_DIMENSION, Moments
 from equilibria.procedures import procedure
-from equilibria.rationals import quantities, quantity, rational
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd
 from equilibria.model import Model
-from equilibria.rationals import to_float
 from equilibria.results import Eigenvalue, How, Stability, Verdict
-from equilibria.surds import Surd
 
 CERTAIN = 1e-40  # floats of surds come from 200-bit enclosures
 

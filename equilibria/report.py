@@ -128,8 +128,8 @@ def _residual(model: Model, component: Component) -> float:
     """Return the relative size of the flow at a representative with T = W."""
     import numpy as np
 
+    from equilibria.exact.rationals import to_float
     from equilibria.lift import entry_float
-    from equilibria.rationals import to_float
 
     W, P = (
         np.array([[entry_float(x) for x in row] for row in component.representative[letter]])

@@ -27,10 +27,10 @@ from itertools import combinations
 from equilibria.couplings import Coupling
 from equilibria.couplings import times as product
 from equilibria.errors import ConsistencyError
-from equilibria.intervals import Polynomial, Uncertain
-from equilibria.jury import hurwitz
+from equilibria.exact.intervals import Polynomial, Uncertain
+from equilibria.exact.rationals import to_float
+from equilibria.exact.root_location import hurwitz
 from equilibria.model import Model
-from equilibria.rationals import to_float
 
 PRECISIONS = (192, 384, 768, 1536, 3072, 6144, 12288)
 DIGITS = 64  # binary digits of a step size that are certain

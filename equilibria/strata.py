@@ -20,8 +20,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from equilibria.errors import LimitReached
+from equilibria.exact.surds import in_common_field
 from equilibria.modes import Group, State, state_of_member
-from equilibria.surds import in_common_field
 
 if TYPE_CHECKING:
     import numpy as np

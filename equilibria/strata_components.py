@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.blocks import Blocks
+from equilibria.exact.rationals import to_float
 from equilibria.extents import Members
 from equilibria.lift import Lifter
 from equilibria.model import Model
 from equilibria.modes import Mode, State
-from equilibria.rationals import to_float
 from equilibria.results import Component, How, Stability, Verdict, collapse_grade
 from equilibria.spectra import stratum_spectrum
 from equilibria.strata import (

@@ -13,8 +13,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from equilibria.exact.polynomial import Polynomial, PolynomialMatrix, Ring
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial, PolynomialMatrix, Ring
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ import numpy as np
 
 from equilibria.blocks import FILTER_MARGIN, NUMERIC_MARGIN, Blocks
 from equilibria.couplings import pair_coupling
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd
 from equilibria.model import Model
-from equilibria.rationals import to_float
 from equilibria.stepsizes import inverse_step
-from equilibria.surds import Surd
 from equilibria.transfer import Dynamics, polynomial_roots
 
 if TYPE_CHECKING:

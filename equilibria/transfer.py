@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

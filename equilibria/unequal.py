@@ -22,10 +22,10 @@ import numpy as np
 
 from equilibria.blocks import Blocks
 from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
-from equilibria.jury import Coefficients, disc, hurwitz
+from equilibria.exact.rationals import to_float
+from equilibria.exact.root_location import Coefficients, disc, hurwitz
 from equilibria.model import Model
 from equilibria.modes import State
-from equilibria.rationals import to_float
 from equilibria.stepsizes import inverse_step
 from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
 from equilibria.transfer import Dynamics

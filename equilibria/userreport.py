@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
-from equilibria.rationals import Number
+from equilibria.exact.rationals import Number
 from equilibria.report import Summary, shortened
 from equilibria.results import Component, Stability, Variety
 from equilibria.system import PolynomialSystem

@@ -38,9 +38,9 @@ from pathlib import Path
 from typing import Any
 
 from equilibria.errors import FormatError
-from equilibria.grammar import parse, shorten
-from equilibria.polynomial import Polynomial, Ring
-from equilibria.rationals import Number, quantity
+from equilibria.exact.grammar import parse, shorten
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.exact.rationals import Number, quantity
 from equilibria.system import PolynomialSystem
 from equilibria.untrusted import check_file
 

@@ -23,12 +23,12 @@ from math import comb
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO, condition, distinct, never, step_conditions
 from equilibria.listing import fitting
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.one_sided_decay import encoder_decay_only, predictor_decay_only
-from equilibria.rationals import to_float
 from equilibria.results import (
     Component,
     Conditions,

@@ -11,10 +11,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO
 from equilibria.model import Model
 from equilibria.modes import Mode
-from equilibria.rationals import to_float
 from equilibria.results import (
     Detail,
     Eigenvalue,

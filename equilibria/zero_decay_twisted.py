@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from equilibria.exact.polynomial import Polynomial
 from equilibria.inequalities import ZERO
 from equilibria.model import Model
 from equilibria.modes import Mode
-from equilibria.polynomial import Polynomial
 from equilibria.results import Verdict
 
 MOST_VARIABLES = 16
@@ -62,8 +62,8 @@ def _is_stable(
     equations: Mapping[str, Polynomial], state: Mapping[str, Fraction], dimension: int, kind: str
 ) -> bool:
     from equilibria.elimination.points import Point
-    from equilibria.elimination.realfield import rationals_field
     from equilibria.elimination.stability import stability_at
+    from equilibria.exact.number_field import rationals_field
 
     field = rationals_field()
     point = Point({name: field.constant(value) for name, value in state.items()}, field)

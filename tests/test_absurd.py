@@ -119,7 +119,7 @@ def test_numbers_are_bounded_where_they_are_read(
 def test_numbers_at_their_bounds_are_read_as_they_are(text: str) -> None:
     from fractions import Fraction
 
-    from equilibria.rationals import quantity
+    from equilibria.exact.rationals import quantity
 
     assert quantity(text, "x") == Fraction(text)
     assert quantity(Fraction(text), "x") == Fraction(text)
@@ -129,7 +129,7 @@ def test_numbers_just_beyond_their_bounds_are_refused() -> None:
     from fractions import Fraction
 
     from equilibria.errors import FormatError
-    from equilibria.rationals import quantity
+    from equilibria.exact.rationals import quantity
 
     tiny = Fraction(1, 10**29)
     assert quantity(10**30 - tiny, "x") == 10**30 - tiny

@@ -108,15 +108,15 @@ def _read_system(path: Path) -> object:
 
 
 def _read_polynomial(path: Path) -> object:
-    from equilibria.grammar import parse
-    from equilibria.polynomial import Ring
+    from equilibria.exact.grammar import parse
+    from equilibria.exact.polynomial import Ring
 
     text = path.read_bytes().decode("utf-8", errors="surrogateescape")
     return parse(text, Ring(("x", "y", "w_1")), where="the test")
 
 
 def _read_number(path: Path) -> object:
-    from equilibria.rationals import quantities
+    from equilibria.exact.rationals import quantities
 
     return quantities(path.read_bytes().decode("utf-8", errors="surrogateescape"), "--x")
 

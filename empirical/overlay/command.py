@@ -7,7 +7,7 @@ from pathlib import Path
 
 from empirical.overlay.result import OverlayResult
 from empirical.overlay.run import MOST_RUNS, overlay
-from equilibria.rationals import whole
+from equilibria.exact.rationals import whole
 
 
 def overlay_command(

@@ -25,13 +25,8 @@ from functools import cached_property, lru_cache
 from math import isqrt
 
 from equilibria.basin.charts import Chart, charts, saddle_taylor, taylor
-from equilibria.basin.dyadic import (
-    ZERO,
-    DyadicPolynomial,
-    binary_exponent,
-    round_dyadic,
-)
 from equilibria.errors import LimitReached
+from equilibria.exact.dyadic import ZERO, DyadicPolynomial, binary_exponent, round_dyadic
 
 GUARD_BITS = 48
 MAX_PIECES = 4000

@@ -25,8 +25,8 @@ from equilibria.basin.separatrix import Separatrix
 from equilibria.basin.small_decay import TOLERANCE, upper_c, upper_curve, upper_psi
 from equilibria.basin.stiff import ATTEMPTS
 from equilibria.errors import LimitReached
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
-from equilibria.rationals import to_float
 from equilibria.results import How
 
 ROWS = 40

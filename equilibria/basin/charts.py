@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
 
-from equilibria.basin.dyadic import ZERO, DyadicPolynomial
+from equilibria.exact.dyadic import ZERO, DyadicPolynomial
 
 ONE = Fraction(1)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from equilibria.basin.probabilities import Progress, Sample
 from equilibria.basin.report import BasinReport, basin_report
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import MOST_SEED, quantity, shown, to_float, whole
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import MOST_SEED, quantity, shown, to_float, whole
 
 DEFAULT_RUNS = 1000
 SMALLEST_TOLERANCE = 1e-13

@@ -23,7 +23,7 @@ from equilibria.basin.polar import PolarMode
 from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Fate
 from equilibria.basin.stiff import follow_modes
-from equilibria.rationals import to_float
+from equilibria.exact.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from equilibria.basin.answers import Boundary
 from equilibria.basin.report import BasinReport
 from equilibria.basin.separatrix import Fate
 from equilibria.errors import FormatError
-from equilibria.rationals import to_float
+from equilibria.exact.rationals import to_float
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

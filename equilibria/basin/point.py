@@ -16,8 +16,8 @@ from equilibria.basin.separatrix import Fate
 from equilibria.basin.small_decay import TOLERANCE, upper_c
 from equilibria.basin.stiff import ATTEMPTS
 from equilibria.errors import FormatError, LimitReached
+from equilibria.exact.rationals import Number, quantity, to_float
 from equilibria.model import Model
-from equilibria.rationals import Number, quantity, to_float
 from equilibria.results import How
 
 LARGEST_FACTOR = 64

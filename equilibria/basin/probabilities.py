@@ -23,8 +23,8 @@ from equilibria.basin.initial import initial_matrices
 from equilibria.basin.mapping import iterate
 from equilibria.basin.targets import Residual, Targets, targets_for
 from equilibria.errors import FormatError, ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

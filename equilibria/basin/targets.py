@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from equilibria.basin.dynamics import MatrixDynamics
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
 from equilibria.modes import Mode, State, groups_of, modes_of, state_of_member
-from equilibria.rationals import to_float
 from equilibria.results import Component, Verdict
 
 if TYPE_CHECKING:

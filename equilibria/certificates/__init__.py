@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .producer import certificate, certificate_text, write_certificate
+from equilibria.certificates.producer import certificate, certificate_text, write_certificate
 
 __all__ = ["certificate", "certificate_text", "write_certificate"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from equilibria.certificates import plain
+from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.model import Model
 from equilibria.modes import groups_of, modes_of
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.report import Report
 from equilibria.strata import total_strata
-
-from . import plain
 
 
 def completeness(report: Report) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from equilibria.certificates.producer import model_data
 from equilibria.errors import FormatError
 from equilibria.escaping import escape
 from equilibria.model import Model
 from equilibria.untrusted import readable
-
-from .producer import model_data
 
 MOST_BYTES = 1 << 28
 SCHEMA = "noncollapse/equilibria/1"

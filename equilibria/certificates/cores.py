@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.errors import LimitReached
+from equilibria.exact.rationals import to_float
 from equilibria.lift import entry_float
 from equilibria.model import Model
-from equilibria.rationals import to_float
 from equilibria.results import Component
 
 if TYPE_CHECKING:

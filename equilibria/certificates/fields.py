@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from equilibria.certificates import plain
+from equilibria.certificates.exact import Field
+from equilibria.exact.polynomial import Polynomial
 from equilibria.gradient.constant_metric import constant_metrics, missing_direction
 from equilibria.gradient.forms import OneForm, one_form
 from equilibria.gradient.potentials import NAMED
 from equilibria.gradient.report import MetricWitness
 from equilibria.gradient.submodel import leading_entry, submodel, weight
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial
 from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Algebraic, How
 from equilibria.system import Builder
-
-from . import plain
-from .exact import Field
 
 BOOTSTRAP = ("stop-gradient", "ema")
 LARGEST_ROW = 3

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from equilibria.polynomial import Polynomial
-
-from .exact import Terms
+from equilibria.certificates.exact import Terms
+from equilibria.exact.polynomial import Polynomial
 
 
 def polynomial(value: Polynomial) -> list[list[str]]:

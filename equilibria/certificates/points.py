@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from equilibria.certificates.exact import Field, Terms, add
 from equilibria.model import Model
 from equilibria.results import Entry
-
-from .exact import Field, Terms, add
 
 Rows = tuple[tuple[Entry, ...], ...]
 

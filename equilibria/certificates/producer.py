@@ -14,24 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from equilibria.analysis import analyze
+from equilibria.certificates import plain
+from equilibria.certificates.closure import completeness
+from equilibria.certificates.cores import core_cells
+from equilibria.certificates.exact import Field, Generator
+from equilibria.certificates.fields import gradient_field, laws
+from equilibria.certificates.listed import at_listed_point
+from equilibria.certificates.points import oriented, tied_predictor
+from equilibria.certificates.spectral import largest_step, spectrum, trace
 from equilibria.errors import LimitReached, ScopeError
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Ring
 from equilibria.files import write_text
-from equilibria.grammar import parse
 from equilibria.model import Model
 from equilibria.modes import modes_of
-from equilibria.polynomial import Ring
 from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Component, Entry, Verdict
-
-from . import plain
-from .closure import completeness
-from .cores import core_cells
-from .exact import Field, Generator
-from .fields import gradient_field, laws
-from .listed import at_listed_point
-from .points import oriented, tied_predictor
-from .spectral import largest_step, spectrum, trace
 
 SCHEMA = "noncollapse/certificate/2"
 LARGEST_SIZE = 6

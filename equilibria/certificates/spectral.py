@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from equilibria.polynomial import Polynomial
+from equilibria.certificates import plain
+from equilibria.certificates.exact import Field, Terms, add
+from equilibria.exact.polynomial import Polynomial
 from equilibria.results import Stability
 from equilibria.system import PolynomialSystem
-
-from . import plain
-from .exact import Field, Terms, add
 
 EXTENT_BITS = 24
 STEP_BITS = 23

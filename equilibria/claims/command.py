@@ -14,8 +14,8 @@ from equilibria.claims.text import check_json, check_lines, exit_code, junit, ma
 from equilibria.claims.workers import Progress, run_claims
 from equilibria.errors import FormatError
 from equilibria.escaping import escape
+from equilibria.exact.rationals import whole
 from equilibria.files import write_text
-from equilibria.rationals import whole
 
 DEFAULT_LIMIT = "60"
 MOST_JOBS = 8

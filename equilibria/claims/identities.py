@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from equilibria.polynomial import Polynomial, PolynomialMatrix, Ring
+from equilibria.exact.polynomial import Polynomial, PolynomialMatrix, Ring
 
 Difference = list[Polynomial]
 RATES = ("alpha", "eta", "eta_P", "beta", "h", "s", "tau")

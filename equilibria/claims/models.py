@@ -12,10 +12,10 @@ from typing import Any
 
 from equilibria.claims.claim import Claim
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import quantity, rational
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.options import ModelOptions, build_model
-from equilibria.rationals import quantity, rational
 
 OPTIONS = tuple(
     name.replace("_", "-") for name in ModelOptions.__dataclass_fields__ if name != "floating"

@@ -7,7 +7,7 @@ from typing import get_args
 from equilibria.cycles.answer import Range
 from equilibria.cycles.setting import Parameter
 from equilibria.errors import FormatError
-from equilibria.rationals import quantity, to_float
+from equilibria.exact.rationals import quantity, to_float
 
 NAMES: dict[str, Parameter] = {
     "beta": "beta",

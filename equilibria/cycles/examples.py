@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from equilibria.cycles.setting import Setting
+from equilibria.exact.rationals import Number, rational, to_float
 from equilibria.moments import Moments
 from equilibria.noncommuting.core import Array
-from equilibria.rationals import Number, rational, to_float
 
 
 def e5(t: Number = Fraction(1, 28)) -> tuple[Moments, Fraction]:

@@ -13,7 +13,7 @@ from equilibria.elimination.budget import Budget
 from equilibria.elimination.ideal import Ideal
 from equilibria.engines import Answer
 from equilibria.errors import ConsistencyError
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 
 def compare(

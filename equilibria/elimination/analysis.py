@@ -20,7 +20,7 @@ from equilibria.elimination.numeric import searched, with_search
 from equilibria.elimination.reality import Real
 from equilibria.elimination.rest import resting, same_rest
 from equilibria.errors import LimitReached, ScopeError
-from equilibria.rationals import Number
+from equilibria.exact.rationals import Number
 from equilibria.results import Variety
 from equilibria.system import PolynomialSystem
 from equilibria.usersystem import UserSystem

@@ -18,7 +18,7 @@ from math import gcd, lcm
 from equilibria.elimination.budget import Budget, words
 from equilibria.elimination.factor import factor
 from equilibria.errors import ConsistencyError, LimitReached
-from equilibria.polynomial import Monomial, Polynomial
+from equilibria.exact.polynomial import Monomial, Polynomial
 
 MAX_BRANCHES = 5_000
 MAX_TERMS = 400

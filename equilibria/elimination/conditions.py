@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb, gcd, lcm
 
-from equilibria.elimination.charpoly import (
+from equilibria.elimination.factor import factor
+from equilibria.elimination.ideal import Ideal
+from equilibria.elimination.reality import sum_of_squares
+from equilibria.errors import ConsistencyError, LimitReached
+from equilibria.exact.characteristic import (
     Residue,
     cayley,
     characteristic_polynomials,
     hurwitz_conditions,
 )
-from equilibria.elimination.factor import factor
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.reality import sum_of_squares
-from equilibria.errors import ConsistencyError, LimitReached
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.polynomial import Polynomial, Ring
 
 MAX_FACTORED_TERMS = 100
 MAX_TERMS = 400

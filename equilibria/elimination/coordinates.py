@@ -7,7 +7,7 @@ from itertools import combinations, islice
 
 from equilibria.elimination.budget import Budget
 from equilibria.elimination.ideal import Ideal
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 MAX_COORDINATE_SETS = 24
 

@@ -11,7 +11,7 @@ from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.lifting import core_ring, moved
 from equilibria.engines import Answer, Limits, choose
 from equilibria.errors import ConsistencyError, LimitReached
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.polynomial import Polynomial, Ring
 
 COVER_SHARE = 0.5
 MAX_EXPONENT = 12

@@ -19,7 +19,7 @@ from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.lifting import lift
 from equilibria.elimination.reality import Real, RealPart, try_real_part
 from equilibria.errors import ConsistencyError, LimitReached
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.polynomial import Polynomial, Ring
 
 BRANCH_SHARE = 0.3
 ENGINE_SHARE = 0.4

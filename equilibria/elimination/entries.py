@@ -23,7 +23,7 @@ from equilibria.elimination.rest import is_euler_step
 from equilibria.elimination.stability import euler_largest_step, not_judged, stability_at
 from equilibria.elimination.standing import EVERYWHERE_DEGENERATE, joined, standing
 from equilibria.errors import LimitReached
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 from equilibria.results import Algebraic, Component, Conditions, Detail, Entry, Stability
 from equilibria.system import PolynomialSystem
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from equilibria.elimination.line import Line
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
+from equilibria.exact.univariate import Line
 
 
 def factor_line(line: Line) -> list[tuple[Line, int]]:

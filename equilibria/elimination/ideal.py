@@ -16,7 +16,7 @@ from math import gcd, lcm
 from operator import add, le, sub
 
 from equilibria.elimination.budget import WORD, Budget
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.polynomial import Polynomial, Ring
 
 Exponents = tuple[int, ...]
 Terms = dict[Exponents, int]

@@ -14,7 +14,7 @@ from equilibria.elimination.branches import Branch, Solved, irreducible_factors
 from equilibria.elimination.budget import Budget
 from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.points import express
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.polynomial import Polynomial, Ring
 
 
 def core_ring(branch: Branch, ring: Ring) -> Ring:

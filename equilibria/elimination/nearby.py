@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

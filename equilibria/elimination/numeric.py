@@ -12,7 +12,7 @@ from equilibria.elimination.nearby import NULL, Batch
 from equilibria.elimination.rest import resting
 from equilibria.elimination.search import RESIDUAL, Found, search
 from equilibria.elimination.stability import not_judged
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 from equilibria.results import (
     Component,
     Detail,

@@ -16,9 +16,9 @@ from itertools import chain, count
 from equilibria.elimination.budget import words
 from equilibria.elimination.factor import factor_line
 from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.line import Line, isolate
-from equilibria.elimination.realfield import Element, RealField
-from equilibria.polynomial import Polynomial
+from equilibria.exact.number_field import Element, RealField
+from equilibria.exact.polynomial import Polynomial
+from equilibria.exact.univariate import Line, isolate
 
 
 @dataclass(frozen=True, slots=True)

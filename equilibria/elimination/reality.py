@@ -15,12 +15,12 @@ from fractions import Fraction
 from itertools import combinations, islice, product
 from math import comb
 
-from equilibria.elimination.charpoly import Residue, determinant
 from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.points import Point, real_points
-from equilibria.elimination.realfield import Element
 from equilibria.errors import LimitReached
-from equilibria.polynomial import Polynomial
+from equilibria.exact.characteristic import Residue, determinant
+from equilibria.exact.number_field import Element
+from equilibria.exact.polynomial import Polynomial
 
 SIMPLE = tuple(
     Fraction(*pair) for pair in [(1, 1), (-1, 1), (1, 2), (2, 1), (0, 1), (-2, 1), (1, 8)]

@@ -13,7 +13,9 @@ from itertools import pairwise
 from math import lcm
 
 from equilibria.elimination.factor import factor_line
-from equilibria.elimination.line import (
+from equilibria.exact.number_field import RealField
+from equilibria.exact.polynomial import Polynomial
+from equilibria.exact.univariate import (
     Line,
     derivative,
     divide,
@@ -25,8 +27,6 @@ from equilibria.elimination.line import (
     simplest_between,
     value_at,
 )
-from equilibria.elimination.realfield import RealField
-from equilibria.polynomial import Polynomial
 
 
 def as_line(f: Polynomial) -> Line:

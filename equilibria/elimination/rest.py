@@ -8,7 +8,7 @@ from equilibria.elimination.cores import covers
 from equilibria.elimination.decomposition import Decomposition
 from equilibria.elimination.ideal import Ideal
 from equilibria.errors import LimitReached, ScopeError
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 from equilibria.system import PolynomialSystem
 
 

@@ -25,7 +25,7 @@ from equilibria.elimination.nearby import (
     on_families,
     walked,
 )
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 RESIDUAL = 1e-10
 SAME = 1e-5

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from equilibria.elimination.factor import factor_line
-from equilibria.elimination.fieldpoly import FieldPoly, square_free_parts
-from equilibria.elimination.line import (
+from equilibria.exact.field_polynomials import FieldPoly, square_free_parts
+from equilibria.exact.univariate import (
     Line,
     divide,
     greatest_common_divisor,

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from equilibria.elimination.charpoly import characteristic_polynomials
-from equilibria.elimination.fieldpoly import shifted
-from equilibria.elimination.halfplane import Placement, place
 from equilibria.elimination.points import Point
 from equilibria.elimination.spectrum import eigenvalues, in_order, size_of
 from equilibria.errors import ConsistencyError
-from equilibria.polynomial import Polynomial
+from equilibria.exact.characteristic import characteristic_polynomials
+from equilibria.exact.field_polynomials import shifted
+from equilibria.exact.half_plane import Placement, place
+from equilibria.exact.polynomial import Polynomial
 from equilibria.results import Eigenvalue, How, Stability, Verdict
 
 NOT_JUDGED = {

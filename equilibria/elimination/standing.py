@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from equilibria.elimination.conditions import Split
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 from equilibria.results import Stability, Verdict
 
 EVERYWHERE_DEGENERATE = "degenerate at every point"

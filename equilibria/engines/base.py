@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Protocol
 
 from equilibria.errors import ConsistencyError, FormatError, LimitReached, NotFinished
-from equilibria.grammar import parse, shorten
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.grammar import parse, shorten
+from equilibria.exact.polynomial import Polynomial, Ring
 
 MAX_OUTPUT = 20_000_000
 WAITING = 100

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
 from equilibria.engines.sympy_engine import _environment
 from equilibria.errors import EngineMissing
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 INSTALL = "pip install python-flint"
 

@@ -11,8 +11,8 @@ from fractions import Fraction
 from math import lcm
 
 from equilibria.engines.base import plain_ring
-from equilibria.grammar import parse
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
 
 
 def main() -> None:

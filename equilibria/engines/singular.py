@@ -16,7 +16,7 @@ from pathlib import Path
 
 from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
 from equilibria.errors import EngineMissing
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 INSTALL = (
     "pip install --no-deps passagemath-singular, or the package `singular` of Debian or Ubuntu"

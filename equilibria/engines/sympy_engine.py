@@ -10,7 +10,7 @@ from pathlib import Path
 
 import equilibria
 from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program, steps_done
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 STEPS_A_SECOND = 1_000_000
 """What the worker counts in a nominal second."""

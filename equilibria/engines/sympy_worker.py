@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 
 from equilibria.engines.base import plain_ring
-from equilibria.grammar import parse
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
 
 
 def main() -> None:

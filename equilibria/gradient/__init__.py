@@ -15,10 +15,10 @@ its balanced set. Start with `gradient_certificate`.
 
 from __future__ import annotations
 
-from .any_metric import EquilibriumSpectrum
-from .certificate import gradient_certificate, or_reason, system_certificate
-from .report import GradientReport
-from .spectrum import exact_witness
+from equilibria.gradient.any_metric import EquilibriumSpectrum
+from equilibria.gradient.certificate import gradient_certificate, or_reason, system_certificate
+from equilibria.gradient.report import GradientReport
+from equilibria.gradient.spectrum import exact_witness
 
 __all__ = [
     "EquilibriumSpectrum",

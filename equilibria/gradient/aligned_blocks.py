@@ -6,10 +6,9 @@ on the units (T0.1).
 
 from __future__ import annotations
 
+from equilibria.exact.surds import Surd, in_common_field
+from equilibria.gradient.live import Active
 from equilibria.model import Model
-from equilibria.surds import Surd, in_common_field
-
-from .live import Active
 
 Matrix = list[list[Surd]]
 

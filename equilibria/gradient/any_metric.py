@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt
 
+from equilibria.gradient.obstructions import aligned_witnesses
+from equilibria.gradient.report import AnyMetric, MetricWitness
+from equilibria.gradient.spectrum import MAX_SIZE, exact_witness
+from equilibria.gradient.submodel import entry, leading_entry, submodel
 from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.results import How
-
-from .obstructions import aligned_witnesses
-from .report import AnyMetric, MetricWitness
-from .spectrum import MAX_SIZE, exact_witness
-from .submodel import entry, leading_entry, submodel
 
 EXCLUDED = "No Riemannian metric on a neighbourhood of that equilibrium makes it a gradient field"
 CLOSED = "No Riemannian metric on a neighbourhood of that periodic orbit makes it a gradient field"
@@ -48,7 +47,7 @@ class EquilibriumSpectrum:
 
 def any_metric(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> AnyMetric:
     """Return the first obstruction to every Riemannian metric, proved ones before numeric ones."""
-    from .orbit import periodic_orbit
+    from equilibria.gradient.orbit import periodic_orbit
 
     orbit = periodic_orbit(model, equilibria)
     numeric = None

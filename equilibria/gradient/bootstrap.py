@@ -12,21 +12,13 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from equilibria.errors import ConsistencyError
-from equilibria.model import Model
-from equilibria.polynomial import Polynomial, Ring
-from equilibria.results import How
-
-from .any_metric import EquilibriumSpectrum, any_metric
-from .constant_metric import bootstrap_constant_metric
-from .factor import integrating_factor
-from .forms import OneForm, nonzero_point, substitute
-from .report import (
-    CurlWitness,
-    Field,
-    Loop,
-    MapField,
-)
-from .submodel import (
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.gradient.any_metric import EquilibriumSpectrum, any_metric
+from equilibria.gradient.constant_metric import bootstrap_constant_metric
+from equilibria.gradient.factor import integrating_factor
+from equilibria.gradient.forms import OneForm, nonzero_point, substitute
+from equilibria.gradient.report import CurlWitness, Field, Loop, MapField
+from equilibria.gradient.submodel import (
     SubModel,
     entry,
     leading_entry,
@@ -34,6 +26,8 @@ from .submodel import (
     row_of_signal,
     submodel,
 )
+from equilibria.model import Model
+from equilibria.results import How
 
 LONGEST_ROW = 12
 NEAR_ORIGIN = (1, 2, 3, Fraction(1, 2))

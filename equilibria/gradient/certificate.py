@@ -6,25 +6,25 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from equilibria.errors import AnalysisError, ConsistencyError, LimitReached
-from equilibria.model import Model
-from equilibria.procedures import procedure
-from equilibria.results import How
-from equilibria.system import PolynomialSystem
-
-from .any_metric import EquilibriumSpectrum
-from .bootstrap import bootstrap_field, bootstrap_map, closed_loop
-from .constant_metric import NO_CONSTANT, constant_metrics, definite_member, missing_direction
-from .direct import direct_field, direct_pair, exponent
-from .factor import NO_FACTOR, frobenius_witness
-from .forms import OneForm, nonzero_point, one_form, potential
-from .integrals import first_integrals
-from .potentials import (
+from equilibria.gradient.any_metric import EquilibriumSpectrum
+from equilibria.gradient.bootstrap import bootstrap_field, bootstrap_map, closed_loop
+from equilibria.gradient.constant_metric import (
+    NO_CONSTANT,
+    constant_metrics,
+    definite_member,
+    missing_direction,
+)
+from equilibria.gradient.direct import direct_field, direct_pair, exponent
+from equilibria.gradient.factor import NO_FACTOR, frobenius_witness
+from equilibria.gradient.forms import OneForm, nonzero_point, one_form, potential
+from equilibria.gradient.integrals import first_integrals
+from equilibria.gradient.potentials import (
     balanced_potential,
     direct_potential_text,
     potential_text,
     state_metric_potential,
 )
-from .report import (
+from equilibria.gradient.report import (
     NOT_DECIDED,
     AnyMetric,
     ConstantMetric,
@@ -34,7 +34,11 @@ from .report import (
     IntegratingFactor,
     MapField,
 )
-from .submodel import leading_entry, metric_text, submodel
+from equilibria.gradient.submodel import leading_entry, metric_text, submodel
+from equilibria.model import Model
+from equilibria.procedures import procedure
+from equilibria.results import How
+from equilibria.system import PolynomialSystem
 
 ELIMINATION_LIMIT = 6
 TRIPLES_LIMIT = 2000

@@ -27,12 +27,11 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import combinations, combinations_with_replacement
 
+from equilibria.exact.polynomial import Monomial, Polynomial
+from equilibria.gradient.report import ConstantMetric
+from equilibria.gradient.submodel import leading_entry, submodel
 from equilibria.model import Model
-from equilibria.polynomial import Monomial, Polynomial
 from equilibria.results import How
-
-from .report import ConstantMetric
-from .submodel import leading_entry, submodel
 
 Pair = tuple[str, str]
 Gram = dict[Pair, Fraction]

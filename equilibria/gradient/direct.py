@@ -16,17 +16,16 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import combinations
 
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.gradient.constant_metric import ARGUMENTS, NO_CONSTANT
+from equilibria.gradient.direct_factor import direct_factor
+from equilibria.gradient.forms import nonzero_point
+from equilibria.gradient.potentials import state_metric_potential
+from equilibria.gradient.report import AnyMetric, ConstantMetric, CurlWitness, Field, SectorLoop
+from equilibria.gradient.submodel import disproportionate_pair, entry
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.procedures import procedure
 from equilibria.results import How
-
-from .constant_metric import ARGUMENTS, NO_CONSTANT
-from .direct_factor import direct_factor
-from .forms import nonzero_point
-from .potentials import state_metric_potential
-from .report import AnyMetric, ConstantMetric, CurlWitness, Field, SectorLoop
-from .submodel import disproportionate_pair, entry
 
 
 def exponent(model: Model) -> Fraction:

@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations
 
+from equilibria.exact.polynomial import Ring
+from equilibria.gradient.factor import NO_FACTOR
+from equilibria.gradient.forms import nonzero_point
+from equilibria.gradient.report import FrobeniusWitness, IntegratingFactor
+from equilibria.gradient.submodel import disproportionate_pair, entry
 from equilibria.model import Model
-from equilibria.polynomial import Ring
 from equilibria.results import How
-
-from .factor import NO_FACTOR
-from .forms import nonzero_point
-from .report import FrobeniusWitness, IntegratingFactor
-from .submodel import disproportionate_pair, entry
 
 Matrix = list[list[Fraction]]
 

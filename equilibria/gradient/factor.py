@@ -12,14 +12,19 @@ from fractions import Fraction
 from itertools import combinations
 
 from equilibria.errors import ConsistencyError, LimitReached
+from equilibria.gradient.forms import OneForm, nonzero_point
+from equilibria.gradient.live import encoder_entry, live_mode, state
+from equilibria.gradient.radicals import surd_entry
+from equilibria.gradient.report import Exclusion, FrobeniusWitness, IntegratingFactor
+from equilibria.gradient.submodel import (
+    SubModel,
+    disproportionate_pair,
+    entry,
+    leading_entry,
+    submodel,
+)
 from equilibria.model import Model
 from equilibria.results import Entry, How
-
-from .forms import OneForm, nonzero_point
-from .live import encoder_entry, live_mode, state
-from .radicals import surd_entry
-from .report import Exclusion, FrobeniusWitness, IntegratingFactor
-from .submodel import SubModel, disproportionate_pair, entry, leading_entry, submodel
 
 NO_FACTOR = "No integrating factor makes it a gradient field, on any open set"
 

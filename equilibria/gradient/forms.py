@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, pairwise
 
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.system import PolynomialSystem
 
 Point = Mapping[str, Fraction]

@@ -15,13 +15,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 from equilibria.errors import ConsistencyError
+from equilibria.exact.polynomial import Polynomial
+from equilibria.gradient.report import FirstIntegral
+from equilibria.gradient.submodel import submodel
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial
 from equilibria.results import How
 from equilibria.system import Builder, PolynomialSystem
-
-from .report import FirstIntegral
-from .submodel import submodel
 
 LARGEST_LIST = 3
 

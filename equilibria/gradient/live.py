@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from equilibria.exact.surds import Surd, in_common_field
+from equilibria.gradient.radicals import surd, surd_entry
 from equilibria.model import Model
 from equilibria.results import Entry
-from equilibria.surds import Surd, in_common_field
-
-from .radicals import surd, surd_entry
 
 ModeData = tuple[int, Fraction, Fraction]
 

@@ -23,16 +23,15 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, islice
 
+from equilibria.exact.rationals import to_float
+from equilibria.exact.surds import Surd
+from equilibria.gradient.aligned_blocks import Matrix, diagonal_block, pair_block
+from equilibria.gradient.live import Active, ModeData, active_modes, state
+from equilibria.gradient.radicals import rational_part
+from equilibria.gradient.report import MetricWitness
+from equilibria.gradient.spectrum import Obstruction, obstruction
 from equilibria.model import Model
-from equilibria.rationals import to_float
 from equilibria.results import Entry, How
-from equilibria.surds import Surd
-
-from .aligned_blocks import Matrix, diagonal_block, pair_block
-from .live import Active, ModeData, active_modes, state
-from .radicals import rational_part
-from .report import MetricWitness
-from .spectrum import Obstruction, obstruction
 
 MODES_SEARCHED = 32
 PAIRS_SEARCHED = 32

@@ -11,17 +11,15 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from equilibria.exact.rationals import to_float
+from equilibria.gradient.report import MetricWitness
 from equilibria.model import Model
-from equilibria.rationals import to_float
 from equilibria.results import How
-
-from .report import MetricWitness
 
 if TYPE_CHECKING:
     from equilibria.cycles.cycle import LimitCycle
     from equilibria.cycles.setting import Setting
-
-    from .any_metric import EquilibriumSpectrum
+    from equilibria.gradient.any_metric import EquilibriumSpectrum
 
 LARGEST = 3  # rank and data dimension
 FOCI = 2  # runs, at most

@@ -13,17 +13,16 @@ from fractions import Fraction
 from math import prod
 
 from equilibria.errors import ConsistencyError
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.gradient.forms import is_potential, one_form, potential
+from equilibria.gradient.radicals import sqrt_text, surd
+from equilibria.gradient.report import RestrictedPotential
+from equilibria.gradient.submodel import entry, submodel, weight
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.procedures.contrastive import contrastive_potential
 from equilibria.procedures.joint import joint_potential
 from equilibria.results import How
-
-from .forms import is_potential, one_form, potential
-from .radicals import sqrt_text, surd
-from .report import RestrictedPotential
-from .submodel import entry, submodel, weight
 
 LARGEST_TEXT = 3
 NAMED: dict[str, Callable[[Model], Polynomial]] = {

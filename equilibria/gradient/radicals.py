@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from equilibria.exact.surds import Surd, radical
 from equilibria.results import Algebraic, Entry
-from equilibria.surds import Surd, radical
 
 
 def surd(a: Fraction, b: Fraction, square: Fraction) -> Surd:

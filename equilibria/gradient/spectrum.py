@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from equilibria.errors import LimitReached, ScopeError
+from equilibria.gradient.report import MetricWitness
 from equilibria.results import How
 from equilibria.system import PolynomialSystem
-
-from .report import MetricWitness
 
 Matrix = Sequence[Sequence[Fraction]]
 Coefficients = list[Fraction]

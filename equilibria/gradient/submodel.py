@@ -16,13 +16,12 @@ from fractions import Fraction
 from itertools import combinations
 
 from equilibria.errors import LimitReached
+from equilibria.exact.polynomial import Polynomial
+from equilibria.gradient.forms import OneForm, one_form, rename
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.polynomial import Polynomial
 from equilibria.procedures import procedure
 from equilibria.system import PolynomialSystem
-
-from .forms import OneForm, one_form, rename
 
 SEARCH_LIMIT = 64
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.errors import ConsistencyError
+from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import Landscape
 from equilibria.modes import Mode, State
 from equilibria.noncommuting.dense import Physics, jacobian_flow
-from equilibria.rationals import to_float
 from equilibria.strata import Stratum
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import ROUNDING
 from equilibria.graph.starts import EPSILON, NOISE, StartList, weights_for
 from equilibria.lift import entry_float
 from equilibria.noncommuting.dense import Physics, jacobian_flow
-from equilibria.rationals import to_float
 from equilibria.results import Component
 
 Array = NDArray[np.float64]

@@ -18,13 +18,13 @@ from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.pairs import frequency, leading_pair
 from equilibria.cycles.setting import Setting, of_model
 from equilibria.errors import ConsistencyError, ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.general import general_variety
 from equilibria.graph.arrivals import TOLERANCE, Follower
 from equilibria.graph.places import Place, collapse_place, core_of, equilibrium_place
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.model import Model
 from equilibria.noncommuting.core import Array, CoreEquilibrium
-from equilibria.rationals import to_float
 from equilibria.results import Component, How, Verdict
 
 LARGEST = 4

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from equilibria.errors import FormatError
-from equilibria.rationals import quantity, rational, shown, to_float
+from equilibria.exact.rationals import quantity, rational, shown, to_float
 
 NAMES = ("lr", "weight-decay", "ema", "predictor-lr", "noise")
 DEFAULT_COUNT = 96

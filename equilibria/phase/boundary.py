@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from equilibria.rationals import to_float, to_text
+from equilibria.exact.rationals import to_float, to_text
 
 KINDS = ("fold", "transcritical", "hopf", "flip", "neimark-sacker")
 

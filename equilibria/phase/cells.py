@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.phase.exact import ExactPoint, Kind
 from equilibria.phase.setting import Points, Setting
 from equilibria.phase.steps import closed_rate, obeys, top_stratum
 from equilibria.phase.strata import StableStrata, distinct, pack, stable_strata
 from equilibria.phase.verdicts import Decided, decide
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

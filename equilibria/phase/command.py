@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast, get_args
 import numpy as np
 
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import rational, shown
 from equilibria.options import ModelOptions, build_model
 from equilibria.phase.axes import parse_axis
 from equilibria.phase.diagram import PhaseDiagram
@@ -15,7 +16,6 @@ from equilibria.phase.run import phase_diagram
 from equilibria.phase.setting import Decay
 from equilibria.phase.spread import Progress
 from equilibria.phase.verdicts import BOUNDARY_KINDS
-from equilibria.rationals import rational, shown
 
 if TYPE_CHECKING:
     from equilibria.model import Model

@@ -17,11 +17,11 @@ from scipy.optimize import brentq
 
 from equilibria.cycles.normal_form import first_lyapunov
 from equilibria.cycles.pairs import nearest_pair
+from equilibria.exact.rationals import to_float
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary, BoundaryPoint, Coordinate
 from equilibria.phase.branches import Branch, Fold
 from equilibria.phase.margins import Margins, Which, kind_of
-from equilibria.rationals import to_float
 
 TOLERANCE = 1e-12
 STABLE_KINDS = {"flow": ("hopf", "transcritical"), "map": ("flip", "neimark-sacker")}

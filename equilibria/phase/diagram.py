@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equilibria.exact.rationals import to_text
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary
 from equilibria.phase.setting import Setting
 from equilibria.phase.strata import StableStrata, modes_in, stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
-from equilibria.rationals import to_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.phase.boundary import Boundary
 from equilibria.phase.diagram import PhaseDiagram, Region, describe
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.errors import FormatError, ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary
@@ -26,7 +27,6 @@ from equilibria.phase.oscillation import Stretch, stretches
 from equilibria.phase.run import formula_of
 from equilibria.phase.setting import Decay
 from equilibria.phase.spread import Progress
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

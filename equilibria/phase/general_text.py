@@ -7,10 +7,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.phase.figure import COLLAPSE, LEARNED, NOTHING, STYLES, edges, roomiest
 from equilibria.phase.general import GeneralDiagram, GeneralRegion
 from equilibria.phase.oscillation import Stretch
-from equilibria.rationals import to_float
 
 WIDTH = 100
 MOST_REGIONS, MOST_BOUNDARIES = 12, 24

@@ -16,11 +16,11 @@ from math import floor, log10
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.phase.boundary import BoundaryPoint, Coordinate
 from equilibria.phase.exact import ExactPoint, Kind
 from equilibria.phase.trace import Crossing, Tracer
 from equilibria.phase.verdicts import Rules, decide, undecided
-from equilibria.rationals import to_float
 
 WIDTHS = (1e-10, 1e-8, 1e-6)
 BATCH = 512

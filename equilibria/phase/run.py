@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import to_float
 from equilibria.joint import joint_variety
 from equilibria.model import Model
 from equilibria.phase.axes import Axis
@@ -26,7 +27,6 @@ from equilibria.phase.spread import Progress, spread
 from equilibria.phase.steps import exact_step, top_stratum
 from equilibria.phase.strata import modes_in, rank_order, stratum_name
 from equilibria.phase.trace import Item, Tracer
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.exact.rationals import to_float
 from equilibria.phase.setting import Setting
 from equilibria.phase.steps import obeys
 from equilibria.phase.verdicts import Decided, decide, undecided
-from equilibria.rationals import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from equilibria.exact.polynomial import Polynomial
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial
 from equilibria.procedures.base import Procedure
 from equilibria.system import Builder, PolynomialSystem
 

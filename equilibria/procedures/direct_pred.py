@@ -8,8 +8,8 @@ section 4.
 
 from __future__ import annotations
 
+from equilibria.exact.polynomial import Polynomial, PolynomialMatrix
 from equilibria.model import Model
-from equilibria.polynomial import Polynomial, PolynomialMatrix
 from equilibria.procedures.base import Procedure
 from equilibria.system import Builder, PolynomialSystem
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.rationals import to_float
+from equilibria.exact.rationals import to_float
 from equilibria.render.figure_marks import (
     BELOW,
     COLOURS,

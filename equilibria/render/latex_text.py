@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from equilibria import escaping
 from equilibria.errors import FormatError
-from equilibria.grammar import parse
-from equilibria.polynomial import Ring, latex_name
-from equilibria.surds import Surd
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Ring, latex_name
+from equilibria.exact.surds import Surd
 
 GREEK = ("Sigma", "alpha", "beta", "eta", "mu", "nu", "lambda", "phi", "kappa", "theta")
 

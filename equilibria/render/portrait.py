@@ -20,14 +20,14 @@ import numpy as np
 
 from equilibria.analysis import analyze
 from equilibria.errors import AnalysisError
-from equilibria.grammar import parse
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.exact.rationals import to_float
 from equilibria.lift import entry_float
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of, states_of
 from equilibria.moments import Moments
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.procedures import procedure
-from equilibria.rationals import to_float
 from equilibria.report import Report
 from equilibria.results import Component, Stability, Verdict
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from equilibria.basin.barriers import Piece, Precision, barrier
-from equilibria.basin.dyadic import DyadicPolynomial
 from equilibria.basin.separatrix import Fate, Separatrix
 from equilibria.basin.series import manifold_series
 from equilibria.basin.small_decay import upper_c, upper_curve
 from equilibria.errors import ScopeError
+from equilibria.exact.dyadic import DyadicPolynomial
 
 # E, P_-, a_1, C_0, C_+, C_- of T12.2. One entry differs from the note: C_- at E = 0.05 is
 # -3.8003033..., enclosed here and found by integrating the manifold as well (not -3.80027).

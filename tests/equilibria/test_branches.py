@@ -28,8 +28,8 @@ from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.rest import resting
 from equilibria.engines import ENGINES, Answer, Limits
 from equilibria.errors import LimitReached, NotFinished
-from equilibria.grammar import parse
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.results import How, Variety, Verdict
 from equilibria.usersystem import UserSystem, read
 

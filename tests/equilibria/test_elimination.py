@@ -15,16 +15,11 @@ from hypothesis import strategies as st
 
 from equilibria.elimination import Real, analyze_system, decompose, from_model_system
 from equilibria.elimination.budget import Budget
-from equilibria.elimination.charpoly import characteristic_polynomial
 from equilibria.elimination.conditions import simplified
 from equilibria.elimination.cores import covers
-from equilibria.elimination.fieldpoly import FieldPoly, square_free_parts
-from equilibria.elimination.halfplane import place
 from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.line import isolate, product, simplest_between, value_at
 from equilibria.elimination.naming import letters
 from equilibria.elimination.points import Point, real_points
-from equilibria.elimination.realfield import RealField, rationals_field
 from equilibria.elimination.reality import points_over, real_part
 from equilibria.elimination.regions import describe, irredundant
 from equilibria.elimination.stability import stability_at
@@ -39,10 +34,15 @@ from equilibria.errors import (
     NotFinished,
     ScopeError,
 )
-from equilibria.grammar import parse
+from equilibria.exact.characteristic import characteristic_polynomial
+from equilibria.exact.field_polynomials import FieldPoly, square_free_parts
+from equilibria.exact.grammar import parse
+from equilibria.exact.half_plane import place
+from equilibria.exact.number_field import RealField, rationals_field
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.exact.univariate import isolate, product, simplest_between, value_at
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.procedures import procedure
 from equilibria.results import Component, How, Variety, Verdict
 from equilibria.usersystem import UserSystem, load, read

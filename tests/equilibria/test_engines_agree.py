@@ -28,10 +28,10 @@ from equilibria.elimination.reality import Real, try_real_part
 from equilibria.engines import ENGINES, Answer, Limits, choose
 from equilibria.engines.base import Outcome
 from equilibria.errors import ConsistencyError, EngineMissing, LimitReached, NotFinished
-from equilibria.grammar import parse
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.procedures import procedure
 
 PLANE = Ring(("x", "y"))

@@ -226,8 +226,8 @@ def random_point(component, model, data) -> dict[str, float]:
 
 
 def value_of(condition: str, point: dict[str, float]) -> float:
-    from equilibria.grammar import parse
-    from equilibria.polynomial import Ring
+    from equilibria.exact.grammar import parse
+    from equilibria.exact.polynomial import Ring
 
     ring = Ring(tuple(point))
     return float(parse(condition.split(" > ")[0], ring).evaluate(point, float))

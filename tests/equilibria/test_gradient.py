@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from equilibria.analysis import analyze
 from equilibria.errors import ConsistencyError, LimitReached, ScopeError
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.gradient import (
     EquilibriumSpectrum,
     exact_witness,
@@ -49,10 +51,8 @@ from equilibria.gradient.potentials import balanced_potential, potential_text
 from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
-from equilibria.grammar import parse
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.polynomial import Polynomial, Ring
 from equilibria.procedures import procedure
 from equilibria.procedures.joint import joint_potential
 from equilibria.results import How

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from equilibria.errors import FormatError
-from equilibria.grammar import MAX_CHARACTERS, parse
-from equilibria.polynomial import Polynomial, Ring
+from equilibria.exact.grammar import MAX_CHARACTERS, parse
+from equilibria.exact.polynomial import Polynomial, Ring
 
 RING = Ring(("x", "y", "w_1"))
 x, y, w = RING.variables()

@@ -159,8 +159,8 @@ def test_e9_an_unbalanced_point_without_decay_is_unstable():
 
 
 def holds(condition: str, point: dict[str, Q]) -> bool:
-    from equilibria.grammar import parse
-    from equilibria.polynomial import Ring
+    from equilibria.exact.grammar import parse
+    from equilibria.exact.polynomial import Ring
 
     text, _ = condition.split(" > ")
     ring = Ring(tuple(point))

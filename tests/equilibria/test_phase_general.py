@@ -13,6 +13,7 @@ import pytest
 from equilibria.cycles.examples import e5, e6
 from equilibria.cycles.setting import of_model
 from equilibria.errors import FormatError, ScopeError
+from equilibria.exact.rationals import to_float
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.noncommuting import dense
@@ -22,7 +23,6 @@ from equilibria.phase.crossings import line_crossings
 from equilibria.phase.general import GeneralDiagram, general_diagram
 from equilibria.phase.general_text import draw_general, general_lines
 from equilibria.phase.margins import Margins, kind_of
-from equilibria.rationals import to_float
 
 E10 = Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])
 

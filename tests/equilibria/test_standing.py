@@ -6,7 +6,7 @@ import pytest
 
 from equilibria.elimination.conditions import Split
 from equilibria.elimination.standing import standing
-from equilibria.polynomial import Ring
+from equilibria.exact.polynomial import Ring
 from equilibria.results import How, Stability, Verdict
 
 RING = Ring(("x",))

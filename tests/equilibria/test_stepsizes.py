@@ -12,7 +12,7 @@ import pytest
 
 import equilibria as eq
 from equilibria.couplings import diagonal_coupling, pair_coupling
-from equilibria.intervals import Polynomial, Uncertain
+from equilibria.exact.intervals import Polynomial, Uncertain
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
 from equilibria.moments import Moments

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from equilibria.errors import FormatError
-from equilibria.grammar import parse
+from equilibria.exact.grammar import parse
 from equilibria.usersystem import MAX_BYTES, load, read
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.claims.claim import Finding
 from equilibria.errors import FormatError
+from equilibria.exact.rationals import rational
 from equilibria.model import Model
-from equilibria.rationals import rational
 
 if TYPE_CHECKING:
     from equilibria.report import Report

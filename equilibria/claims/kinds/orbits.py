@@ -8,7 +8,7 @@ from equilibria.claims.claim import Finding
 from equilibria.claims.kinds.base import Context, number_of, table_of, truth_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
-from equilibria.rationals import to_float
+from equilibria.exact.rationals import to_float
 from equilibria.results import Verdict
 
 

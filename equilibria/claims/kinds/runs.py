@@ -9,7 +9,7 @@ from typing import Any
 from equilibria.claims.claim import EMPIRICAL, NUMERIC, Finding
 from equilibria.claims.kinds.base import Context, number_of, table_of
 from equilibria.errors import FormatError
-from equilibria.rationals import to_float
+from equilibria.exact.rationals import to_float
 
 MAX_BYTES = 50_000_000
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from equilibria.elimination.charpoly import cayley
-from equilibria.elimination.fieldpoly import FieldPoly, derivative, divide, trim
-from equilibria.elimination.realfield import Element
+from equilibria.exact.characteristic import cayley
+from equilibria.exact.field_polynomials import FieldPoly, derivative, divide, trim
+from equilibria.exact.number_field import Element
 
 
 @dataclass(frozen=True, slots=True)

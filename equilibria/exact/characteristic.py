@@ -13,7 +13,7 @@ from math import comb
 from typing import Protocol, Self, TypeVar
 
 from equilibria.elimination.ideal import Ideal
-from equilibria.polynomial import Polynomial
+from equilibria.exact.polynomial import Polynomial
 
 
 class Number(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
-from equilibria.elimination.realfield import Element
+from equilibria.exact.number_field import Element
 
 FieldPoly = list[Element]
 

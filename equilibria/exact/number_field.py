@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
-from equilibria.elimination.line import (
+from equilibria.exact.univariate import (
     Line,
     divide,
     line_text,

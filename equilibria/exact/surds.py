@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
-from equilibria.rationals import integer_sqrt_exact, to_float
+from equilibria.exact.rationals import integer_sqrt_exact, to_float
 
 Parts = tuple[Fraction, Fraction, Fraction, Fraction]
 

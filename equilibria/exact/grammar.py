@@ -24,8 +24,8 @@ from math import comb
 
 from equilibria.errors import FormatError
 from equilibria.escaping import escape
-from equilibria.polynomial import Monomial, Polynomial, Ring
-from equilibria.rationals import rational
+from equilibria.exact.polynomial import Monomial, Polynomial, Ring
+from equilibria.exact.rationals import rational
 
 MAX_CHARACTERS = 400_000
 MAX_NESTING = 40

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from equilibria.surds import Surd
+from equilibria.exact.surds import Surd
 
 Coefficients = list[Surd]
 
