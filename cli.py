@@ -13,7 +13,7 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from equilibria import terminal
+from equilibria.files import terminal
 
 # The matrices here are small: BLAS threads would cost more than they save. Set the variable to
 # override.
@@ -528,7 +528,7 @@ def _out_of_memory() -> int:
 def _check_outputs(options: argparse.Namespace) -> None:
     """Refuse what could not be written, before anything is computed; `--json -` is standard output."""
     from equilibria.errors import FormatError
-    from equilibria.files import check_name, check_place
+    from equilibria.files.write import check_name, check_place
 
     if getattr(options, "out", None) is not None:
         check_name(options.out, "--out")
@@ -616,7 +616,7 @@ def moments_command(options: argparse.Namespace) -> int:
 
 def phase_command(options: argparse.Namespace) -> int:
     """Handle `phase`."""
-    from equilibria.progress import progress_bar
+    from equilibria.files.progress import progress_bar
     from equilibria.questions import phase
 
     answer = phase(
@@ -635,7 +635,7 @@ def phase_command(options: argparse.Namespace) -> int:
 
 def basin_command(options: argparse.Namespace) -> int:
     """Handle `basin`."""
-    from equilibria.progress import progress_bar
+    from equilibria.files.progress import progress_bar
     from equilibria.questions import basin
 
     answer = basin(
@@ -656,7 +656,7 @@ def basin_command(options: argparse.Namespace) -> int:
 
 def graph_command(options: argparse.Namespace) -> int:
     """Handle `graph`."""
-    from equilibria.progress import progress_bar
+    from equilibria.files.progress import progress_bar
     from equilibria.questions import graph
 
     answer = graph(
@@ -722,7 +722,7 @@ def overlay_command(options: argparse.Namespace) -> int:
 def _finish(answer: Any, options: argparse.Namespace) -> int:
     """Write the JSON file if one was asked for, print, and return the exit code."""
     if options.json is not None and options.json != "-":
-        from equilibria.files import write_text
+        from equilibria.files.write import write_text
         from equilibria.questions import as_json
 
         write_text(options.json, as_json(answer.data), "--json")
@@ -750,7 +750,7 @@ def check_command(options: argparse.Namespace) -> int:
 
         terminal.write_json(as_json(answer.data))
     else:
-        from equilibria.escaping import escape
+        from equilibria.files.escaping import escape
 
         print("\n".join(map(escape, answer.lines)))
     return answer.code
@@ -758,8 +758,8 @@ def check_command(options: argparse.Namespace) -> int:
 
 def verify_command(options: argparse.Namespace) -> int:
     """Handle `verify`."""
-    from equilibria.escaping import escape
-    from equilibria.untrusted import check_file
+    from equilibria.files.escaping import escape
+    from equilibria.files.untrusted import check_file
     from equilibria.verify import verify_file
 
     check_file(options.file, options.file, "a certificate (JSON)")
@@ -797,7 +797,7 @@ def _difference(verification: Any, options: argparse.Namespace) -> str | None:
 
 def _claim_done(done: int, total: int, outcome: Any) -> None:
     end = "\n" if done == total else ""
-    from equilibria.escaping import escape
+    from equilibria.files.escaping import escape
 
     text = f"{done} of {total} claims, {escape(outcome.claim.id)}"[:78]
     print(f"\r{text:78}", end=end, file=sys.stderr, flush=True)
@@ -816,7 +816,7 @@ def _print_answer(answer: Any, options: argparse.Namespace) -> int:
 
         terminal.write_json(as_json(answer.data))
     else:
-        from equilibria.escaping import escape
+        from equilibria.files.escaping import escape
 
         ascii_only = getattr(options, "ascii", False)
         for line in answer.lines:

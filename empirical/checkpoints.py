@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from equilibria.errors import FormatError
-from equilibria.files import atomic
+from equilibria.files.write import atomic
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")

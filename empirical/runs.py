@@ -39,8 +39,8 @@ from empirical.checkpoints import Checkpoint
 from empirical.locks import LOCK, locked
 from empirical.toml import toml_text
 from equilibria.errors import FormatError
-from equilibria.files import atomic, check_name, umask, write_text
-from equilibria.untrusted import is_file
+from equilibria.files.untrusted import is_file
+from equilibria.files.write import atomic, check_name, umask, write_text
 from equilibria.version import VERSION
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from empirical.runs import BESIDE, RunFolder
 from empirical.whereabouts import described, found_again, sha256
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational, to_float
+from equilibria.files.untrusted import read_arrays, readable
 from equilibria.model import Model
 from equilibria.moments import Moments
-from equilibria.untrusted import read_arrays, readable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ import numpy as np
 
 from equilibria.basin.initial import initial_matrices
 from equilibria.errors import FormatError
-from equilibria.untrusted import read_arrays, readable
+from equilibria.files.untrusted import read_arrays, readable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
-from equilibria.files import atomic
-from equilibria.untrusted import read_arrays
+from equilibria.files.untrusted import read_arrays
+from equilibria.files.write import atomic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -38,8 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equilibria.errors import FormatError
-from equilibria.escaping import escape
 from equilibria.exact.rationals import rational
+from equilibria.files.escaping import escape
 
 Array = NDArray[np.float64]
 

@@ -48,7 +48,7 @@ from equilibria.augment import (
     to_gray,
 )
 from equilibria.errors import FormatError, ScopeError
-from equilibria.files import atomic
+from equilibria.files.write import atomic
 from equilibria.images import (
     MAX_PIXELS,
     MIN_IMAGES,

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from equilibria.analysis import analyze
 from equilibria.errors import FormatError
-from equilibria.escaping import escape
 from equilibria.exact.rationals import MOST_SEED, whole
-from equilibria.files import atomic, write_text
+from equilibria.files.escaping import escape
+from equilibria.files.untrusted import is_file
+from equilibria.files.write import atomic, write_text
 from equilibria.options import ModelOptions, build_model
 from equilibria.report import Report
-from equilibria.untrusted import is_file
 
 if TYPE_CHECKING:
     from equilibria.userreport import SystemReport

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equilibria.errors import FormatError
-from equilibria.untrusted import printable, readable
+from equilibria.files.untrusted import printable, readable
 
 Images = NDArray[Any]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MAX_POWER, Number, rational, to_float
-from equilibria.untrusted import read_arrays
+from equilibria.files.untrusted import read_arrays
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from equilibria.augment import parse_augment
 from equilibria.errors import ScopeError
 from equilibria.estimate import MomentEstimate, blocks, draw_views, make_plan
-from equilibria.files import atomic
+from equilibria.files.write import atomic
 from equilibria.images import Images
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
-from equilibria.files import atomic, write_text
+from equilibria.files.write import atomic, write_text
 from equilibria.front import FIGURE_SUFFIXES
 from equilibria.options import ModelOptions, build_model
 

@@ -41,8 +41,8 @@ from equilibria.errors import FormatError
 from equilibria.exact.grammar import parse, shorten
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import Number, quantity
+from equilibria.files.untrusted import check_file
 from equilibria.system import PolynomialSystem
-from equilibria.untrusted import check_file
 
 MAX_BYTES = 1_000_000
 MAX_VARIABLES = 64

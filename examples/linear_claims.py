@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.experiments import EXPERIMENTS, experiment
 from empirical.papers.script import guarded
-from equilibria.files import check_name
+from equilibria.files.write import check_name
 
 OWN_SIZE = {"limit-cycle-in-training", "ema-window-in-training"}
 

@@ -18,7 +18,7 @@ from empirical.dual import covariance
 from empirical.dual.contrast import WORDS
 from empirical.dual.covariance_figure import draw
 from empirical.papers.script import check_places, guarded
-from equilibria.files import check_name
+from equilibria.files.write import check_name
 
 
 def main() -> int:

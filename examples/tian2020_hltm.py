@@ -20,7 +20,7 @@ from empirical.dual import hltm
 from empirical.dual.hltm_figure import draw
 from empirical.dual.treenet import Training
 from empirical.papers.script import check_places, guarded
-from equilibria.files import check_name
+from equilibria.files.write import check_name
 
 RANGES = (0.7, 0.8, 0.9)
 

@@ -243,7 +243,7 @@ def test_closed_streams_are_refused_or_left_alone(tmp_path: Path) -> None:
 
 def test_only_regular_files_pass_and_others_are_told_apart(tmp_path: Path) -> None:
     from equilibria.errors import FormatError
-    from equilibria.untrusted import check_file
+    from equilibria.files.untrusted import check_file
 
     regular, fifo, loop = (tmp_path / name for name in ("a.npz", "fifo", "loop"))
     regular.write_bytes(b"")

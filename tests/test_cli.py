@@ -426,7 +426,7 @@ def test_an_output_whose_name_reads_as_an_option_is_refused(
 
 def test_a_folder_that_is_there_may_have_any_name(tmp_path, monkeypatch):
     from equilibria.errors import FormatError
-    from equilibria.files import check_name, write_text
+    from equilibria.files.write import check_name, write_text
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-old").mkdir()

@@ -18,7 +18,7 @@ import equilibria as eq
 from cli import main
 from equilibria.claims.claim import Claim, Outcome
 from equilibria.claims.text import check_lines, junit, markdown
-from equilibria.escaping import Form, escape
+from equilibria.files.escaping import Form, escape
 from equilibria.render.latex import report_latex
 
 HOSTILE = {

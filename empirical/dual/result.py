@@ -11,7 +11,7 @@ from typing import Any
 from empirical.experiments import ExperimentResult
 from empirical.runs import versions
 from equilibria.errors import FormatError
-from equilibria.files import write_text
+from equilibria.files.write import write_text
 
 SOURCE = "Tian, Yu, Chen, Ganguli 2020"
 FILE = "result.json"

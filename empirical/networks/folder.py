@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.errors import FormatError
-from equilibria.untrusted import printable
+from equilibria.files.untrusted import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from empirical.networks.options import CHOICES, DATASETS, OPTIONS
 from empirical.networks.presets import BY_BACKBONE, BY_DATASET, BY_METHOD
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantity, rational, to_float
-from equilibria.untrusted import check_file
+from equilibria.files.untrusted import check_file
 
 ABOUT_THE_RUN = ("out", "config", "resume")
 

@@ -8,7 +8,7 @@ from empirical.overlay.figures import Panel, headline, panel_svg, panels
 from empirical.overlay.judge import RunOverlay
 from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import text_lines_of
-from equilibria import escaping
+from equilibria.files import escaping
 from equilibria.model import Model
 
 SHOWN_ROWS = 256

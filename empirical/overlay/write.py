@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from empirical.overlay.networks import NetworkOverlay
 from empirical.overlay.result import FolderOverlay
-from equilibria.files import atomic, write_text
+from equilibria.files.write import atomic, write_text
 
 JSON, PNG, HTML = "overlay.json", "overlay.png", "overlay.html"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from empirical.experiments import IMAGES, ExperimentResult
 from empirical.runs import versions
-from equilibria.files import write_text
+from equilibria.files.write import write_text
 
 TIAN = "Tian, Chen, Ganguli 2021"
 PONCE = "Ponce, Terver, Hebert, Arbel 2025"

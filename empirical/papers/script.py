@@ -15,8 +15,8 @@ from typing import Any
 
 from empirical.papers.answer import Answer
 from equilibria.errors import AnalysisError, FormatError
-from equilibria.escaping import escape
-from equilibria.files import atomic, check_place, write_text
+from equilibria.files.escaping import escape
+from equilibria.files.write import atomic, check_place, write_text
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",

@@ -13,9 +13,9 @@ from typing import Any
 
 from equilibria.certificates.producer import model_data
 from equilibria.errors import FormatError
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
+from equilibria.files.untrusted import readable
 from equilibria.model import Model
-from equilibria.untrusted import readable
 
 MOST_BYTES = 1 << 28
 SCHEMA = "noncollapse/equilibria/1"

@@ -25,7 +25,7 @@ from equilibria.certificates.spectral import largest_step, spectrum, trace
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Ring
-from equilibria.files import write_text
+from equilibria.files.write import write_text
 from equilibria.model import Model
 from equilibria.modes import modes_of
 from equilibria.procedures import procedure

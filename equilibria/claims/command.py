@@ -13,9 +13,9 @@ from equilibria.claims.reader import ledger_files, read_claims
 from equilibria.claims.text import check_json, check_lines, exit_code, junit, markdown
 from equilibria.claims.workers import Progress, run_claims
 from equilibria.errors import FormatError
-from equilibria.escaping import escape
 from equilibria.exact.rationals import whole
-from equilibria.files import write_text
+from equilibria.files.escaping import escape
+from equilibria.files.write import write_text
 
 DEFAULT_LIMIT = "60"
 MOST_JOBS = 8

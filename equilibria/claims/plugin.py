@@ -82,7 +82,7 @@ class ClaimsFile(pytest.File):
         """Yield one test for each claim."""
         from equilibria.claims.reader import read_claims
         from equilibria.errors import FormatError
-        from equilibria.escaping import escape
+        from equilibria.files.escaping import escape
 
         try:
             claims = read_claims([self.path])
@@ -124,7 +124,7 @@ class ClaimTest(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the claim stands."""
-        from equilibria.escaping import escape
+        from equilibria.files.escaping import escape
 
         return self.path, self.claim.line - 1, f"claim {escape(self.claim.id)}"
 

@@ -16,7 +16,7 @@ from equilibria.claims.claim import EXPECTATIONS, HOLDS, UNDECIDED, Claim
 from equilibria.claims.kinds import KINDS
 from equilibria.claims.models import MODEL_KEYS, SAMPLE_KEYS
 from equilibria.errors import FormatError
-from equilibria.untrusted import check_file
+from equilibria.files.untrusted import check_file
 
 SCHEMA = "noncollapse/claims/1"
 MAX_BYTES = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from equilibria.claims.claim import NOT_RUN, REFUTED, UNDECIDED, Outcome
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
 
 SCHEMA = "noncollapse/check/1"
 WIDTH = 98

@@ -23,9 +23,9 @@ from fractions import Fraction
 from math import comb
 
 from equilibria.errors import FormatError
-from equilibria.escaping import escape
 from equilibria.exact.polynomial import Monomial, Polynomial, Ring
 from equilibria.exact.rationals import rational
+from equilibria.files.escaping import escape
 
 MAX_CHARACTERS = 400_000
 MAX_NESTING = 40

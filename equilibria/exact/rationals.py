@@ -14,7 +14,7 @@ from fractions import Fraction
 from numbers import Rational
 
 from equilibria.errors import FormatError, LimitReached
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
 
 Number = int | float | str | Fraction
 

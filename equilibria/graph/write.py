@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from equilibria.files import atomic
+from equilibria.files.write import atomic
 from equilibria.graph.result import ConnectionGraph
 
 SCHEMA = "noncollapse/graph/1"

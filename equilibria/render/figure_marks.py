@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
 from equilibria.render.portrait import Standing
 
 if TYPE_CHECKING:

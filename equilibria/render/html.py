@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
-from equilibria import escaping
+from equilibria.files import escaping
 from equilibria.render.numbers import decimal, extent
 from equilibria.render.text import gradient_lines, header, known, notes
 from equilibria.report import Report

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from equilibria import escaping
 from equilibria.errors import FormatError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Ring, latex_name
 from equilibria.exact.surds import Surd
+from equilibria.files import escaping
 
 GREEK = ("Sigma", "alpha", "beta", "eta", "mu", "nu", "lambda", "phi", "kappa", "theta")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
+from equilibria.files.terminal import plain
 from equilibria.render.json import SCHEMA, component_json
 from equilibria.render.numbers import Kind, decimal, extent
 from equilibria.render.text import STYLES, known
 from equilibria.results import Algebraic, Component, Entry, Stability
-from equilibria.terminal import plain
 from equilibria.userreport import SystemReport
 
 if TYPE_CHECKING:

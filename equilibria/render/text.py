@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
+from equilibria.files.terminal import plain
 from equilibria.model import Model
 from equilibria.procedures import procedure
 from equilibria.render.numbers import decimal, extent, significant
 from equilibria.report import Report
 from equilibria.results import Component, How, Stability, Verdict
-from equilibria.terminal import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,7 +16,7 @@ from pathlib import Path
 from empirical.networks.command import train_command
 from empirical.papers.script import check_places, guarded
 from empirical.runs import RunFolder
-from equilibria.files import atomic
+from equilibria.files.write import atomic
 
 RUNS = {
     "SimSiam": {"method": "simsiam"},

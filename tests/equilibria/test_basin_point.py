@@ -18,12 +18,12 @@ from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates, on_s
 from equilibria.basin.figure import basin_figure, draw_basin
 from equilibria.basin.mode import mode_problem
 from equilibria.errors import FormatError, ScopeError
+from equilibria.files.terminal import plain
 from equilibria.model import Model
 from equilibria.moments import Moments
 from equilibria.options import ModelOptions
 from equilibria.procedures import procedure
 from equilibria.results import How
-from equilibria.terminal import plain
 
 SMALL = st.fractions(Fraction(1, 5), 2, max_denominator=12)
 SOME_E = [Fraction(1, 12), Fraction(3, 16), Fraction(6, 25)]

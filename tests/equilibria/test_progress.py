@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from equilibria.progress import progress_bar
+from equilibria.files.progress import progress_bar
 
 
 class Terminal(io.StringIO):

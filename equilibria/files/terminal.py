@@ -16,7 +16,7 @@ import re
 import sys
 from contextlib import suppress
 
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
 
 SPELLED = {
     "μ": "mu",

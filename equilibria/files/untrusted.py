@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
-from equilibria.escaping import escape
+from equilibria.files.escaping import escape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
