@@ -24,8 +24,8 @@ from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.initial import initial_matrices
 from equilibria.basin.probabilities import Sample, basin_probabilities, horizon
 from equilibria.basin.targets import targets_for
+from equilibria.data.moments import Moments
 from equilibria.model import Model, default_signal
-from equilibria.moments import Moments
 
 SIZE, RTOL, CHECK_AT = 8, 1e-6, 20.0
 

@@ -37,8 +37,8 @@ from empirical.noise import Batches, GaussianBatches
 from empirical.pool import Data, Pool, rates_of
 from empirical.settings import Settings
 from equilibria.basin.initial import initial_matrices
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 BATCH = 128
 RUNS = {2: 1000, 8: 1000, 64: 64}

@@ -17,8 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from equilibria.data.moments import Moments
 from equilibria.model import Model, default_signal
-from equilibria.moments import Moments
 from equilibria.phase import parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
 from equilibria.phase.setting import Setting

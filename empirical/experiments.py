@@ -17,9 +17,9 @@ import numpy as np
 
 from empirical.outcome import SimulationResult
 from equilibria.basin.probabilities import Sample, basin_probabilities
+from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 IMAGES = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10" / "cifar10_small.npz"
 SURE = 1e-3
@@ -192,9 +192,9 @@ def cifar_moments_end_stable(
         return ExperimentResult(
             name, statement, "T6, T7", "0 runs", f"not tried: no {place.name}", None, 0
         )
-    from equilibria.augment import parse_augment
-    from equilibria.estimate import estimate_moments
-    from equilibria.images import load_images
+    from equilibria.data.augmentation import parse_augment
+    from equilibria.data.images import load_images
+    from equilibria.data.measure import estimate_moments
 
     measured = estimate_moments(
         load_images(f"{place}:x_train")[:2000],

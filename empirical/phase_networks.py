@@ -30,9 +30,9 @@ from empirical.networks.workers import Workers
 from empirical.papers.answer import Answer
 from empirical.papers.trials import Watched, put
 from empirical.phase_questions import QUESTIONS, Question
+from equilibria.data.moments import Moments
 from equilibria.errors import LimitReached
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.phase import phase_diagram
 from equilibria.phase.diagram import PhaseDiagram
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from empirical.runs import BESIDE, RunFolder
 from empirical.whereabouts import described, found_again, sha256
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational, to_float
 from equilibria.files.untrusted import read_arrays, readable
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 if TYPE_CHECKING:
     import numpy as np

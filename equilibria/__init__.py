@@ -18,14 +18,14 @@ from equilibria.version import VERSION
 
 if TYPE_CHECKING:
     from equilibria.analysis import analyze
-    from equilibria.augment import parse_augment
     from equilibria.basin import basin_report
-    from equilibria.estimate import estimate_moments
+    from equilibria.data.augmentation import parse_augment
+    from equilibria.data.images import load_images
+    from equilibria.data.measure import estimate_moments
+    from equilibria.data.moments import Moments
     from equilibria.gradient import gradient_certificate
     from equilibria.graph import connection_graph
-    from equilibria.images import load_images
     from equilibria.model import Model
-    from equilibria.moments import Moments
     from equilibria.phase import phase_diagram
     from equilibria.report import Report
     from equilibria.results import Component, How, Stability, Verdict
@@ -36,17 +36,17 @@ _HOME = {
     "Component": "equilibria.results",
     "How": "equilibria.results",
     "Model": "equilibria.model",
-    "Moments": "equilibria.moments",
+    "Moments": "equilibria.data.moments",
     "Report": "equilibria.report",
     "Stability": "equilibria.results",
     "Verdict": "equilibria.results",
     "analyze": "equilibria.analysis",
     "basin_report": "equilibria.basin",
     "connection_graph": "equilibria.graph",
-    "estimate_moments": "equilibria.estimate",
+    "estimate_moments": "equilibria.data.measure",
     "gradient_certificate": "equilibria.gradient",
-    "load_images": "equilibria.images",
-    "parse_augment": "equilibria.augment",
+    "load_images": "equilibria.data.images",
+    "parse_augment": "equilibria.data.augmentation",
     "phase_diagram": "equilibria.phase",
 }
 

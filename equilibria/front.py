@@ -165,7 +165,7 @@ def measure_moments(
     """
     from typing import get_args
 
-    from equilibria.estimate import Normalize, estimate_moments, load_images, save_moments
+    from equilibria.data.measure import Normalize, estimate_moments, load_images, save_moments
 
     how = normalize or "largest"
     if how not in get_args(Normalize):
@@ -174,7 +174,7 @@ def measure_moments(
         raise FormatError(f"--out {out}: expected a file name ending in .npz")
     if pairs is not None and not pairs.endswith(".npz"):
         raise FormatError(f"--pairs {pairs}: expected a file name ending in .npz")
-    from equilibria.augment import parse_augment
+    from equilibria.data.augmentation import parse_augment
 
     augmentation = parse_augment(augment or "none")
     loaded = load_images(images)
@@ -193,10 +193,10 @@ def measure_moments(
     )
     save_moments(out, estimate)
     if pairs is not None:
-        from equilibria.pairs import save_pairs, view_pairs
+        from equilibria.data.pairs import save_pairs, view_pairs
 
         save_pairs(pairs, *view_pairs(loaded, estimate))
-    from equilibria.render.moments import moments_lines
+    from equilibria.data.moments_text import moments_lines
 
     print("\n".join(map(escape, moments_lines(estimate, out))))
     if pairs is not None:

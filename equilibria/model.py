@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number, quantity, shown
-from equilibria.moments import Moments
 
 DEFAULT_EMA = Fraction(99, 100)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isqrt
 
+from equilibria.data.moments import Moments
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import ZERO, Surd, radical
-from equilibria.moments import Moments
 
 CLUSTER_TOLERANCE = 1e-10
 

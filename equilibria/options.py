@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from equilibria.data.moments import MAX_DIMENSION, Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantities, quantity, rational
 from equilibria.model import Model, default_signal
-from equilibria.moments import MAX_DIMENSION, Moments
 from equilibria.procedures import procedure
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 5.0
@@ -122,7 +122,7 @@ def _read_number(path: Path) -> object:
 
 
 def _read_images(path: Path) -> object:
-    from equilibria.images import load_images
+    from equilibria.data.images import load_images
 
     return load_images(str(path))
 

@@ -20,8 +20,8 @@ import numpy as np
 from empirical.experiments import IMAGES, ExperimentResult
 from empirical.papers.answer import PONCE, Answer, untried
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,9 +111,9 @@ def cifar(*, seed: int = 0, full: bool = False, runs: int = 0) -> Answer:
 
 def cifar_moments(seed: int, components: int = 4) -> Moments:
     """Return Sigma and M of augmented CIFAR-10 images on their leading directions."""
-    from equilibria.augment import parse_augment
-    from equilibria.estimate import estimate_moments
-    from equilibria.images import load_images
+    from equilibria.data.augmentation import parse_augment
+    from equilibria.data.images import load_images
+    from equilibria.data.measure import estimate_moments
 
     measured = estimate_moments(
         load_images(f"{IMAGES}:x_train")[:2000],

@@ -20,9 +20,9 @@ from empirical.overlay.distance import orbit_distance
 from empirical.papers.answer import PONCE, Answer
 from empirical.papers.linear_runs import norm
 from empirical.simulate import simulate
+from equilibria.data.moments import Moments
 from equilibria.lift import entry_float
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

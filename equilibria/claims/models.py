@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from equilibria.claims.claim import Claim
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantity, rational
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.options import ModelOptions, build_model
 
 OPTIONS = tuple(

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from equilibria.cycles.setting import Setting
+from equilibria.data.moments import Moments
 from equilibria.exact.rationals import Number, rational, to_float
-from equilibria.moments import Moments
 from equilibria.noncommuting.core import Array
 
 

@@ -20,8 +20,8 @@ from equilibria.cycles.chart import Chart
 from equilibria.cycles.climb import Climber
 from equilibria.cycles.pairs import leading_pair, others_unstable
 from equilibria.cycles.setting import Setting, of_model
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.noncommuting.core import Array, CoreEquilibrium
 
 Moving = Literal["Sigma", "M", "eta", "beta"]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
+from equilibria.data.moments import Moments
 from equilibria.errors import ConsistencyError
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.gradient.forms import is_potential, one_form, potential
@@ -19,7 +20,6 @@ from equilibria.gradient.radicals import sqrt_text, surd
 from equilibria.gradient.report import RestrictedPotential
 from equilibria.gradient.submodel import entry, submodel, weight
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures.contrastive import contrastive_potential
 from equilibria.procedures.joint import joint_potential
 from equilibria.results import How

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 
+from equilibria.data.moments import Moments
 from equilibria.errors import LimitReached
 from equilibria.exact.polynomial import Polynomial
 from equilibria.gradient.forms import OneForm, one_form, rename
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 from equilibria.system import PolynomialSystem
 

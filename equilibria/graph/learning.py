@@ -24,13 +24,13 @@ import numpy as np
 from equilibria.basin.batch import Control, integrate
 from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.initial import initial_matrices
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.orbits import Orbit, Starts, Tracker
 from equilibria.model import Model
 from equilibria.modes import modes_of
-from equilibria.moments import Moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

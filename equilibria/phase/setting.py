@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
-from equilibria.moments import Moments
 from equilibria.phase.axes import Axis
 from equilibria.procedures import procedure
 

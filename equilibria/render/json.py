@@ -124,7 +124,7 @@ def _shape(model: Model) -> dict[str, Any]:
 
 def small_system(model: Model) -> PolynomialSystem:
     """Return the same procedure for one mode: its degree and matrix form are those of any size."""
-    from equilibria.moments import Moments
+    from equilibria.data.moments import Moments
     from equilibria.procedures import procedure
 
     tiny = Model(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.analysis import analyze
+from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
@@ -26,7 +27,6 @@ from equilibria.exact.rationals import to_float
 from equilibria.lift import entry_float
 from equilibria.model import Model
 from equilibria.modes import Mode, modes_of, states_of
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Component, Stability, Verdict

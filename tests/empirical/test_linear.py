@@ -18,8 +18,8 @@ from empirical.objectives import (  # noqa: E402
     stop_gradient,
 )
 from empirical.target import follow, target_of  # noqa: E402
+from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.model import Model  # noqa: E402
-from equilibria.moments import Moments  # noqa: E402
 from equilibria.procedures import PROCEDURES, procedure  # noqa: E402
 
 

@@ -26,10 +26,10 @@ from empirical.runs import RunFolder  # noqa: E402
 from empirical.simulate import resume, simulate  # noqa: E402
 from equilibria.basin.initial import initial_matrices  # noqa: E402
 from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: E402
+from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.lift import entry_float  # noqa: E402
 from equilibria.model import Model  # noqa: E402
-from equilibria.moments import Moments  # noqa: E402
 from equilibria.options import ModelOptions  # noqa: E402
 from equilibria.results import Verdict  # noqa: E402
 

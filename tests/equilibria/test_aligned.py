@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import equilibria as eq
 from equilibria.aligned import aligned_variety
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.results import Verdict
 from tests import dense
 

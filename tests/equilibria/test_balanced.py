@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import equilibria as eq
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.results import Verdict
 from tests import dense
 

@@ -14,9 +14,9 @@ from equilibria.basin.batch import PENDING, RUNAWAY, Control, integrate
 from equilibria.basin.dynamics import MatrixDynamics, ModeDynamics, Rates
 from equilibria.basin.initial import INITS, initial_matrices
 from equilibria.basin.mapping import iterate
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 
 ROTATED = Moments.dense([["5/4", "1/10"], ["1/10", 1]], [[1, "1/5"], ["1/5", "1/2"]])

@@ -17,10 +17,10 @@ from equilibria.basin.command import answer_basin, basin_header
 from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates, on_slice
 from equilibria.basin.figure import basin_figure, draw_basin
 from equilibria.basin.mode import mode_problem
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.files.terminal import plain
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.options import ModelOptions
 from equilibria.procedures import procedure
 from equilibria.results import How

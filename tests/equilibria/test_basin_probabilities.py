@@ -25,10 +25,10 @@ from equilibria.basin.figure import draw_basin
 from equilibria.basin.initial import initial_matrices
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.basin.targets import Aligned
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.lift import entry_float
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.results import Verdict
 
 CASES = {

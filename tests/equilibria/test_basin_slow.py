@@ -15,8 +15,8 @@ from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates
 from equilibria.basin.mode import mode_problem
 from equilibria.basin.polar import PolarMode
 from equilibria.basin.probabilities import LEAST_STEPS, MOST_STEPS, work_limit
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 CODES = {Fate.COLLAPSES: COLLAPSED, Fate.SURVIVES: ALIVE}
 

@@ -21,8 +21,8 @@ from equilibria.cycles.collocation import radau
 from equilibria.cycles.cycle import carry_cycle, same_cycle
 from equilibria.cycles.dynamics import Dynamics, skew_basis
 from equilibria.cycles.examples import e5, e5_setting
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.noncommuting.dense import Physics, force, jacobian_flow
 
 T = 1 / 28

@@ -10,9 +10,9 @@ from equilibria.cycles import cycle_nodes, orbit_of, periodic_orbit_witness, rep
 from equilibria.cycles.command import parse_range
 from equilibria.cycles.examples import e5
 from equilibria.cycles.figure import draw_cycles
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 
 def e5_model(**options):

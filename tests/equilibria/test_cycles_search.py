@@ -8,8 +8,8 @@ from equilibria.cycles.chart import NO_PAIR, Chart
 from equilibria.cycles.examples import e5, e6
 from equilibria.cycles.pairs import complex_pairs
 from equilibria.cycles.setting import Setting
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 
 def below_e5(share):

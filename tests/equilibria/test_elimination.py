@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equilibria.data.moments import Moments
 from equilibria.elimination import Real, analyze_system, decompose, from_model_system
 from equilibria.elimination.budget import Budget
 from equilibria.elimination.conditions import simplified
@@ -42,7 +43,6 @@ from equilibria.exact.number_field import RealField, rationals_field
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.univariate import isolate, product, simplest_between, value_at
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 from equilibria.results import Component, How, Variety, Verdict
 from equilibria.usersystem import UserSystem, load, read

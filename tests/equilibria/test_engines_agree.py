@@ -19,6 +19,7 @@ from types import FrameType
 import pytest
 
 import equilibria as eq
+from equilibria.data.moments import Moments
 from equilibria.elimination.agreement import compare
 from equilibria.elimination.budget import Budget
 from equilibria.elimination.cores import covers
@@ -31,7 +32,6 @@ from equilibria.errors import ConsistencyError, EngineMissing, LimitReached, Not
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 
 PLANE = Ring(("x", "y"))

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equilibria import estimate as estimate_module
-from equilibria import images as images_module
-from equilibria.augment import (
+from equilibria.data import images as images_module
+from equilibria.data import measure as estimate_module
+from equilibria.data.augmentation import (
     Augmentation,
     augment,
     parse_augment,
@@ -29,9 +29,9 @@ from equilibria.augment import (
     resize_matrix,
     to_gray,
 )
+from equilibria.data.measure import MomentEstimate, estimate_moments, load_images, save_moments
+from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError, FormatError, ScopeError
-from equilibria.estimate import MomentEstimate, estimate_moments, load_images, save_moments
-from equilibria.moments import Moments
 
 CIFAR = Path(__file__).resolve().parents[2].parent / "shared/data/cifar10/cifar10_small.npz"
 ARRAYS = ("Sigma", "M", "Sigma_se", "M_se", "correlations", "correlations_se", "mean")

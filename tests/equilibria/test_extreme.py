@@ -14,8 +14,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from equilibria.aligned import aligned_variety
+from equilibria.data.moments import Moments
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.results import Verdict
 from tests import precise
 

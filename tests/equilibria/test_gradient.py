@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria.analysis import analyze
+from equilibria.data.moments import Moments
 from equilibria.errors import ConsistencyError, LimitReached, ScopeError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
@@ -52,7 +53,6 @@ from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 from equilibria.procedures.joint import joint_potential
 from equilibria.results import How

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from equilibria.data.moments import Moments
 from equilibria.errors import ConsistencyError, ScopeError
 from equilibria.graph import ConnectionGraph, connection_graph, graph_lines, starts
 from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
@@ -14,7 +15,6 @@ from equilibria.graph.landscape import Landscape
 from equilibria.graph.result import Node
 from equilibria.lift import entry_float
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 from equilibria.results import How, Verdict
 from tests import dense

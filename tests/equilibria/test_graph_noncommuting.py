@@ -12,6 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from equilibria.cycles.examples import e5
+from equilibria.data.moments import Moments
 from equilibria.errors import ScopeError
 from equilibria.general import general_variety
 from equilibria.graph import (
@@ -22,7 +23,6 @@ from equilibria.graph import (
     write_graphml,
 )
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.results import How, Verdict
 
 E10 = Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])

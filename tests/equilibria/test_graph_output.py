@@ -9,6 +9,7 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.graph import (
     ConnectionGraph,
@@ -21,7 +22,6 @@ from equilibria.graph import (
 from equilibria.graph.figure import graph_figure
 from equilibria.graph.layout import Layout, layout
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 
 @pytest.fixture(scope="module")

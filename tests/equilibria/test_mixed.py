@@ -10,11 +10,11 @@ import pytest
 
 import equilibria as eq
 from equilibria import noncommuting as nc
+from equilibria.data.moments import Moments
 from equilibria.lift import entry_float
 from equilibria.mixed import mixed_pairs
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.moments import Moments
 from equilibria.results import Component
 from tests import dense
 

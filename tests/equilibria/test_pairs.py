@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equilibria.augment import parse_augment
-from equilibria.estimate import estimate_moments
-from equilibria.pairs import save_pairs, view_pairs
+from equilibria.data.augmentation import parse_augment
+from equilibria.data.measure import estimate_moments
+from equilibria.data.pairs import save_pairs, view_pairs
 
 
 @pytest.mark.parametrize("components", [None, 4])

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equilibria.data.moments import Moments
 from equilibria.model import Model
 from equilibria.modes import Mode, states_of
-from equilibria.moments import Moments
 from equilibria.phase import parse_axis, phase_diagram
 from equilibria.phase.curves import exchange
 from equilibria.phase.figure import draw

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria import analyze
+from equilibria.data.moments import Moments
 from equilibria.errors import EngineMissing, FormatError, ScopeError
 from equilibria.model import Model, default_signal
 from equilibria.modes import modes_of, states_of
-from equilibria.moments import Moments
 from equilibria.options import ModelOptions
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate

@@ -12,10 +12,10 @@ import pytest
 
 from equilibria.cycles.examples import e5, e6
 from equilibria.cycles.setting import of_model
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.model import Model
-from equilibria.moments import Moments
 from equilibria.noncommuting import dense
 from equilibria.phase import make_axis, parse_axis
 from equilibria.phase.branches import Branch, follow_branches

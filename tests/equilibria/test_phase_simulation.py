@@ -16,9 +16,9 @@ from math import ceil, log
 import numpy as np
 import pytest
 
+from equilibria.data.moments import Moments
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.moments import Moments
 from equilibria.phase.cells import evaluate
 from equilibria.phase.curves import exchange
 from equilibria.phase.growth import leading as leading_of

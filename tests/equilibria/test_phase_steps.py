@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria import analyze
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.model import Model
 from equilibria.modes import states_of
-from equilibria.moments import Moments
 from equilibria.phase import phase_diagram, step_surface, surface_lines
 from equilibria.phase.axes import make_axis
 from equilibria.phase.bounded import Poly, hurwitz

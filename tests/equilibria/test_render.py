@@ -18,10 +18,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from equilibria.analysis import analyze
+from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.moments import Moments
 from equilibria.procedures import PROCEDURES
 from equilibria.render.figure_charts import predictor_eigenvalues
 from equilibria.render.figure_marks import drawable

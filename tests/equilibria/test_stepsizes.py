@@ -12,10 +12,10 @@ import pytest
 
 import equilibria as eq
 from equilibria.couplings import diagonal_coupling, pair_coupling
+from equilibria.data.moments import Moments
 from equilibria.exact.intervals import Polynomial, Uncertain
 from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.moments import Moments
 from equilibria.procedures import procedure
 from equilibria.results import Component, Verdict
 from equilibria.stepsizes import Rates, largest_step

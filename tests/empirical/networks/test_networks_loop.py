@@ -28,9 +28,9 @@ from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.networks.setup import machine_of  # noqa: E402
 from empirical.networks.workers import Workers  # noqa: E402
 from empirical.runs import RunFolder  # noqa: E402
+from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError, LimitReached  # noqa: E402
 from equilibria.model import Model  # noqa: E402
-from equilibria.moments import Moments  # noqa: E402
 from equilibria.procedures import procedure  # noqa: E402
 
 ROOT = Path(__file__).parents[3]

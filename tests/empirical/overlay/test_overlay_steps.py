@@ -8,9 +8,9 @@ import pytest
 from empirical.overlay.predicted import predict
 from empirical.overlay.rate import compare, fitted
 from empirical.overlay.steps import advance, jacobian, residual, shapes_of
+from equilibria.data.moments import Moments
 from equilibria.errors import ScopeError
 from equilibria.model import Model
-from equilibria.moments import Moments
 
 torch = pytest.importorskip("torch")
 

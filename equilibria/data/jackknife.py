@@ -11,9 +11,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from equilibria.augment import (
-    Array,
-)
+from equilibria.data.augmentation import Array
 from equilibria.errors import ScopeError
 
 Normalize = Literal["largest", "mean", "none"]

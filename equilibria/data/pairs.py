@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equilibria.augment import parse_augment
+from equilibria.data.augmentation import parse_augment
+from equilibria.data.images import Images
+from equilibria.data.measure import MomentEstimate, blocks, draw_views, make_plan
 from equilibria.errors import ScopeError
-from equilibria.estimate import MomentEstimate, blocks, draw_views, make_plan
 from equilibria.files.write import atomic
-from equilibria.images import Images
 
 Array = NDArray[np.float64]
 MAX_BYTES = 4 << 30

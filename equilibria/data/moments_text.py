@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from equilibria.estimate import MomentEstimate
+    from equilibria.data.measure import MomentEstimate
 
 
 def moments_lines(estimate: MomentEstimate, path: str) -> list[str]:

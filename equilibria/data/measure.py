@@ -38,7 +38,7 @@ from typing import Any, Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from equilibria.augment import (
+from equilibria.data.augmentation import (
     Array,
     Augmentation,
     augment,
@@ -47,9 +47,7 @@ from equilibria.augment import (
     resize,
     to_gray,
 )
-from equilibria.errors import FormatError, ScopeError
-from equilibria.files.write import atomic
-from equilibria.images import (
+from equilibria.data.images import (
     MAX_PIXELS,
     MIN_IMAGES,
     READ_BYTES,
@@ -59,7 +57,7 @@ from equilibria.images import (
     load_images,
     refuse,
 )
-from equilibria.jackknife import (
+from equilibria.data.jackknife import (
     Normalize,
     Sums,
     commutator,
@@ -69,6 +67,8 @@ from equilibria.jackknife import (
     replicate,
     scale_of,
 )
+from equilibria.errors import FormatError, ScopeError
+from equilibria.files.write import atomic
 
 __all__ = [
     "Augmentation",
