@@ -560,7 +560,7 @@ def equilibria_command(options: argparse.Namespace) -> int:
 
 def model_options(options: argparse.Namespace) -> Any:
     """Return the shared model options as the library's `ModelOptions`."""
-    from equilibria.options import ModelOptions
+    from equilibria.systems.model_options import ModelOptions
 
     names = ModelOptions.__dataclass_fields__
     values = {name: getattr(options, name) for name in names if hasattr(options, name)}
@@ -778,12 +778,12 @@ def verify_command(options: argparse.Namespace) -> int:
 
 def _difference(verification: Any, options: argparse.Namespace) -> str | None:
     """Compare a certificate that holds with the options and the report, where these are given."""
-    from equilibria.options import ModelOptions
+    from equilibria.systems.model_options import ModelOptions
 
     wanted = model_options(options)
     if wanted != ModelOptions():
         from equilibria.certificates.compare import difference_from_model
-        from equilibria.options import build_model
+        from equilibria.systems.model_options import build_model
 
         found = difference_from_model(verification.model, build_model(wanted))
         if found is not None:

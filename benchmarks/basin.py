@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from equilibria.basin.dynamics import MatrixDynamics
-from equilibria.basin.initial import initial_matrices
 from equilibria.basin.probabilities import Sample, basin_probabilities, horizon
 from equilibria.basin.targets import targets_for
 from equilibria.data.moments import Moments
-from equilibria.model import Model, default_signal
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.model import Model, default_signal
+from equilibria.systems.numeric import MatrixDynamics
 
 SIZE, RTOL, CHECK_AT = 8, 1e-6, 20.0
 
@@ -112,7 +112,7 @@ def main() -> None:
 
 def accuracy(model: Model, rhs: Callable[..., np.ndarray], starts: np.ndarray) -> None:
     """Print the errors of both at the same times, while everything still moves."""
-    from equilibria.basin.batch import Control, integrate
+    from equilibria.systems.integrate import Control, integrate
 
     dynamics = MatrixDynamics(model, len(starts))
     ends = integrate(

@@ -36,9 +36,9 @@ from empirical.flow import BootstrapFlow, integrate_flow
 from empirical.noise import Batches, GaussianBatches
 from empirical.pool import Data, Pool, rates_of
 from empirical.settings import Settings
-from equilibria.basin.initial import initial_matrices
 from equilibria.data.moments import Moments
-from equilibria.model import Model
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.model import Model
 
 BATCH = 128
 RUNS = {2: 1000, 8: 1000, 64: 64}

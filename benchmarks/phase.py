@@ -18,11 +18,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from equilibria.data.moments import Moments
-from equilibria.model import Model, default_signal
 from equilibria.phase import parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
 from equilibria.phase.setting import Setting
 from equilibria.phase.strata import modes_in
+from equilibria.systems.model import Model, default_signal
 
 
 def model_of(size: int) -> Model:

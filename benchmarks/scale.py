@@ -25,7 +25,7 @@ DENSE_LIMIT = 16
 
 def model(kind: str, n: int):  # type: ignore[no-untyped-def]
     import equilibria as eq
-    from equilibria.model import default_signal
+    from equilibria.systems.model import default_signal
 
     if kind == "default":
         moments = eq.Moments.commuting(signal=default_signal(n))

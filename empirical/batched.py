@@ -20,7 +20,7 @@ from torch import Tensor
 
 from empirical.objectives import matrix_power
 from empirical.products import product
-from equilibria.procedures import procedure
+from equilibria.systems.procedures import procedure
 
 SMALL = 64
 """Up to so many entries a matrix, rates are spread over all of them: one long vectorised loop."""

@@ -19,9 +19,9 @@ import numpy as np
 from equilibria.analysis import analyze
 from equilibria.errors import ScopeError
 from equilibria.lift import entry_float
-from equilibria.model import Model
 from equilibria.modes import State, groups_of, modes_of, state_of_member
 from equilibria.results import Component, Verdict
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from empirical.runs import default_place
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
-from equilibria.options import ModelOptions, build_model
+from equilibria.systems.model_options import ModelOptions, build_model
 
 if TYPE_CHECKING:
     from empirical.outcome import SimulationResult

@@ -19,7 +19,7 @@ from empirical.outcome import SimulationResult
 from equilibria.basin.probabilities import Sample, basin_probabilities
 from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 IMAGES = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10" / "cifar10_small.npz"
 SURE = 1e-3

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from empirical.products import product
 from equilibria.errors import LimitReached, ScopeError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 STAGES = (
     (1 / 5,),

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from empirical.objectives import Pairs, correlation_power, spectral, squared, stop_gradient
 from empirical.target import follow, target_of
-from equilibria.model import Model
-from equilibria.procedures import procedure
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 if TYPE_CHECKING:
     import numpy as np

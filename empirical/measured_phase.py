@@ -17,11 +17,11 @@ import numpy as np
 from empirical.experiments import ExperimentResult
 from empirical.papers.answer import Answer
 from empirical.phase_questions import QUESTIONS, Question
-from equilibria.model import Model
 from equilibria.phase.axes import Axis
 from equilibria.phase.diagram import PhaseDiagram
 from equilibria.phase.strata import StableStrata
 from equilibria.results import Verdict
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

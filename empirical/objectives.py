@@ -3,7 +3,7 @@
 A batch is a set of weighted pairs of views (x, y). Samples of a data set have equal weights; the
 moments Sigma and M are themselves a batch of 2d pairs whose weighted second moments are exactly
 Sigma and M (`moment_pairs`), so a step on the moments runs through the code that a step on images
-runs through. Signs and factors are those of `equilibria.procedures`:
+runs through. Signs and factors are those of `equilibria.systems.procedures`:
 
     squared loss    1/2 E|P W x - target(y)|^2
     spectral loss   -1/2 E<W x, W y> + 1/4 |E (W x)(W x)^T|^2

@@ -32,9 +32,9 @@ from empirical.papers.trials import Watched, put
 from empirical.phase_questions import QUESTIONS, Question
 from equilibria.data.moments import Moments
 from equilibria.errors import LimitReached
-from equilibria.model import Model
 from equilibria.phase import phase_diagram
 from equilibria.phase.diagram import PhaseDiagram
+from equilibria.systems.model import Model
 
 SIDE, FACTORS, WIDTH = 2, 2, 2
 TIME, FEWEST = 150, 400

@@ -17,7 +17,7 @@ from torch import Tensor
 from empirical.batched import BatchedMap, Rates, Second
 from empirical.noise import Batches
 from empirical.settings import RATES, Settings, number
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.errors import LimitReached
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

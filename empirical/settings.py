@@ -20,7 +20,7 @@ from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational, to_float
 from equilibria.files.untrusted import read_arrays, readable
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

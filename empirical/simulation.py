@@ -29,7 +29,7 @@ from empirical.runs import RunFolder
 from empirical.settings import Settings, load_pairs, model_of_run
 from empirical.starts import starting_weights
 from equilibria.errors import FormatError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

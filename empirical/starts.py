@@ -1,4 +1,4 @@
-"""Where runs start: the initialisations of `equilibria.basin.initial`, or weights from a file.
+"""Where runs start: the initialisations of `equilibria.systems.initial_values`, or weights from a file.
 
 The weights of run i are a function of (seed, i) alone. A file holds W (n, d) or (R, n, d) and P
 likewise; one start serves all runs, otherwise there is one for each.
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.initial import initial_matrices
 from equilibria.errors import FormatError
 from equilibria.files.untrusted import read_arrays, readable
+from equilibria.systems.initial_values import initial_matrices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

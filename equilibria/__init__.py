@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from equilibria.data.moments import Moments
     from equilibria.gradient import gradient_certificate
     from equilibria.graph import connection_graph
-    from equilibria.model import Model
     from equilibria.phase import phase_diagram
     from equilibria.report import Report
     from equilibria.results import Component, How, Stability, Verdict
+    from equilibria.systems.model import Model
 
 __version__ = VERSION
 
 _HOME = {
     "Component": "equilibria.results",
     "How": "equilibria.results",
-    "Model": "equilibria.model",
+    "Model": "equilibria.systems.model",
     "Moments": "equilibria.data.moments",
     "Report": "equilibria.report",
     "Stability": "equilibria.results",

@@ -13,7 +13,6 @@ from itertools import islice, pairwise
 
 from equilibria.blocks import Blocks
 from equilibria.listing import fitting
-from equilibria.model import Model
 from equilibria.modes import Group, Mode, groups_of, modes_of, shared_root
 from equilibria.results import Component, Variety, Verdict
 from equilibria.strata import (
@@ -27,6 +26,7 @@ from equilibria.strata import (
     total_strata,
 )
 from equilibria.strata_components import evaluate
+from equilibria.systems.model import Model
 
 ENUMERATION_LIMIT = 20_000
 STABLE_LISTING_LIMIT = 4096

@@ -13,10 +13,10 @@ from fractions import Fraction
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
-from equilibria.procedures import procedure
 from equilibria.report import Report, Summary, shortened
 from equilibria.results import Component, Variety
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 DEFAULT_COMPONENTS = 64
 

@@ -10,7 +10,6 @@ from equilibria import noncommuting as nc
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.lettered import exchanges, letters, order, ranges, rows
-from equilibria.model import Model
 from equilibria.noncommuting.zero_decay import residual_map
 from equilibria.results import (
     Component,
@@ -23,6 +22,7 @@ from equilibria.results import (
     Verdict,
     collapse_grade,
 )
+from equilibria.systems.model import Model
 
 
 def balanced_variety(model: Model, max_components: int) -> Variety:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equilibria.procedures import PROCEDURES
+from equilibria.systems.procedures import PROCEDURES
 
 ENTRIES = {
     "chen2021simsiam": """@inproceedings{chen2021simsiam,

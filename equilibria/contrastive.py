@@ -25,10 +25,10 @@ from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, radical
 from equilibria.lift import ENTRYWISE_LIMIT, number
 from equilibria.listing import fitting
-from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
 from equilibria.results import Component, Detail, Entry, How, Variety, Verdict, collapse_grade
+from equilibria.systems.model import Model
 
 LISTING_LIMIT = 20_000
 

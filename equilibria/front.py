@@ -19,8 +19,8 @@ from equilibria.exact.rationals import MOST_SEED, whole
 from equilibria.files.escaping import escape
 from equilibria.files.untrusted import is_file
 from equilibria.files.write import atomic, write_text
-from equilibria.options import ModelOptions, build_model
 from equilibria.report import Report
+from equilibria.systems.model_options import ModelOptions, build_model
 
 if TYPE_CHECKING:
     from equilibria.userreport import SystemReport

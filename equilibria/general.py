@@ -19,7 +19,6 @@ from equilibria import noncommuting as nc
 from equilibria.balanced import balanced_variety
 from equilibria.exact.rationals import to_float
 from equilibria.lettered import exchanges, letters, order, ranges, rows
-from equilibria.model import Model
 from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.results import (
     Component,
@@ -32,6 +31,7 @@ from equilibria.results import (
     Verdict,
     collapse_grade,
 )
+from equilibria.systems.model import Model
 
 SEARCH_DIMENSION = 4
 SEARCH_STARTS = 600

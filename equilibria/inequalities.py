@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from equilibria.model import Model
+from equilibria.systems.model import Model
 from equilibria.tables import critical_phi
 
 ZERO = Fraction(0)

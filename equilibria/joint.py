@@ -16,7 +16,6 @@ from itertools import product
 import numpy as np
 
 from equilibria.errors import ScopeError
-from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.realspectrum import (
     RealEigenvalue,
@@ -25,6 +24,7 @@ from equilibria.realspectrum import (
     rational_eigenvalue,
 )
 from equilibria.results import Component, Detail, Entry, How, Variety, collapse_grade
+from equilibria.systems.model import Model
 
 ZERO = Fraction(0)
 

@@ -20,11 +20,11 @@ from equilibria.general import Found, _Solver
 from equilibria.lettered import letters
 from equilibria.lift import number
 from equilibria.mixed import DirectSum
-from equilibria.model import Model
 from equilibria.modes import modes_of
 from equilibria.noncommuting import core_equilibrium
 from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.results import Component, Detail, Entry
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

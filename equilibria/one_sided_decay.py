@@ -10,7 +10,6 @@ import numpy as np
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO, condition, distinct, step_conditions
-from equilibria.model import Model
 from equilibria.modes import Mode, modes_of
 from equilibria.realspectrum import multipliers
 from equilibria.results import (
@@ -21,6 +20,7 @@ from equilibria.results import (
     Variety,
     Verdict,
 )
+from equilibria.systems.model import Model
 from equilibria.tables import critical_phi
 from equilibria.transfer import Dynamics
 from equilibria.zero_decay_points import CONDITION_LIMIT, Point, detail, roots_of, spectrum_of

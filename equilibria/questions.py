@@ -16,7 +16,7 @@ from equilibria.errors import FormatError
 from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
 from equilibria.files.write import atomic, write_text
 from equilibria.front import FIGURE_SUFFIXES
-from equilibria.options import ModelOptions, build_model
+from equilibria.systems.model_options import ModelOptions, build_model
 
 if TYPE_CHECKING:
     from equilibria.graph import LearningOrder

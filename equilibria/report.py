@@ -8,10 +8,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from equilibria.model import Model
-from equilibria.procedures import procedure
 from equilibria.results import Component, Variety
-from equilibria.system import PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.systems.procedures import procedure
 
 if TYPE_CHECKING:
     from equilibria.gradient import EquilibriumSpectrum, GradientReport

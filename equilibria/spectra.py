@@ -13,10 +13,10 @@ import numpy as np
 from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field
-from equilibria.model import Model
 from equilibria.modes import Mode, State
 from equilibria.results import Eigenvalue
 from equilibria.strata import Stratum
+from equilibria.systems.model import Model
 from equilibria.transfer import Dynamics, polynomial_roots
 from equilibria.unequal import (
     Matrices,

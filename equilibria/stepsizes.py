@@ -30,7 +30,7 @@ from equilibria.errors import ConsistencyError
 from equilibria.exact.intervals import Polynomial, Uncertain
 from equilibria.exact.rationals import to_float
 from equilibria.exact.root_location import hurwitz
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 PRECISIONS = (192, 384, 768, 1536, 3072, 6144, 12288)
 DIGITS = 64  # binary digits of a step size that are certain

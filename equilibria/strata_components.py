@@ -17,13 +17,13 @@ from equilibria.blocks import Blocks
 from equilibria.exact.rationals import to_float
 from equilibria.extents import Members
 from equilibria.lift import Lifter
-from equilibria.model import Model
 from equilibria.modes import Mode, State
 from equilibria.results import Component, How, Stability, Verdict, collapse_grade
 from equilibria.spectra import stratum_spectrum
 from equilibria.strata import (
     Stratum,
 )
+from equilibria.systems.model import Model
 from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
 from equilibria.transfer import Dynamics
 

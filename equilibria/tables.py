@@ -19,8 +19,8 @@ from equilibria.blocks import FILTER_MARGIN, NUMERIC_MARGIN, Blocks
 from equilibria.couplings import pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd
-from equilibria.model import Model
 from equilibria.stepsizes import inverse_step
+from equilibria.systems.model import Model
 from equilibria.transfer import Dynamics, polynomial_roots
 
 if TYPE_CHECKING:

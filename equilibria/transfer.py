@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

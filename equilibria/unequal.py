@@ -24,9 +24,9 @@ from equilibria.blocks import Blocks
 from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.root_location import Coefficients, disc, hurwitz
-from equilibria.model import Model
 from equilibria.modes import State
 from equilibria.stepsizes import inverse_step
+from equilibria.systems.model import Model
 from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
 from equilibria.transfer import Dynamics
 

@@ -12,8 +12,8 @@ from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number
 from equilibria.report import Summary, shortened
 from equilibria.results import Component, Stability, Variety
-from equilibria.system import PolynomialSystem
-from equilibria.usersystem import UserSystem, load
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.systems.system_file import UserSystem, load
 
 if TYPE_CHECKING:
     from equilibria.gradient import GradientReport

@@ -14,8 +14,8 @@ from fractions import Fraction
 from math import isqrt
 
 from equilibria.inequalities import ZERO
-from equilibria.model import Model
 from equilibria.modes import Mode
+from equilibria.systems.model import Model
 from equilibria.tables import critical_phi
 from equilibria.zero_decay_points import Point
 

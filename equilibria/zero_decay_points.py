@@ -13,13 +13,13 @@ import numpy as np
 
 from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO
-from equilibria.model import Model
 from equilibria.modes import Mode
 from equilibria.results import (
     Detail,
     Eigenvalue,
     Entry,
 )
+from equilibria.systems.model import Model
 from equilibria.transfer import Dynamics, polynomial_roots
 
 CONDITION_LIMIT = 64

@@ -17,9 +17,9 @@ from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial
 from equilibria.inequalities import ZERO
-from equilibria.model import Model
 from equilibria.modes import Mode
 from equilibria.results import Verdict
+from equilibria.systems.model import Model
 
 MOST_VARIABLES = 16
 COUPLINGS = (Fraction(1), Fraction(2), Fraction(1, 2))
@@ -38,7 +38,7 @@ def stable_point(
     """
     if model.floating or not (model.moments.is_exact and model.moments.is_diagonal):
         return None
-    from equilibria.procedures import procedure
+    from equilibria.systems.procedures import procedure
 
     system = procedure(model.procedure).build(model)
     if len(system.map) > MOST_VARIABLES:

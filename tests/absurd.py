@@ -139,7 +139,7 @@ def furnish(folder: Path) -> None:
     """Put files of every kind into a folder: good ones, damaged ones, and what is no file."""
     from equilibria.certificates import certificate_text
     from equilibria.data.moments import Moments
-    from equilibria.model import Model
+    from equilibria.systems.model import Model
 
     np.savez(folder / "m.npz", Sigma=np.diag([1.25, 1.0]), M=np.diag([1.0, 0.75]))
     mixed = np.array([[1.0, 0.2], [0.2, 0.5]])

@@ -21,7 +21,7 @@ import pytest
 
 from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 5.0
@@ -102,9 +102,9 @@ def _read_claims(path: Path) -> object:
 
 
 def _read_system(path: Path) -> object:
-    from equilibria import usersystem
+    from equilibria.systems import system_file
 
-    return usersystem.load(str(path))
+    return system_file.load(str(path))
 
 
 def _read_polynomial(path: Path) -> object:

@@ -19,8 +19,8 @@ from empirical.overlay.rate import Contraction, compare, fitted
 from empirical.overlay.source import Source
 from empirical.overlay.steps import residual
 from empirical.overlay.trace import Saddle, Trace
-from equilibria.model import Model
 from equilibria.results import Verdict
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

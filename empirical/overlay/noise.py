@@ -22,7 +22,7 @@ import numpy as np
 from empirical.overlay.steps import jacobian, shapes_of
 from empirical.settings import Settings, load_pairs
 from equilibria.errors import ScopeError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from empirical.overlay.judge import RunOverlay
 from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import text_lines_of
 from equilibria.files import escaping
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 SHOWN_ROWS = 256
 STYLE = """

@@ -14,7 +14,7 @@ from empirical.overlay.source import Path3, Source, read_source, thinned
 from empirical.overlay.trace import Trace, traces
 from empirical.runs import RunFolder
 from equilibria.errors import FormatError, ScopeError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from empirical.overlay.networks import NetworkOverlay

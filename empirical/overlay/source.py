@@ -13,7 +13,7 @@ import numpy as np
 from empirical.runs import RunFolder
 from empirical.settings import Settings, model_of_run, read_config
 from equilibria.errors import FormatError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from empirical.overlay.judge import RunOverlay
 from empirical.overlay.result import FolderOverlay, OverlayResult, endings
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from empirical.overlay.networks import NetworkOverlay

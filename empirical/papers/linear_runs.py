@@ -10,7 +10,7 @@ import torch
 
 from empirical.batched import BatchedMap, Rates, Second
 from empirical.starts import starting_weights
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from empirical.experiments import IMAGES, ExperimentResult
 from empirical.papers.answer import PONCE, Answer, untried
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.data.moments import Moments
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

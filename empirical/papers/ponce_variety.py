@@ -22,7 +22,7 @@ from empirical.papers.linear_runs import norm
 from empirical.simulate import simulate
 from equilibria.data.moments import Moments
 from equilibria.lift import entry_float
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,7 +23,7 @@ from empirical.experiments import ExperimentResult
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.data.moments import Moments
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ from empirical.flow import BootstrapFlow, integrate_flow
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, starts
 from equilibria.data.moments import Moments
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from empirical.collapse import COMPLETE
 from empirical.experiments import ExperimentResult
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

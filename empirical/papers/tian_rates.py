@@ -19,8 +19,8 @@ import numpy as np
 from empirical.experiments import ExperimentResult
 from empirical.measured_phase import MeasuredPhase, measure_phase
 from empirical.papers.answer import TIAN, Answer
-from equilibria.model import Model
 from equilibria.phase.axes import parse_axis
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from equilibria.basin.probabilities import Progress, Sample
 from equilibria.basin.report import BasinReport, basin_report
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MOST_SEED, quantity, shown, to_float, whole
-from equilibria.options import ModelOptions, build_model
+from equilibria.systems.model_options import ModelOptions, build_model
 
 DEFAULT_RUNS = 1000
 SMALLEST_TOLERANCE = 1e-13
@@ -71,8 +71,8 @@ def _tolerance(text: str) -> float:
 
 def basin_header(report: BasinReport) -> list[str]:
     """Return what was asked about: procedure, sizes, rates, moments."""
-    from equilibria.procedures import procedure
     from equilibria.render.text import moments_line
+    from equilibria.systems.procedures import procedure
 
     model = report.model
     rates = [f"η = {model.eta}", f"α = {model.alpha}"]

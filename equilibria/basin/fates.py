@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.batch import PENDING, RUNAWAY
 from equilibria.basin.mode import ModeProblem
 from equilibria.basin.polar import PolarMode
 from equilibria.basin.probabilities import Progress
 from equilibria.basin.separatrix import Fate
 from equilibria.basin.stiff import follow_modes
 from equilibria.exact.rationals import to_float
+from equilibria.systems.integrate import PENDING, RUNAWAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

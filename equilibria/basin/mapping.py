@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.batch import PENDING, RUNAWAY, Settle, Trajectories
+from equilibria.systems.integrate import PENDING, RUNAWAY, Settle, Trajectories
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from equilibria.basin.dynamics import ModeDynamics, Rates
 from equilibria.basin.probabilities import check_scope
 from equilibria.basin.separatrix import Fate, Separatrix
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
 from equilibria.modes import Mode, State, modes_of, states_of
 from equilibria.results import How
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import ModeDynamics, Rates
 
 Point = tuple[Fraction, Fraction, Fraction]
 """(p, w, t); t = w for stop-gradient."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.dynamics import ModeDynamics
+from equilibria.systems.numeric import ModeDynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.basin.batch import RUNAWAY, Control, Settle, Trajectories, integrate
-from equilibria.basin.dynamics import MatrixDynamics
-from equilibria.basin.initial import initial_matrices
 from equilibria.basin.mapping import iterate
 from equilibria.basin.targets import Residual, Targets, targets_for
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.integrate import RUNAWAY, Control, Settle, Trajectories, integrate
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import MatrixDynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

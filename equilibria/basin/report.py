@@ -10,7 +10,7 @@ from equilibria.basin.boundary import ROWS, basin_boundary
 from equilibria.basin.point import basin_point
 from equilibria.basin.probabilities import Endings, Progress, Sample, basin_probabilities
 from equilibria.basin.scales import Scales, critical_scales
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 SCHEMA = "noncollapse/basin/1"
 

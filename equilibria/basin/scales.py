@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from equilibria.basin.dynamics import MatrixDynamics
-from equilibria.basin.initial import initial_matrices
 from equilibria.basin.probabilities import (
     WIDTH,
     Progress,
@@ -30,7 +28,9 @@ from equilibria.basin.probabilities import (
 )
 from equilibria.basin.targets import targets_for
 from equilibria.errors import ScopeError
-from equilibria.model import Model
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import MatrixDynamics
 
 GRID = tuple(2.0**k for k in range(-8, 5))
 ROUNDS = 6

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.batch import PENDING, RUNAWAY
 from equilibria.basin.polar import PolarMode
+from equilibria.systems.integrate import PENDING, RUNAWAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

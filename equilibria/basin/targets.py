@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
 from equilibria.modes import Mode, State, groups_of, modes_of, state_of_member
 from equilibria.results import Component, Verdict
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import MatrixDynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

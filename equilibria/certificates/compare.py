@@ -15,7 +15,7 @@ from equilibria.certificates.producer import model_data
 from equilibria.errors import FormatError
 from equilibria.files.escaping import escape
 from equilibria.files.untrusted import readable
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 MOST_BYTES = 1 << 28
 SCHEMA = "noncollapse/equilibria/1"

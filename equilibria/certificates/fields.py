@@ -14,11 +14,11 @@ from equilibria.gradient.forms import OneForm, one_form
 from equilibria.gradient.potentials import NAMED
 from equilibria.gradient.report import MetricWitness
 from equilibria.gradient.submodel import leading_entry, submodel, weight
-from equilibria.model import Model
-from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Algebraic, How
-from equilibria.system import Builder
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import Builder
+from equilibria.systems.procedures import procedure
 
 BOOTSTRAP = ("stop-gradient", "ema")
 LARGEST_ROW = 3

@@ -26,11 +26,11 @@ from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Ring
 from equilibria.files.write import write_text
-from equilibria.model import Model
 from equilibria.modes import modes_of
-from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Component, Entry, Verdict
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 SCHEMA = "noncollapse/certificate/2"
 LARGEST_SIZE = 6

@@ -10,7 +10,7 @@ from equilibria.certificates import plain
 from equilibria.certificates.exact import Field, Terms, add
 from equilibria.exact.polynomial import Polynomial
 from equilibria.results import Stability
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 EXTENT_BITS = 24
 STEP_BITS = 23

@@ -14,8 +14,8 @@ from equilibria.claims.claim import Claim
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantity, rational
-from equilibria.model import Model
-from equilibria.options import ModelOptions, build_model
+from equilibria.systems.model import Model
+from equilibria.systems.model_options import ModelOptions, build_model
 
 OPTIONS = tuple(
     name.replace("_", "-") for name in ModelOptions.__dataclass_fields__ if name != "floating"

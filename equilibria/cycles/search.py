@@ -21,8 +21,8 @@ from equilibria.cycles.climb import Climber
 from equilibria.cycles.pairs import leading_pair, others_unstable
 from equilibria.cycles.setting import Setting, of_model
 from equilibria.data.moments import Moments
-from equilibria.model import Model
 from equilibria.noncommuting.core import Array, CoreEquilibrium
+from equilibria.systems.model import Model
 
 Moving = Literal["Sigma", "M", "eta", "beta"]
 STARTS = 8

@@ -15,13 +15,13 @@ import numpy as np
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
 from equilibria.noncommuting.balanced import balanced_point
 from equilibria.noncommuting.core import Array, CoreEquilibrium, check_moments, core_equilibrium
 from equilibria.noncommuting.gram import maximal_full_rank
 from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
 from equilibria.noncommuting.newton import refined
 from equilibria.noncommuting.systems import Flow, Map, System
+from equilibria.systems.model import Model
 
 Parameter = Literal["beta", "eta", "h", "ema", "kappa"]
 FIELDS = {"beta": "beta", "eta": "eta", "h": "h", "ema": "mu", "kappa": "kappa"}

@@ -22,8 +22,8 @@ from equilibria.elimination.rest import resting, same_rest
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.rationals import Number
 from equilibria.results import Variety
-from equilibria.system import PolynomialSystem
-from equilibria.usersystem import UserSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.systems.system_file import UserSystem
 
 LEAST_SHARE = 0.2
 REST_SHARE = 0.3

@@ -25,7 +25,7 @@ from equilibria.elimination.standing import EVERYWHERE_DEGENERATE, joined, stand
 from equilibria.errors import LimitReached
 from equilibria.exact.polynomial import Polynomial
 from equilibria.results import Algebraic, Component, Conditions, Detail, Entry, Stability
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 MAX_SAMPLES = 24
 GOOD_DEGREE = 4

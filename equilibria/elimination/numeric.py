@@ -22,7 +22,7 @@ from equilibria.results import (
     Variety,
     Verdict,
 )
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 TOLERANCE = 1e-7
 ON, LEAST = 1e-5, 1e-3

@@ -9,7 +9,7 @@ from equilibria.elimination.decomposition import Decomposition
 from equilibria.elimination.ideal import Ideal
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.polynomial import Polynomial
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 
 def resting(system: PolynomialSystem) -> dict[str, Polynomial]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.gradient.live import Active
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 Matrix = list[list[Surd]]
 

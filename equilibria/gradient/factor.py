@@ -23,8 +23,8 @@ from equilibria.gradient.submodel import (
     leading_entry,
     submodel,
 )
-from equilibria.model import Model
 from equilibria.results import Entry, How
+from equilibria.systems.model import Model
 
 NO_FACTOR = "No integrating factor makes it a gradient field, on any open set"
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from itertools import combinations, pairwise
 
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 Point = Mapping[str, Fraction]
 

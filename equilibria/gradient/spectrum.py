@@ -17,7 +17,7 @@ from fractions import Fraction
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.gradient.report import MetricWitness
 from equilibria.results import How
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 Matrix = Sequence[Sequence[Fraction]]
 Coefficients = list[Fraction]

@@ -19,9 +19,9 @@ from equilibria.data.moments import Moments
 from equilibria.errors import LimitReached
 from equilibria.exact.polynomial import Polynomial
 from equilibria.gradient.forms import OneForm, one_form, rename
-from equilibria.model import Model
-from equilibria.procedures import procedure
-from equilibria.system import PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.systems.procedures import procedure
 
 SEARCH_LIMIT = 64
 

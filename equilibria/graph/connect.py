@@ -28,9 +28,9 @@ from equilibria.graph.mixtures import mixed_starts
 from equilibria.graph.orbits import Orbit, Tracker
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.graph.starts import StartList, weights_for
-from equilibria.model import Model
 from equilibria.modes import State
 from equilibria.results import Component, How, Variety, Verdict
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from equilibria.graph.learning import LearningOrder

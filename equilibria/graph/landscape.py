@@ -23,10 +23,10 @@ import numpy as np
 from equilibria.blocks import Blocks
 from equilibria.data.moments import Moments
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
 from equilibria.modes import State, groups_of, modes_of
 from equilibria.strata import Lists, Stratum
 from equilibria.strata_components import stratum_id
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.basin.batch import Control, integrate
-from equilibria.basin.dynamics import MatrixDynamics
-from equilibria.basin.initial import initial_matrices
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.orbits import Orbit, Starts, Tracker
-from equilibria.model import Model
 from equilibria.modes import modes_of
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.integrate import Control, integrate
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import MatrixDynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,9 +23,9 @@ from equilibria.general import general_variety
 from equilibria.graph.arrivals import TOLERANCE, Follower
 from equilibria.graph.places import Place, collapse_place, core_of, equilibrium_place
 from equilibria.graph.result import Connection, ConnectionGraph, Node
-from equilibria.model import Model
 from equilibria.noncommuting.core import Array, CoreEquilibrium
 from equilibria.results import Component, How, Verdict
+from equilibria.systems.model import Model
 
 LARGEST = 4
 EPS = 1e-3

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.basin.batch import Control, integrate
-from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.graph.landscape import Choice, Landscape
 from equilibria.graph.locate import Locator
+from equilibria.systems.integrate import Control, integrate
+from equilibria.systems.numeric import MatrixDynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

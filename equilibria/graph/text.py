@@ -29,8 +29,8 @@ def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
 
 
 def _heading(graph: ConnectionGraph) -> list[str]:
-    from equilibria.procedures import procedure
     from equilibria.render.text import moments_line
+    from equilibria.systems.procedures import procedure
 
     model = graph.model
     rates = f"η = {model.eta}"

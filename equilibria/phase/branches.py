@@ -19,8 +19,8 @@ from equilibria.exact.rationals import to_float
 from equilibria.general import general_variety
 from equilibria.graph.places import core_of
 from equilibria.lettered import letters
-from equilibria.model import Model
 from equilibria.noncommuting.core import CoreEquilibrium
+from equilibria.systems.model import Model
 
 JUMP = 0.3  # relative change of G that one step of Newton's method may make
 SPLITS = 7  # halvings of a step before the branch counts as ended

@@ -9,17 +9,17 @@ import numpy as np
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational, shown
-from equilibria.options import ModelOptions, build_model
 from equilibria.phase.axes import parse_axis
 from equilibria.phase.diagram import PhaseDiagram
 from equilibria.phase.run import phase_diagram
 from equilibria.phase.setting import Decay
 from equilibria.phase.spread import Progress
 from equilibria.phase.verdicts import BOUNDARY_KINDS
+from equilibria.systems.model_options import ModelOptions, build_model
 
 if TYPE_CHECKING:
-    from equilibria.model import Model
     from equilibria.phase.general import GeneralDiagram
+    from equilibria.systems.model import Model
 
 
 @dataclass(frozen=True, slots=True)

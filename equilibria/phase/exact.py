@@ -16,9 +16,9 @@ from typing import Literal
 from equilibria.blocks import Blocks
 from equilibria.couplings import diagonal_coupling, pair_coupling
 from equilibria.exact.surds import Surd, in_common_field
-from equilibria.model import Model
 from equilibria.modes import Mode, State, modes_of, states_of
-from equilibria.procedures import procedure
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 from equilibria.tables import critical_phi
 from equilibria.unequal import diagonal_sign, pair_sign
 

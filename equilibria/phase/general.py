@@ -16,7 +16,6 @@ import numpy as np
 
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary
 from equilibria.phase.branches import Branch, follow_branches
@@ -27,6 +26,7 @@ from equilibria.phase.oscillation import Stretch, stretches
 from equilibria.phase.run import formula_of
 from equilibria.phase.setting import Decay
 from equilibria.phase.spread import Progress
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,11 +14,11 @@ import numpy as np
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.model import Model
 from equilibria.phase.bounded import Poly
 from equilibria.phase.families import outer_roots
 from equilibria.phase.pairs import Substitution, diagonal_block, inactive_block, pair_block
 from equilibria.phase.setting import Points, Setting
+from equilibria.systems.model import Model
 from equilibria.transfer import polynomial_roots
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ import numpy as np
 
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import Number, rational, to_float, to_text
-from equilibria.model import Model
 from equilibria.phase.setting import Points, Setting
 from equilibria.phase.steps import exact_step, largest_steps, top_stratum
 from equilibria.phase.strata import mask_of, stratum_name
 from equilibria.phase.verdicts import decide
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,10 +6,10 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from equilibria.model import Model
 from equilibria.report import Report
 from equilibria.results import Algebraic, Component, Eigenvalue, Entry, Stability, Verdict
-from equilibria.system import PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 SCHEMA = "noncollapse/equilibria/1"
 FULL_MATRIX_LIMIT = 256
@@ -125,7 +125,7 @@ def _shape(model: Model) -> dict[str, Any]:
 def small_system(model: Model) -> PolynomialSystem:
     """Return the same procedure for one mode: its degree and matrix form are those of any size."""
     from equilibria.data.moments import Moments
-    from equilibria.procedures import procedure
+    from equilibria.systems.procedures import procedure
 
     tiny = Model(
         procedure=model.procedure,

@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.procedures import procedure
 from equilibria.render import numbers
 from equilibria.render.json import SYSTEM_ENTRY_LIMIT, small_system
 from equilibria.render.latex_text import (
@@ -29,7 +27,9 @@ from equilibria.render.numbers import extent, significant
 from equilibria.render.text import known
 from equilibria.report import Report
 from equilibria.results import Component
-from equilibria.system import PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.systems.procedures import procedure
 
 ENTRYWISE_LIMIT = 12
 SHOWN_MATRIX = 6

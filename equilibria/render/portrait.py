@@ -25,11 +25,11 @@ from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import to_float
 from equilibria.lift import entry_float
-from equilibria.model import Model
 from equilibria.modes import Mode, modes_of, states_of
-from equilibria.procedures import procedure
 from equilibria.report import Report
 from equilibria.results import Component, Stability, Verdict
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ class Portrait:
 
     def potential(self, w: Array) -> Array:
         """Return the contrastive loss of the mode."""
-        from equilibria.procedures.contrastive import contrastive_potential
+        from equilibria.systems.procedures.contrastive import contrastive_potential
 
         values: Array = contrastive_potential(self.model).evaluate({"W_1_1": w}, float)
         return values

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
-from equilibria.model import Model
-from equilibria.procedures import procedure
 from equilibria.render.numbers import decimal, extent, significant
 from equilibria.report import Report
 from equilibria.results import Component, How, Stability, Verdict
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 if TYPE_CHECKING:
     from rich.console import Console

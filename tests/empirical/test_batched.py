@@ -14,8 +14,8 @@ from empirical.objectives import matrix_power, moment_pairs  # noqa: E402
 from empirical.products import product  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
-from equilibria.model import Model  # noqa: E402
-from equilibria.procedures import PROCEDURES  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
+from equilibria.systems.procedures import PROCEDURES  # noqa: E402
 
 KINDS = sorted(PROCEDURES)
 

@@ -12,8 +12,8 @@ from scipy.integrate import solve_ivp  # noqa: E402
 from empirical.flow import BootstrapFlow, integrate_flow  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import LimitReached, ScopeError  # noqa: E402
-from equilibria.model import Model  # noqa: E402
-from equilibria.procedures import procedure  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
+from equilibria.systems.procedures import procedure  # noqa: E402
 
 DENSE = Moments.dense([["3/2", "1/4"], ["1/4", "1"]], [["1", "1/8"], ["1/8", "1/2"]])
 

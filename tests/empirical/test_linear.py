@@ -19,8 +19,8 @@ from empirical.objectives import (  # noqa: E402
 )
 from empirical.target import follow, target_of  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
-from equilibria.model import Model  # noqa: E402
-from equilibria.procedures import PROCEDURES, procedure  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
+from equilibria.systems.procedures import PROCEDURES, procedure  # noqa: E402
 
 
 def random_moments(generator: np.random.Generator, d: int, *, commuting: bool) -> Moments:

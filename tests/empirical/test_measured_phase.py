@@ -13,8 +13,8 @@ from empirical import phase_networks
 from empirical.measured_phase import MeasuredPhase, measure_phase, region_patches
 from empirical.phase_networks import NetworkPhase, NetworkRun, network_model, network_settings
 from empirical.phase_questions import QUESTIONS, Question
-from equilibria.model import Model
 from equilibria.phase import phase_diagram
+from equilibria.systems.model import Model
 
 
 def test_batched_runs_rest_where_predicted() -> None:

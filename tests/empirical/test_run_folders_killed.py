@@ -246,7 +246,7 @@ def test_waves_of_another_size_lose_no_run(
     pytest.importorskip("torch")
     from empirical.simulate import resume, simulate
     from empirical.simulation import Simulation
-    from equilibria.model import Model
+    from equilibria.systems.model import Model
 
     model = Model(embed_dim=2)
     size = 8 * 24 * (2 * model.n * model.d + model.n**2)
@@ -285,7 +285,7 @@ def test_a_simulation_holds_the_lock_while_it_runs(tmp_path: Path, monkeypatch) 
     pytest.importorskip("torch")
     from empirical.simulate import resume, simulate
     from empirical.simulation import Simulation
-    from equilibria.model import Model
+    from equilibria.systems.model import Model
 
     runs = 0
 
@@ -307,7 +307,7 @@ def test_a_simulation_holds_the_lock_while_it_runs(tmp_path: Path, monkeypatch) 
 def test_a_simulation_on_data_goes_on_from_another_directory(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
     from empirical.simulate import resume, simulate
-    from equilibria.model import Model
+    from equilibria.systems.model import Model
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 2))

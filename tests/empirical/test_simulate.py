@@ -24,14 +24,14 @@ from empirical.linear import LinearTraining  # noqa: E402
 from empirical.objectives import moment_pairs  # noqa: E402
 from empirical.runs import RunFolder  # noqa: E402
 from empirical.simulate import resume, simulate  # noqa: E402
-from equilibria.basin.initial import initial_matrices  # noqa: E402
 from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.lift import entry_float  # noqa: E402
-from equilibria.model import Model  # noqa: E402
-from equilibria.options import ModelOptions  # noqa: E402
 from equilibria.results import Verdict  # noqa: E402
+from equilibria.systems.initial_values import initial_matrices  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
+from equilibria.systems.model_options import ModelOptions  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROTATED = Moments.dense(
@@ -252,7 +252,7 @@ CHILD = """
 import sys, torch
 torch.set_num_threads(1)
 from empirical.simulate import resume, simulate
-from equilibria.model import Model
+from equilibria.systems.model import Model
 folder, begin, batch = sys.argv[1], sys.argv[2] == "begin", int(sys.argv[3])
 print("ready", flush=True)
 if begin:

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from equilibria.basin.batch import PENDING, RUNAWAY, Control, integrate
-from equilibria.basin.dynamics import MatrixDynamics, ModeDynamics, Rates
-from equilibria.basin.initial import INITS, initial_matrices
 from equilibria.basin.mapping import iterate
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
-from equilibria.model import Model
-from equilibria.procedures import procedure
+from equilibria.systems.initial_values import INITS, initial_matrices
+from equilibria.systems.integrate import PENDING, RUNAWAY, Control, integrate
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import MatrixDynamics, ModeDynamics, Rates
+from equilibria.systems.procedures import procedure
 
 ROTATED = Moments.dense([["5/4", "1/10"], ["1/10", 1]], [[1, "1/5"], ["1/5", "1/2"]])
 MODELS = [

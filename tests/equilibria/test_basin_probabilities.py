@@ -20,16 +20,16 @@ from equilibria.basin import (
     basin_report,
     critical_scales,
 )
-from equilibria.basin.dynamics import MatrixDynamics
 from equilibria.basin.figure import draw_basin
-from equilibria.basin.initial import initial_matrices
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.basin.targets import Aligned
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.lift import entry_float
-from equilibria.model import Model
 from equilibria.results import Verdict
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.model import Model
+from equilibria.systems.numeric import MatrixDynamics
 
 CASES = {
     "default": (Model(), 0.5),

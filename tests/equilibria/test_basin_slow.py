@@ -10,13 +10,13 @@ from scipy.integrate import solve_ivp
 
 import cli
 from equilibria.basin import Fate, basin_boundary, basin_point, fates, stiff
-from equilibria.basin.batch import PENDING, RUNAWAY
 from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates
 from equilibria.basin.mode import mode_problem
 from equilibria.basin.polar import PolarMode
 from equilibria.basin.probabilities import LEAST_STEPS, MOST_STEPS, work_limit
 from equilibria.data.moments import Moments
-from equilibria.model import Model
+from equilibria.systems.integrate import PENDING, RUNAWAY
+from equilibria.systems.model import Model
 
 CODES = {Fate.COLLAPSES: COLLAPSED, Fate.SURVIVES: ALIVE}
 

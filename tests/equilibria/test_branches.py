@@ -31,7 +31,7 @@ from equilibria.errors import LimitReached, NotFinished
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.results import How, Variety, Verdict
-from equilibria.usersystem import UserSystem, read
+from equilibria.systems.system_file import UserSystem, read
 
 SPACE = Ring(("x", "y", "z"))
 

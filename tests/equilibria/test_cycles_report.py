@@ -12,7 +12,7 @@ from equilibria.cycles.examples import e5
 from equilibria.cycles.figure import draw_cycles
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 
 def e5_model(**options):

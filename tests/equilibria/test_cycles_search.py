@@ -9,7 +9,7 @@ from equilibria.cycles.examples import e5, e6
 from equilibria.cycles.pairs import complex_pairs
 from equilibria.cycles.setting import Setting
 from equilibria.data.moments import Moments
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 
 def below_e5(share):

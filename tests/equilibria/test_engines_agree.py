@@ -31,8 +31,8 @@ from equilibria.engines.base import Outcome
 from equilibria.errors import ConsistencyError, EngineMissing, LimitReached, NotFinished
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.model import Model
-from equilibria.procedures import procedure
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 PLANE = Ring(("x", "y"))
 SPACE = Ring(("x", "y", "z"))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from equilibria.aligned import aligned_variety
 from equilibria.data.moments import Moments
-from equilibria.model import Model
 from equilibria.results import Verdict
+from equilibria.systems.model import Model
 from tests import precise
 
 TINY = Fraction(1, 10**9)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
-from equilibria.procedures import procedure
 from equilibria.results import Verdict
+from equilibria.systems.procedures import procedure
 from tests import dense
 
 SMALL = st.fractions(min_value=Fraction(1, 5), max_value=2, max_denominator=10)
@@ -234,7 +234,7 @@ def value_of(condition: str, point: dict[str, float]) -> float:
 
 
 def spectrum_at(model, point, kind) -> np.ndarray:
-    from equilibria.procedures import procedure
+    from equilibria.systems.procedures import procedure
 
     system = procedure(model.procedure).build(model)
     names = list(getattr(system, kind))

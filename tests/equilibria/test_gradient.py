@@ -52,11 +52,11 @@ from equilibria.gradient.potentials import balanced_potential, potential_text
 from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
-from equilibria.model import Model
-from equilibria.procedures import procedure
-from equilibria.procedures.joint import joint_potential
 from equilibria.results import How
-from equilibria.system import PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures.joint import joint_potential
 from equilibria.userreport import analyze_system_file
 
 CONIC = Path(__file__).parents[2] / "examples" / "systems" / "conic.toml"
@@ -1149,7 +1149,7 @@ def test_large_models_answer_from_formulas():
 def test_default_certificate_imports_no_heavy_library():
     code = (
         "import sys\n"
-        "from equilibria.model import Model\n"
+        "from equilibria.systems.model import Model\n"
         "from equilibria.gradient import gradient_certificate\n"
         "for name in ('ema', 'stop-gradient', 'joint', 'direct-pred'):\n"
         "    gradient_certificate(Model(procedure=name)).to_json()\n"

@@ -14,9 +14,9 @@ from equilibria.graph.directions import Block, Direction, blocks_of, directions_
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.result import Node
 from equilibria.lift import entry_float
-from equilibria.model import Model
-from equilibria.procedures import procedure
 from equilibria.results import How, Verdict
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 from tests import dense
 
 E7 = Moments.isotropic(signal=["7/10", "13/20", "1/2"], variance=1)
@@ -187,7 +187,7 @@ def test_a_rotation_into_a_stronger_mode_agrees_with_scipy(graphs) -> None:
 
 def test_sets_of_modes_evolve_independently() -> None:
     """P and W block diagonal: a block does what it does alone (the ground of `directions`)."""
-    from equilibria.basin.dynamics import MatrixDynamics
+    from equilibria.systems.numeric import MatrixDynamics
 
     model = Model(moments=E7, embed_dim=3, weight_decay="1/10")
     random = np.random.default_rng(3)

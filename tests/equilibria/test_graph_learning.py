@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from equilibria.basin.initial import initial_matrices
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.graph import learning_order
-from equilibria.model import Model
+from equilibria.systems.initial_values import initial_matrices
+from equilibria.systems.model import Model
 
 APART = Moments.isotropic(signal=[1, "1/2"], variance=1)
 ONE = Moments.isotropic(signal=["7/10"], variance=1)

@@ -21,7 +21,7 @@ from equilibria.graph import (
 )
 from equilibria.graph.figure import graph_figure
 from equilibria.graph.layout import Layout, layout
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import equilibria as eq
 from cli import main
 from equilibria.claims import Claim, decide
 from equilibria.elimination import analyze_system
-from equilibria.procedures import procedure
 from equilibria.results import Component, Stability, Verdict
-from equilibria.usersystem import read
+from equilibria.systems.procedures import procedure
+from equilibria.systems.system_file import read
 
 F = Fraction
 QUICK = settings(max_examples=20, deadline=None)

@@ -13,9 +13,9 @@ from equilibria import noncommuting as nc
 from equilibria.data.moments import Moments
 from equilibria.lift import entry_float
 from equilibria.mixed import mixed_pairs
-from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
 from equilibria.results import Component
+from equilibria.systems.model import Model
 from tests import dense
 
 F = Fraction

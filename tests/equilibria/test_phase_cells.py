@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from equilibria import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import EngineMissing, FormatError, ScopeError
-from equilibria.model import Model, default_signal
 from equilibria.modes import modes_of, states_of
-from equilibria.options import ModelOptions
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
 from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells
@@ -26,6 +24,8 @@ from equilibria.phase.strata import stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
 from equilibria.questions import Outputs, draw_phase, write
 from equilibria.results import Verdict
+from equilibria.systems.model import Model, default_signal
+from equilibria.systems.model_options import ModelOptions
 from tests.equilibria.test_phase_simulation import Case, multipliers
 
 SMALL = st.fractions(min_value=Fraction(1, 6), max_value=2, max_denominator=12)

@@ -20,9 +20,7 @@ from matplotlib.figure import Figure
 from equilibria.analysis import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
-from equilibria.model import Model
 from equilibria.modes import modes_of, states_of
-from equilibria.procedures import PROCEDURES
 from equilibria.render.figure_charts import predictor_eigenvalues
 from equilibria.render.figure_marks import drawable
 from equilibria.render.figure_spectrum import zoom_radius
@@ -33,6 +31,8 @@ from equilibria.render.latex_text import escape, formula, fraction, polynomial, 
 from equilibria.render.portrait import Standing, main_component, mode_portrait, split_neutral
 from equilibria.report import Report, Summary
 from equilibria.results import Component, How, Stability, Variety, Verdict
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import PROCEDURES
 
 HOSTILE = "a_b%&#$^~{}\\input<script>数据.npz"
 LIMIT = 200_000
@@ -283,7 +283,7 @@ def test_drawing_loads_no_pyplot() -> None:
     code = (
         "import io, sys\n"
         "from equilibria.analysis import analyze\n"
-        "from equilibria.model import Model\n"
+        "from equilibria.systems.model import Model\n"
         "from equilibria.render.figures import draw_report\n"
         "assert 'matplotlib' not in sys.modules\n"
         "draw_report(analyze(Model(procedure='contrastive')), io.BytesIO(), 'png')\n"

@@ -14,7 +14,7 @@ from equilibria.elimination.numeric import _stability
 from equilibria.elimination.rest import resting
 from equilibria.elimination.search import Found, search
 from equilibria.results import Verdict
-from equilibria.usersystem import UserSystem, read
+from equilibria.systems.system_file import UserSystem, read
 
 
 def system(*equations: str) -> UserSystem:

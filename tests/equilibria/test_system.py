@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import equilibria as eq
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational
-from equilibria.procedures import PROCEDURES, procedure
-from equilibria.procedures.contrastive import contrastive_potential
-from equilibria.procedures.joint import joint_potential
+from equilibria.systems.procedures import PROCEDURES, procedure
+from equilibria.systems.procedures.contrastive import contrastive_potential
+from equilibria.systems.procedures.joint import joint_potential
 
 NUMBERS = st.fractions(min_value=-2, max_value=2, max_denominator=7)
 

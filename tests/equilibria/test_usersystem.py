@@ -13,7 +13,7 @@ import pytest
 
 from equilibria.errors import FormatError
 from equilibria.exact.grammar import parse
-from equilibria.usersystem import MAX_BYTES, load, read
+from equilibria.systems.system_file import MAX_BYTES, load, read
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = ROOT / "tests" / "hostile"
@@ -109,7 +109,7 @@ def test_what_is_no_file_is_a_format_error(path: str) -> None:
 
 def test_reading_a_system_imports_nothing_heavy() -> None:
     script = (
-        "import sys; from equilibria.usersystem import load; "
+        "import sys; from equilibria.systems.system_file import load; "
         f"load({str(EXAMPLES[0])!r}); "
         "print([m for m in ('sympy', 'numpy', 'scipy', 'torch', 'flint') if m in sys.modules])"
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from equilibria.claims.claim import Finding
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from equilibria.report import Report

@@ -21,8 +21,8 @@ from equilibria.claims.claim import Finding
 from equilibria.claims.kinds.base import Context, choice_of, number_of, table_of, truth_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
-from equilibria.model import Model
-from equilibria.procedures import procedure
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 ENTRIES = (
     "W",

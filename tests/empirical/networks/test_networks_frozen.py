@@ -16,7 +16,7 @@ from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402
 from empirical.simulate import simulate  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
-from equilibria.model import Model  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
 
 PAIRS = {"embed_dim": 3, "weight_decay": "1/50"}
 

@@ -30,8 +30,8 @@ from empirical.networks.workers import Workers  # noqa: E402
 from empirical.runs import RunFolder  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError, LimitReached  # noqa: E402
-from equilibria.model import Model  # noqa: E402
-from equilibria.procedures import procedure  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
+from equilibria.systems.procedures import procedure  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 QUICK = {"epochs": "2", "curl": "no", "threads": "1"}

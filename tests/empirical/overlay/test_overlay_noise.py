@@ -16,7 +16,7 @@ from empirical.settings import Settings  # noqa: E402
 from empirical.simulate import simulate  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import ScopeError  # noqa: E402
-from equilibria.model import Model, default_signal  # noqa: E402
+from equilibria.systems.model import Model, default_signal  # noqa: E402
 
 F3 = Moments.commuting(signal=default_signal(8), noise="1/4")
 

@@ -18,7 +18,7 @@ from empirical.overlay.command import overlay_command  # noqa: E402
 from empirical.simulate import simulate  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
-from equilibria.model import Model  # noqa: E402
+from equilibria.systems.model import Model  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

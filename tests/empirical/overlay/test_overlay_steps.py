@@ -10,7 +10,7 @@ from empirical.overlay.rate import compare, fitted
 from empirical.overlay.steps import advance, jacobian, residual, shapes_of
 from equilibria.data.moments import Moments
 from equilibria.errors import ScopeError
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 torch = pytest.importorskip("torch")
 

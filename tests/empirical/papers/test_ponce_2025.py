@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from empirical.papers import ponce_networks, ponce_objective, ponce_spheres, ponce_variety
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 
 def test_the_inner_radius_meets_the_outer_at_the_fold() -> None:

@@ -42,7 +42,7 @@ from equilibria.exact.grammar import parse, shorten
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import Number, quantity
 from equilibria.files.untrusted import check_file
-from equilibria.system import PolynomialSystem
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 MAX_BYTES = 1_000_000
 MAX_VARIABLES = 64

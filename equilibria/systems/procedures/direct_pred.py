@@ -9,9 +9,9 @@ section 4.
 from __future__ import annotations
 
 from equilibria.exact.polynomial import Polynomial, PolynomialMatrix
-from equilibria.model import Model
-from equilibria.procedures.base import Procedure
-from equilibria.system import Builder, PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import Builder, PolynomialSystem
+from equilibria.systems.procedures.base import Procedure
 
 
 def direct_pred(model: Model) -> PolynomialSystem:

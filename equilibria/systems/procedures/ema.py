@@ -5,9 +5,9 @@ Source: Grill et al. 2020; linear model of Tian, Chen and Ganguli 2021, section 
 
 from __future__ import annotations
 
-from equilibria.model import Model
-from equilibria.procedures.base import Procedure
-from equilibria.system import Builder, PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import Builder, PolynomialSystem
+from equilibria.systems.procedures.base import Procedure
 
 
 def ema(model: Model) -> PolynomialSystem:

@@ -6,10 +6,10 @@ Tian 2021.
 
 from __future__ import annotations
 
-from equilibria.model import Model
-from equilibria.procedures.base import Procedure
-from equilibria.procedures.direct_pred import upper
-from equilibria.system import Builder, PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import Builder, PolynomialSystem
+from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.procedures.direct_pred import upper
 
 
 def direct_copy(model: Model) -> PolynomialSystem:

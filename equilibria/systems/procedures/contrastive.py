@@ -12,9 +12,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial
-from equilibria.model import Model
-from equilibria.procedures.base import Procedure
-from equilibria.system import Builder, PolynomialSystem
+from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import Builder, PolynomialSystem
+from equilibria.systems.procedures.base import Procedure
 
 
 def contrastive(model: Model) -> PolynomialSystem:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from equilibria.data.moments import MAX_DIMENSION, Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantities, quantity, rational
-from equilibria.model import Model, default_signal
-from equilibria.procedures import procedure
+from equilibria.systems.model import Model, default_signal
+from equilibria.systems.procedures import procedure
 
 
 @dataclass(frozen=True, slots=True)

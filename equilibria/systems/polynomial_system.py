@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from equilibria.exact.polynomial import Polynomial, PolynomialMatrix, Ring
-from equilibria.model import Model
+from equilibria.systems.model import Model
 
 
 @dataclass(frozen=True)

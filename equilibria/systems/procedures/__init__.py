@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equilibria.errors import FormatError
-from equilibria.procedures import (
+from equilibria.systems.procedures import (
     contrastive,
     direct_copy,
     direct_pred,
@@ -11,7 +11,7 @@ from equilibria.procedures import (
     joint,
     stop_gradient,
 )
-from equilibria.procedures.base import Procedure
+from equilibria.systems.procedures.base import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
     "joint": joint.PROCEDURE,
