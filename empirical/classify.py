@@ -20,8 +20,8 @@ from equilibria.analysis import analyze
 from equilibria.errors import ScopeError
 from equilibria.lift import entry_float
 from equilibria.modes import State, groups_of, modes_of, state_of_member
-from equilibria.results import Component, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from empirical.phase_questions import QUESTIONS, Question
 from equilibria.phase.axes import Axis
 from equilibria.phase.diagram import PhaseDiagram
 from equilibria.phase.strata import StableStrata
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,8 @@ from empirical.experiments import ExperimentResult
 from empirical.runs import RunFolder
 from equilibria.cycles.examples import e5, e6
 from equilibria.lift import entry_float
-from equilibria.results import Component
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

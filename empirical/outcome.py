@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from empirical.settings import Settings
 from equilibria.basin.probabilities import clopper_pearson
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -29,8 +29,8 @@ from empirical.settings import (
 from empirical.simulation import Progress, Simulation
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.errors import AnalysisError, FormatError
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

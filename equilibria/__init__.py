@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from equilibria.graph import connection_graph
     from equilibria.phase import phase_diagram
     from equilibria.report import Report
-    from equilibria.results import Component, How, Stability, Verdict
     from equilibria.systems.model import Model
+    from equilibria.varieties.component import Component, How, Stability, Verdict
 
 __version__ = VERSION
 
 _HOME = {
-    "Component": "equilibria.results",
-    "How": "equilibria.results",
+    "Component": "equilibria.varieties.component",
+    "How": "equilibria.varieties.component",
     "Model": "equilibria.systems.model",
     "Moments": "equilibria.data.moments",
     "Report": "equilibria.report",
-    "Stability": "equilibria.results",
-    "Verdict": "equilibria.results",
+    "Stability": "equilibria.varieties.component",
+    "Verdict": "equilibria.varieties.component",
     "analyze": "equilibria.analysis",
     "basin_report": "equilibria.basin",
     "connection_graph": "equilibria.graph",

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from equilibria.blocks import Blocks
-from equilibria.listing import fitting
 from equilibria.modes import Group, Mode, groups_of, modes_of, shared_root
-from equilibria.results import Component, Variety, Verdict
 from equilibria.strata import (
     Lists,
     StableSets,
@@ -27,6 +25,8 @@ from equilibria.strata import (
 )
 from equilibria.strata_components import evaluate
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Variety, Verdict
+from equilibria.varieties.listing import fitting
 
 ENUMERATION_LIMIT = 20_000
 STABLE_LISTING_LIMIT = 4096

@@ -14,9 +14,9 @@ from fractions import Fraction
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.report import Report, Summary, shortened
-from equilibria.results import Component, Variety
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component, Variety
 
 DEFAULT_COMPONENTS = 64
 

@@ -11,7 +11,8 @@ from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.lettered import exchanges, letters, order, ranges, rows
 from equilibria.noncommuting.zero_decay import residual_map
-from equilibria.results import (
+from equilibria.systems.model import Model
+from equilibria.varieties.component import (
     Component,
     Detail,
     Eigenvalue,
@@ -22,7 +23,6 @@ from equilibria.results import (
     Verdict,
     collapse_grade,
 )
-from equilibria.systems.model import Model
 
 
 def balanced_variety(model: Model, max_components: int) -> Variety:

@@ -24,11 +24,19 @@ from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, radical
 from equilibria.lift import ENTRYWISE_LIMIT, number
-from equilibria.listing import fitting
 from equilibria.modes import Mode, modes_of
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
-from equilibria.results import Component, Detail, Entry, How, Variety, Verdict, collapse_grade
 from equilibria.systems.model import Model
+from equilibria.varieties.component import (
+    Component,
+    Detail,
+    Entry,
+    How,
+    Variety,
+    Verdict,
+    collapse_grade,
+)
+from equilibria.varieties.listing import fitting
 
 LISTING_LIMIT = 20_000
 

@@ -21,10 +21,13 @@ from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field, radical
 from equilibria.lift import ENTRYWISE_LIMIT, number
-from equilibria.listing import fitting
 from equilibria.modes import Group, Mode, State, groups_of, modes_of, shared_root
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
-from equilibria.results import (
+from equilibria.strata import Stratum, all_strata, total_strata
+from equilibria.strata_components import component_dimension, repeated_modes, stratum_id
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import (
     Algebraic,
     Component,
     Detail,
@@ -34,10 +37,7 @@ from equilibria.results import (
     Verdict,
     collapse_grade,
 )
-from equilibria.strata import Stratum, all_strata, total_strata
-from equilibria.strata_components import component_dimension, repeated_modes, stratum_id
-from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.varieties.listing import fitting
 
 LISTING_LIMIT = 20_000
 

@@ -20,7 +20,8 @@ from equilibria.balanced import balanced_variety
 from equilibria.exact.rationals import to_float
 from equilibria.lettered import exchanges, letters, order, ranges, rows
 from equilibria.noncommuting.core import CoreEquilibrium
-from equilibria.results import (
+from equilibria.systems.model import Model
+from equilibria.varieties.component import (
     Component,
     Detail,
     Eigenvalue,
@@ -31,7 +32,6 @@ from equilibria.results import (
     Verdict,
     collapse_grade,
 )
-from equilibria.systems.model import Model
 
 SEARCH_DIMENSION = 4
 SEARCH_STARTS = 600

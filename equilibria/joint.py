@@ -23,8 +23,8 @@ from equilibria.realspectrum import (
     both_stabilities,
     rational_eigenvalue,
 )
-from equilibria.results import Component, Detail, Entry, How, Variety, collapse_grade
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Detail, Entry, How, Variety, collapse_grade
 
 ZERO = Fraction(0)
 

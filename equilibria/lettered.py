@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from equilibria.results import (
-    Component,
-    Entry,
-    Verdict,
-)
+from equilibria.varieties.component import Component, Entry, Verdict
 
 EXCHANGES = 4
 

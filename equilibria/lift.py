@@ -15,9 +15,9 @@ from fractions import Fraction
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, radical
 from equilibria.modes import State
-from equilibria.results import Algebraic, Detail, Entry
 from equilibria.strata import Stratum
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Algebraic, Detail, Entry
 
 ENTRYWISE_LIMIT = 64
 ZERO = Fraction(0)

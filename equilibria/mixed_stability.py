@@ -23,8 +23,8 @@ from equilibria.mixed import DirectSum
 from equilibria.modes import modes_of
 from equilibria.noncommuting import core_equilibrium
 from equilibria.noncommuting.core import CoreEquilibrium
-from equilibria.results import Component, Detail, Entry
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Detail, Entry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

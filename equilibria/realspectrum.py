@@ -14,8 +14,8 @@ from functools import partial
 
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd
-from equilibria.results import Eigenvalue, How, Stability, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Eigenvalue, How, Stability, Verdict
 
 CERTAIN = 1e-40  # floats of surds come from 200-bit enclosures
 

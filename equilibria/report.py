@@ -8,10 +8,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from equilibria.results import Component, Variety
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component, Variety
 
 if TYPE_CHECKING:
     from equilibria.gradient import EquilibriumSpectrum, GradientReport
@@ -114,7 +114,7 @@ def _turning(model: Model, components: Iterable[Component]) -> Iterator[Equilibr
 
 
 def _point(component: Component) -> dict[str, Fraction | float]:
-    from equilibria.results import Algebraic
+    from equilibria.varieties.component import Algebraic
 
     return {
         f"{letter}_{i}_{j}": value.value if isinstance(value, Algebraic) else value

@@ -14,7 +14,6 @@ from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.modes import Mode, State
-from equilibria.results import Eigenvalue
 from equilibria.strata import Stratum
 from equilibria.systems.model import Model
 from equilibria.transfer import Dynamics, polynomial_roots
@@ -26,6 +25,7 @@ from equilibria.unequal import (
     pair_block,
     without_zero_roots,
 )
+from equilibria.varieties.component import Eigenvalue
 
 Rational = Fraction | Surd
 

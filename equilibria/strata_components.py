@@ -18,7 +18,6 @@ from equilibria.exact.rationals import to_float
 from equilibria.extents import Members
 from equilibria.lift import Lifter
 from equilibria.modes import Mode, State
-from equilibria.results import Component, How, Stability, Verdict, collapse_grade
 from equilibria.spectra import stratum_spectrum
 from equilibria.strata import (
     Stratum,
@@ -26,6 +25,7 @@ from equilibria.strata import (
 from equilibria.systems.model import Model
 from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
 from equilibria.transfer import Dynamics
+from equilibria.varieties.component import Component, How, Stability, Verdict, collapse_grade
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

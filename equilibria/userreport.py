@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number
 from equilibria.report import Summary, shortened
-from equilibria.results import Component, Stability, Variety
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.system_file import UserSystem, load
+from equilibria.varieties.component import Component, Stability, Variety
 
 if TYPE_CHECKING:
     from equilibria.gradient import GradientReport

@@ -25,10 +25,12 @@ import numpy as np
 
 from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO, condition, distinct, never, step_conditions
-from equilibria.listing import fitting
 from equilibria.modes import Mode, modes_of
 from equilibria.one_sided_decay import encoder_decay_only, predictor_decay_only
-from equilibria.results import (
+from equilibria.systems.model import Model
+from equilibria.tables import critical_phi
+from equilibria.transfer import Dynamics
+from equilibria.varieties.component import (
     Component,
     Conditions,
     Detail,
@@ -39,9 +41,7 @@ from equilibria.results import (
     Verdict,
     collapse_grade,
 )
-from equilibria.systems.model import Model
-from equilibria.tables import critical_phi
-from equilibria.transfer import Dynamics
+from equilibria.varieties.listing import fitting
 from equilibria.zero_decay_candidates import candidates, room
 from equilibria.zero_decay_points import (
     CONDITION_LIMIT,

@@ -14,13 +14,9 @@ import numpy as np
 from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO
 from equilibria.modes import Mode
-from equilibria.results import (
-    Detail,
-    Eigenvalue,
-    Entry,
-)
 from equilibria.systems.model import Model
 from equilibria.transfer import Dynamics, polynomial_roots
+from equilibria.varieties.component import Detail, Eigenvalue, Entry
 
 CONDITION_LIMIT = 64
 """Entries of W up to which conditions and equations are written out one by one."""

@@ -18,8 +18,8 @@ from fractions import Fraction
 from equilibria.exact.polynomial import Polynomial
 from equilibria.inequalities import ZERO
 from equilibria.modes import Mode
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 
 MOST_VARIABLES = 16
 COUPLINGS = (Fraction(1), Fraction(2), Fraction(1, 2))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from equilibria.lift import entry_float
-from equilibria.results import Component
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component
 
 
 def state_of(component: Component, system: PolynomialSystem, kind: str) -> dict[str, float]:

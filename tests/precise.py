@@ -12,9 +12,9 @@ from fractions import Fraction
 import mpmath as mp
 import networkx as nx
 
-from equilibria.results import Component
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component
 
 DIGITS = 60
 # An exact zero comes out below ZERO times the largest entry; what is not zero, far above it. A

@@ -15,7 +15,7 @@ import numpy as np
 from empirical.overlay.predicted import OrbitTarget, Prediction, Target
 from empirical.overlay.result import FolderOverlay
 from empirical.overlay.trace import Trace
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

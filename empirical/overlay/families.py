@@ -21,8 +21,8 @@ import numpy as np
 from empirical.overlay.predicted import normal_moduli
 from empirical.overlay.steps import jacobian, shapes_of
 from equilibria.errors import ScopeError
-from equilibria.results import Component, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,8 +19,8 @@ from empirical.overlay.rate import Contraction, compare, fitted
 from empirical.overlay.source import Source
 from empirical.overlay.steps import residual
 from empirical.overlay.trace import Saddle, Trace
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,8 +22,8 @@ from empirical.overlay.draw import (
     traced,
 )
 from empirical.overlay.result import FolderOverlay
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

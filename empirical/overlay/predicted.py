@@ -16,8 +16,8 @@ from empirical.classify import ByModes, components_of, places_of
 from empirical.overlay.distance import ITERATIONS, orbit_distance
 from equilibria.lift import entry_float
 from equilibria.modes import groups_of, modes_of, state_of_member
-from equilibria.results import Component, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from empirical.overlay.judge import Fluctuation, RunOverlay
 from empirical.overlay.predicted import Prediction
 from empirical.overlay.source import Source
 from empirical.overlay.trace import Trace
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from empirical.overlay.networks import NetworkOverlay

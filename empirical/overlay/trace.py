@@ -10,7 +10,7 @@ import numpy as np
 
 from empirical.overlay.predicted import Prediction
 from empirical.overlay.source import Path3
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from equilibria.basin.separatrix import Fate
-from equilibria.results import How
+from equilibria.varieties.component import How
 
 
 @dataclass(frozen=True, slots=True)

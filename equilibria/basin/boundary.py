@@ -26,8 +26,8 @@ from equilibria.basin.small_decay import TOLERANCE, upper_c, upper_curve, upper_
 from equilibria.basin.stiff import ATTEMPTS
 from equilibria.errors import LimitReached
 from equilibria.exact.rationals import to_float
-from equilibria.results import How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How
 
 ROWS = 40
 CURVE = 240

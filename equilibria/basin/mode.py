@@ -24,9 +24,9 @@ from equilibria.basin.separatrix import Fate, Separatrix
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.modes import Mode, State, modes_of, states_of
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import ModeDynamics, Rates
+from equilibria.varieties.component import How
 
 Point = tuple[Fraction, Fraction, Fraction]
 """(p, w, t); t = w for stop-gradient."""

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from equilibria.basin.answers import Bounds
-from equilibria.results import How
+from equilibria.varieties.component import How
 
 
 def down(value: Fraction) -> float:

@@ -17,8 +17,8 @@ from equilibria.basin.small_decay import TOLERANCE, upper_c
 from equilibria.basin.stiff import ATTEMPTS
 from equilibria.errors import FormatError, LimitReached
 from equilibria.exact.rationals import Number, quantity, to_float
-from equilibria.results import How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How
 
 LARGEST_FACTOR = 64
 NUMERIC_FACTOR = 8.0

@@ -17,9 +17,9 @@ import numpy as np
 
 from equilibria.exact.rationals import to_float
 from equilibria.modes import Mode, State, groups_of, modes_of, state_of_member
-from equilibria.results import Component, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
+from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,8 +15,8 @@ import numpy as np
 from equilibria.errors import LimitReached
 from equilibria.exact.rationals import to_float
 from equilibria.lift import entry_float
-from equilibria.results import Component
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

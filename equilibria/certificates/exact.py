@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import gcd, isqrt, lcm
 
 from equilibria.errors import ScopeError
-from equilibria.results import Algebraic, Entry
+from equilibria.varieties.component import Algebraic, Entry
 
 Terms = dict[tuple[str, ...], Fraction]
 """A polynomial in generators: sorted monomial -> coefficient."""

@@ -15,10 +15,10 @@ from equilibria.gradient.potentials import NAMED
 from equilibria.gradient.report import MetricWitness
 from equilibria.gradient.submodel import leading_entry, submodel, weight
 from equilibria.report import Report
-from equilibria.results import Algebraic, How
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Algebraic, How
 
 BOOTSTRAP = ("stop-gradient", "ema")
 LARGEST_ROW = 3

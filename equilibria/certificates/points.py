@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from equilibria.certificates.exact import Field, Terms, add
-from equilibria.results import Entry
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Entry
 
 Rows = tuple[tuple[Entry, ...], ...]
 

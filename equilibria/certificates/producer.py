@@ -28,9 +28,9 @@ from equilibria.exact.polynomial import Ring
 from equilibria.files.write import write_text
 from equilibria.modes import modes_of
 from equilibria.report import Report
-from equilibria.results import Component, Entry, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component, Entry, Verdict
 
 SCHEMA = "noncollapse/certificate/2"
 LARGEST_SIZE = 6

@@ -9,8 +9,8 @@ from fractions import Fraction
 from equilibria.certificates import plain
 from equilibria.certificates.exact import Field, Terms, add
 from equilibria.exact.polynomial import Polynomial
-from equilibria.results import Stability
 from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.varieties.component import Stability
 
 EXTENT_BITS = 24
 STEP_BITS = 23

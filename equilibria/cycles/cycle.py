@@ -22,7 +22,7 @@ from equilibria.cycles.dynamics import Dynamics, dynamics_of, plain_field
 from equilibria.cycles.setting import Setting
 from equilibria.noncommuting.core import Array, ComplexArray
 from equilibria.noncommuting.eigen import matrix_size
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 RTOL, ATOL = 1e-10, 1e-12
 STIFF = 2e4  # |J| times the span beyond which LSODA takes over from DOP853

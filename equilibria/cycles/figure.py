@@ -14,7 +14,7 @@ import numpy as np
 
 from equilibria.cycles.report import SYMBOLS, Along, CyclesReport, cycle_id
 from equilibria.errors import FormatError
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

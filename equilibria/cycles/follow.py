@@ -21,7 +21,7 @@ from equilibria.cycles.cycle import LimitCycle, carry_cycle, close_cycle
 from equilibria.cycles.pairs import leading_pair
 from equilibria.cycles.setting import Path, Setting
 from equilibria.cycles.settling import kicked
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 End = Literal["range", "hopf", "fold", "homoclinic", "lost", "stopped"]
 MOST_STEPS = 200

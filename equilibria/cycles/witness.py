@@ -16,8 +16,8 @@ from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.report import cycle_id
 from equilibria.exact.rationals import to_float
 from equilibria.noncommuting.core import Array
-from equilibria.results import How, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How, Verdict
 
 POINTS = 24
 

@@ -21,9 +21,9 @@ from equilibria.elimination.reality import Real
 from equilibria.elimination.rest import resting, same_rest
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.rationals import Number
-from equilibria.results import Variety
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.system_file import UserSystem
+from equilibria.varieties.component import Variety
 
 LEAST_SHARE = 0.2
 REST_SHARE = 0.3

@@ -24,8 +24,15 @@ from equilibria.elimination.stability import euler_largest_step, not_judged, sta
 from equilibria.elimination.standing import EVERYWHERE_DEGENERATE, joined, standing
 from equilibria.errors import LimitReached
 from equilibria.exact.polynomial import Polynomial
-from equilibria.results import Algebraic, Component, Conditions, Detail, Entry, Stability
 from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.varieties.component import (
+    Algebraic,
+    Component,
+    Conditions,
+    Detail,
+    Entry,
+    Stability,
+)
 
 MAX_SAMPLES = 24
 GOOD_DEGREE = 4

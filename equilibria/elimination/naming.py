@@ -11,7 +11,7 @@ from equilibria.elimination.entries import Listed
 from equilibria.elimination.ideal import Ideal
 from equilibria.elimination.points import real_points
 from equilibria.errors import LimitReached
-from equilibria.results import Component
+from equilibria.varieties.component import Component
 
 MAX_PAIRS = 10
 

@@ -13,7 +13,8 @@ from equilibria.elimination.rest import resting
 from equilibria.elimination.search import RESIDUAL, Found, search
 from equilibria.elimination.stability import not_judged
 from equilibria.exact.polynomial import Polynomial
-from equilibria.results import (
+from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.varieties.component import (
     Component,
     Detail,
     Eigenvalue,
@@ -22,7 +23,6 @@ from equilibria.results import (
     Variety,
     Verdict,
 )
-from equilibria.systems.polynomial_system import PolynomialSystem
 
 TOLERANCE = 1e-7
 ON, LEAST = 1e-5, 1e-3

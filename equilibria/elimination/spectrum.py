@@ -20,7 +20,7 @@ from equilibria.exact.univariate import (
     quadratic_text,
     trimmed,
 )
-from equilibria.results import Eigenvalue
+from equilibria.varieties.component import Eigenvalue
 
 
 def size_of(eigenvalue: Eigenvalue, kind: str) -> float:

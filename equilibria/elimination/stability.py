@@ -18,7 +18,7 @@ from equilibria.exact.characteristic import characteristic_polynomials
 from equilibria.exact.field_polynomials import shifted
 from equilibria.exact.half_plane import Placement, place
 from equilibria.exact.polynomial import Polynomial
-from equilibria.results import Eigenvalue, How, Stability, Verdict
+from equilibria.varieties.component import Eigenvalue, How, Stability, Verdict
 
 NOT_JUDGED = {
     "flow": "not given in the file",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from equilibria.elimination.conditions import Split
 from equilibria.exact.polynomial import Polynomial
-from equilibria.results import Stability, Verdict
+from equilibria.varieties.component import Stability, Verdict
 
 EVERYWHERE_DEGENERATE = "degenerate at every point"
 

@@ -17,9 +17,9 @@ from equilibria.gradient.obstructions import aligned_witnesses
 from equilibria.gradient.report import AnyMetric, MetricWitness
 from equilibria.gradient.spectrum import MAX_SIZE, exact_witness
 from equilibria.gradient.submodel import entry, leading_entry, submodel
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import How
 
 EXCLUDED = "No Riemannian metric on a neighbourhood of that equilibrium makes it a gradient field"
 CLOSED = "No Riemannian metric on a neighbourhood of that periodic orbit makes it a gradient field"

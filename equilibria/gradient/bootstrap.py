@@ -26,8 +26,8 @@ from equilibria.gradient.submodel import (
     row_of_signal,
     submodel,
 )
-from equilibria.results import How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How
 
 LONGEST_ROW = 12
 NEAR_ORIGIN = (1, 2, 3, Fraction(1, 2))

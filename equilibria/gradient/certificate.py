@@ -35,10 +35,10 @@ from equilibria.gradient.report import (
     MapField,
 )
 from equilibria.gradient.submodel import leading_entry, metric_text, submodel
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import How
 
 ELIMINATION_LIMIT = 6
 TRIPLES_LIMIT = 2000

@@ -30,8 +30,8 @@ from itertools import combinations, combinations_with_replacement
 from equilibria.exact.polynomial import Monomial, Polynomial
 from equilibria.gradient.report import ConstantMetric
 from equilibria.gradient.submodel import leading_entry, submodel
-from equilibria.results import How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How
 
 Pair = tuple[str, str]
 Gram = dict[Pair, Fraction]

@@ -23,9 +23,9 @@ from equilibria.gradient.forms import nonzero_point
 from equilibria.gradient.potentials import state_metric_potential
 from equilibria.gradient.report import AnyMetric, ConstantMetric, CurlWitness, Field, SectorLoop
 from equilibria.gradient.submodel import disproportionate_pair, entry
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import How
 
 
 def exponent(model: Model) -> Fraction:

@@ -18,8 +18,8 @@ from equilibria.gradient.factor import NO_FACTOR
 from equilibria.gradient.forms import nonzero_point
 from equilibria.gradient.report import FrobeniusWitness, IntegratingFactor
 from equilibria.gradient.submodel import disproportionate_pair, entry
-from equilibria.results import How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How
 
 Matrix = list[list[Fraction]]
 

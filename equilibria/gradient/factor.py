@@ -23,8 +23,8 @@ from equilibria.gradient.submodel import (
     leading_entry,
     submodel,
 )
-from equilibria.results import Entry, How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Entry, How
 
 NO_FACTOR = "No integrating factor makes it a gradient field, on any open set"
 

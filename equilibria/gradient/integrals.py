@@ -18,9 +18,9 @@ from equilibria.errors import ConsistencyError
 from equilibria.exact.polynomial import Polynomial
 from equilibria.gradient.report import FirstIntegral
 from equilibria.gradient.submodel import submodel
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
+from equilibria.varieties.component import How
 
 LARGEST_LIST = 3
 

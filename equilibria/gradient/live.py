@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.gradient.radicals import surd, surd_entry
-from equilibria.results import Entry
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Entry
 
 ModeData = tuple[int, Fraction, Fraction]
 

@@ -30,8 +30,8 @@ from equilibria.gradient.live import Active, ModeData, active_modes, state
 from equilibria.gradient.radicals import rational_part
 from equilibria.gradient.report import MetricWitness
 from equilibria.gradient.spectrum import Obstruction, obstruction
-from equilibria.results import Entry, How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Entry, How
 
 MODES_SEARCHED = 32
 PAIRS_SEARCHED = 32

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from equilibria.exact.rationals import to_float
 from equilibria.gradient.report import MetricWitness
-from equilibria.results import How
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How
 
 if TYPE_CHECKING:
     from equilibria.cycles.cycle import LimitCycle

@@ -19,10 +19,10 @@ from equilibria.gradient.forms import is_potential, one_form, potential
 from equilibria.gradient.radicals import sqrt_text, surd
 from equilibria.gradient.report import RestrictedPotential
 from equilibria.gradient.submodel import entry, submodel, weight
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.procedures.contrastive import contrastive_potential
 from equilibria.systems.procedures.joint import joint_potential
+from equilibria.varieties.component import How
 
 LARGEST_TEXT = 3
 NAMED: dict[str, Callable[[Model], Polynomial]] = {

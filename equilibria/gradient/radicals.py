@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from equilibria.exact.surds import Surd, radical
-from equilibria.results import Algebraic, Entry
+from equilibria.varieties.component import Algebraic, Entry
 
 
 def surd(a: Fraction, b: Fraction, square: Fraction) -> Surd:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from typing import Any
 
-from equilibria.results import Algebraic, Entry, How
+from equilibria.varieties.component import Algebraic, Entry, How
 
 NOT_DECIDED = "not decided"
 """The scope of what was not asked: no sentence of its own."""

@@ -16,8 +16,8 @@ from fractions import Fraction
 
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.gradient.report import MetricWitness
-from equilibria.results import How
 from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.varieties.component import How
 
 Matrix = Sequence[Sequence[Fraction]]
 Coefficients = list[Fraction]

@@ -29,8 +29,8 @@ from equilibria.graph.orbits import Orbit, Tracker
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.graph.starts import StartList, weights_for
 from equilibria.modes import State
-from equilibria.results import Component, How, Variety, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, How, Variety, Verdict
 
 if TYPE_CHECKING:
     from equilibria.graph.learning import LearningOrder

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from equilibria.errors import FormatError
 from equilibria.graph.layout import HEIGHT, Layout, bend, box_width, layout
 from equilibria.graph.result import Connection, ConnectionGraph, Node
-from equilibria.results import How, Verdict
+from equilibria.varieties.component import How, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,7 @@ from equilibria.graph.landscape import ROUNDING
 from equilibria.graph.starts import EPSILON, NOISE, StartList, weights_for
 from equilibria.lift import entry_float
 from equilibria.noncommuting.dense import Physics, jacobian_flow
-from equilibria.results import Component
+from equilibria.varieties.component import Component
 
 Array = NDArray[np.float64]
 

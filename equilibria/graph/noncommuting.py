@@ -24,8 +24,8 @@ from equilibria.graph.arrivals import TOLERANCE, Follower
 from equilibria.graph.places import Place, collapse_place, core_of, equilibrium_place
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.noncommuting.core import Array, CoreEquilibrium
-from equilibria.results import Component, How, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, How, Verdict
 
 LARGEST = 4
 EPS = 1e-3

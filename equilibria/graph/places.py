@@ -17,8 +17,8 @@ from equilibria.cycles.setting import Setting
 from equilibria.exact.rationals import to_float
 from equilibria.noncommuting.core import Array, CoreEquilibrium, core_equilibrium
 from equilibria.noncommuting.eigen import matrix_size
-from equilibria.results import Component, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Verdict
 
 UNSTABLE = 1e-8  # real part, relative to the Jacobian, above which a direction is unstable
 NEAR = 1e-3  # relative distance of invariants at which a run has arrived

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from equilibria.errors import ConsistencyError
-from equilibria.results import How, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How, Verdict
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -9,7 +9,7 @@ from equilibria.cycles.report import multiplier
 from equilibria.graph.learning import LearningOrder
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.report import shortened
-from equilibria.results import How
+from equilibria.varieties.component import How
 
 WIDTH = 100
 MOST_EDGES = 64

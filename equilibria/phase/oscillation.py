@@ -20,7 +20,7 @@ from equilibria.cycles.setting import Setting
 from equilibria.phase.branches import Branch
 from equilibria.phase.crossings import Crossing
 from equilibria.phase.margins import Margins
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 LINES = 2
 CYCLES = 40

@@ -12,7 +12,7 @@ from equilibria.lift import entry_float
 from equilibria.render.figure_marks import BELOW, FAINT, drawable, marker, marker_style, note
 from equilibria.render.portrait import Standing, standing_of
 from equilibria.report import Report
-from equilibria.results import Component
+from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from equilibria.render.figure_marks import BELOW, COLOURS, FAINT, INK, drawable
 from equilibria.render.numbers import extent
 from equilibria.render.portrait import Standing, main_component, split_neutral
 from equilibria.report import Report
-from equilibria.results import Component, Verdict
+from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

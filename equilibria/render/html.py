@@ -13,7 +13,7 @@ from equilibria.files import escaping
 from equilibria.render.numbers import decimal, extent
 from equilibria.render.text import gradient_lines, header, known, notes
 from equilibria.report import Report
-from equilibria.results import Component, Stability, Verdict
+from equilibria.varieties.component import Component, Stability, Verdict
 
 SHOWN_ROWS = 200
 ID_WIDTH = 48

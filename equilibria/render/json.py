@@ -7,9 +7,16 @@ from fractions import Fraction
 from typing import Any
 
 from equilibria.report import Report
-from equilibria.results import Algebraic, Component, Eigenvalue, Entry, Stability, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.varieties.component import (
+    Algebraic,
+    Component,
+    Eigenvalue,
+    Entry,
+    Stability,
+    Verdict,
+)
 
 SCHEMA = "noncollapse/equilibria/1"
 FULL_MATRIX_LIMIT = 256

@@ -26,10 +26,10 @@ from equilibria.render.latex_text import (
 from equilibria.render.numbers import extent, significant
 from equilibria.render.text import known
 from equilibria.report import Report
-from equilibria.results import Component
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component
 
 ENTRYWISE_LIMIT = 12
 SHOWN_MATRIX = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from equilibria.results import Stability, Verdict
+from equilibria.varieties.component import Stability, Verdict
 
 Kind = Literal["flow", "map"]
 Write = Callable[[float, str], str]

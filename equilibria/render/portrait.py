@@ -27,9 +27,9 @@ from equilibria.exact.rationals import to_float
 from equilibria.lift import entry_float
 from equilibria.modes import Mode, modes_of, states_of
 from equilibria.report import Report
-from equilibria.results import Component, Stability, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component, Stability, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

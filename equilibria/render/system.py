@@ -9,8 +9,8 @@ from equilibria.files.terminal import plain
 from equilibria.render.json import SCHEMA, component_json
 from equilibria.render.numbers import Kind, decimal, extent
 from equilibria.render.text import STYLES, known
-from equilibria.results import Algebraic, Component, Entry, Stability
 from equilibria.userreport import SystemReport
+from equilibria.varieties.component import Algebraic, Component, Entry, Stability
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,9 +13,9 @@ from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
 from equilibria.render.numbers import decimal, extent, significant
 from equilibria.report import Report
-from equilibria.results import Component, How, Stability, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Component, How, Stability, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -236,7 +236,7 @@ def _roots(report: Report) -> Iterable[str]:
     """Explain the mode labels by the values of p."""
     from equilibria.lift import number
     from equilibria.modes import modes_of, states_of
-    from equilibria.results import Algebraic
+    from equilibria.varieties.component import Algebraic
 
     model = report.model
     if procedure(model.procedure).family not in ("bootstrap", "direct") or not model.eta:

@@ -28,10 +28,10 @@ from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: 
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.lift import entry_float  # noqa: E402
-from equilibria.results import Verdict  # noqa: E402
 from equilibria.systems.initial_values import initial_matrices  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402
 from equilibria.systems.model_options import ModelOptions  # noqa: E402
+from equilibria.varieties.component import Verdict  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ROTATED = Moments.dense(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import equilibria as eq
 from equilibria.aligned import aligned_variety
 from equilibria.data.moments import Moments
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 from tests import dense
 
 SMALL = st.fractions(min_value=Fraction(1, 5), max_value=2, max_denominator=12)

@@ -9,8 +9,8 @@ import pytest
 
 import equilibria as eq
 from equilibria.data.moments import Moments
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 from tests import dense
 
 F = Fraction

@@ -20,10 +20,10 @@ from equilibria.basin.mode import mode_problem
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.files.terminal import plain
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.model_options import ModelOptions
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import How
 
 SMALL = st.fractions(Fraction(1, 5), 2, max_denominator=12)
 SOME_E = [Fraction(1, 12), Fraction(3, 16), Fraction(6, 25)]

@@ -26,10 +26,10 @@ from equilibria.basin.targets import Aligned
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.lift import entry_float
-from equilibria.results import Verdict
 from equilibria.systems.initial_values import initial_matrices
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
+from equilibria.varieties.component import Verdict
 
 CASES = {
     "default": (Model(), 0.5),

@@ -30,8 +30,8 @@ from equilibria.engines import ENGINES, Answer, Limits
 from equilibria.errors import LimitReached, NotFinished
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.results import How, Variety, Verdict
 from equilibria.systems.system_file import UserSystem, read
+from equilibria.varieties.component import How, Variety, Verdict
 
 SPACE = Ring(("x", "y", "z"))
 

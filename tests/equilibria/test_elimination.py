@@ -42,10 +42,10 @@ from equilibria.exact.half_plane import place
 from equilibria.exact.number_field import RealField, rationals_field
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.univariate import isolate, product, simplest_between, value_at
-from equilibria.results import Component, How, Variety, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.systems.system_file import UserSystem, load, read
+from equilibria.varieties.component import Component, How, Variety, Verdict
 
 SYSTEMS = Path(__file__).parents[2] / "examples" / "systems"
 PLANE = Ring(("x", "y"))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from equilibria.aligned import aligned_variety
 from equilibria.data.moments import Moments
-from equilibria.results import Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Verdict
 from tests import precise
 
 TINY = Fraction(1, 10**9)

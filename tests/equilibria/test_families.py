@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
-from equilibria.results import Verdict
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Verdict
 from tests import dense
 
 SMALL = st.fractions(min_value=Fraction(1, 5), max_value=2, max_denominator=10)

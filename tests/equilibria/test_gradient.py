@@ -52,12 +52,12 @@ from equilibria.gradient.potentials import balanced_potential, potential_text
 from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
-from equilibria.results import How
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
 from equilibria.systems.procedures.joint import joint_potential
 from equilibria.userreport import analyze_system_file
+from equilibria.varieties.component import How
 
 CONIC = Path(__file__).parents[2] / "examples" / "systems" / "conic.toml"
 F = Fraction

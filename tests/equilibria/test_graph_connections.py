@@ -14,9 +14,9 @@ from equilibria.graph.directions import Block, Direction, blocks_of, directions_
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.result import Node
 from equilibria.lift import entry_float
-from equilibria.results import How, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import How, Verdict
 from tests import dense
 
 E7 = Moments.isotropic(signal=["7/10", "13/20", "1/2"], variance=1)

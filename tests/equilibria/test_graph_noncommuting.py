@@ -22,8 +22,8 @@ from equilibria.graph import (
     graph_lines,
     write_graphml,
 )
-from equilibria.results import How, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import How, Verdict
 
 E10 = Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])
 

@@ -15,9 +15,9 @@ import equilibria as eq
 from cli import main
 from equilibria.claims import Claim, decide
 from equilibria.elimination import analyze_system
-from equilibria.results import Component, Stability, Verdict
 from equilibria.systems.procedures import procedure
 from equilibria.systems.system_file import read
+from equilibria.varieties.component import Component, Stability, Verdict
 
 F = Fraction
 QUICK = settings(max_examples=20, deadline=None)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from equilibria.listing import fitting
-from equilibria.results import Component, Detail, How, Stability, Verdict
+from equilibria.varieties.component import Component, Detail, How, Stability, Verdict
+from equilibria.varieties.listing import fitting
 
 KINDS = {
     "u": Stability(Verdict.UNSTABLE, How.PROVED, 0, 1.0),

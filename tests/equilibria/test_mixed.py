@@ -14,8 +14,8 @@ from equilibria.data.moments import Moments
 from equilibria.lift import entry_float
 from equilibria.mixed import mixed_pairs
 from equilibria.modes import modes_of, states_of
-from equilibria.results import Component
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component
 from tests import dense
 
 F = Fraction

@@ -7,7 +7,7 @@ from fractions import Fraction as Q
 import pytest
 
 import equilibria as eq
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 from tests import dense
 
 

@@ -23,9 +23,9 @@ from equilibria.phase.spread import spread
 from equilibria.phase.strata import stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
 from equilibria.questions import Outputs, draw_phase, write
-from equilibria.results import Verdict
 from equilibria.systems.model import Model, default_signal
 from equilibria.systems.model_options import ModelOptions
+from equilibria.varieties.component import Verdict
 from tests.equilibria.test_phase_simulation import Case, multipliers
 
 SMALL = st.fractions(min_value=Fraction(1, 6), max_value=2, max_denominator=12)

@@ -30,9 +30,9 @@ from equilibria.render.latex import report_latex
 from equilibria.render.latex_text import escape, formula, fraction, polynomial, sentence, surd
 from equilibria.render.portrait import Standing, main_component, mode_portrait, split_neutral
 from equilibria.report import Report, Summary
-from equilibria.results import Component, How, Stability, Variety, Verdict
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import PROCEDURES
+from equilibria.varieties.component import Component, How, Stability, Variety, Verdict
 
 HOSTILE = "a_b%&#$^~{}\\input<script>数据.npz"
 LIMIT = 200_000

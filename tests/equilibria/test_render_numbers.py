@@ -13,7 +13,7 @@ from equilibria.render.latex import report_latex
 from equilibria.render.latex_text import decimal as latex
 from equilibria.render.numbers import decimal, extent, significant
 from equilibria.render.text import print_report
-from equilibria.results import How, Stability, Verdict
+from equilibria.varieties.component import How, Stability, Verdict
 
 
 def stability(verdict: str, value: float | None, **more: object) -> Stability:

@@ -13,8 +13,8 @@ from equilibria.elimination.nearby import Batch, Functions, dimension_at, nullit
 from equilibria.elimination.numeric import _stability
 from equilibria.elimination.rest import resting
 from equilibria.elimination.search import Found, search
-from equilibria.results import Verdict
 from equilibria.systems.system_file import UserSystem, read
+from equilibria.varieties.component import Verdict
 
 
 def system(*equations: str) -> UserSystem:

@@ -7,7 +7,7 @@ import pytest
 from equilibria.elimination.conditions import Split
 from equilibria.elimination.standing import standing
 from equilibria.exact.polynomial import Ring
-from equilibria.results import How, Stability, Verdict
+from equilibria.varieties.component import How, Stability, Verdict
 
 RING = Ring(("x",))
 S, U, N = Verdict.STABLE, Verdict.UNSTABLE, Verdict.UNDECIDED

@@ -14,9 +14,9 @@ import equilibria as eq
 from equilibria.aligned import _stable_count, _stable_of_each_sign, _stable_strata
 from equilibria.extents import Members
 from equilibria.modes import groups_of, modes_of
-from equilibria.results import Verdict
 from equilibria.strata import all_strata, total_strata
 from equilibria.transfer import _root_bound, rightmost_real_root
+from equilibria.varieties.component import Verdict
 
 VALUES = st.fractions(min_value=Fraction(1, 10), max_value=2, max_denominator=10)
 

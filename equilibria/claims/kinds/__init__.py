@@ -8,7 +8,7 @@ from __future__ import annotations
 from equilibria.claims.kinds import gradients, orbits, points, rates, runs, starts, symbolic
 from equilibria.claims.kinds import verdicts as v
 from equilibria.claims.kinds.base import Check, Context
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 KINDS: dict[str, Check] = {
     "stable": v.stable(v.BOTH, Verdict.STABLE, "stable"),

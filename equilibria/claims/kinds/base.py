@@ -16,8 +16,8 @@ from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
     from equilibria.report import Report
-    from equilibria.results import Component
     from equilibria.userreport import SystemReport
+    from equilibria.varieties.component import Component
 
 MANY = 10_000
 

@@ -9,7 +9,7 @@ from equilibria.claims.kinds.base import Context, number_of, table_of, truth_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
-from equilibria.results import Verdict
+from equilibria.varieties.component import Verdict
 
 
 def cycle(context: Context, value: Any) -> Finding:

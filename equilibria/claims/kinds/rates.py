@@ -13,8 +13,8 @@ from equilibria.claims.claim import Finding, weakest
 from equilibria.claims.kinds.base import Context, choice_of, number_of, table_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
-from equilibria.results import Component, Verdict
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component, Verdict
 
 STEP = Fraction(1, 10**6)
 RATES = {

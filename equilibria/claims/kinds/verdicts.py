@@ -15,7 +15,7 @@ from typing import Any
 from equilibria.claims.claim import Finding, weakest
 from equilibria.claims.kinds.base import Check, Context, names_of, truth_of, whole_of
 from equilibria.errors import FormatError
-from equilibria.results import Component, Stability, Verdict
+from equilibria.varieties.component import Component, Stability, Verdict
 
 BOTH = ("flow", "map")
 ALIGNED = re.compile(r"rank\d+(:\d+[+-](,\d+[+-])*)?")

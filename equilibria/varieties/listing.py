@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equilibria.results import Component
+from equilibria.varieties.component import Component
 
 
 def fitting(rest: Sequence[Component], room: int) -> list[Component]:
