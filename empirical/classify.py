@@ -18,9 +18,9 @@ import numpy as np
 
 from equilibria.analysis import analyze
 from equilibria.errors import ScopeError
-from equilibria.lift import entry_float
-from equilibria.modes import State, groups_of, modes_of, state_of_member
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import State, groups_of, modes_of, state_of_member
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class ByModes:
         return found
 
     def _representative(self, stratum: tuple[State, ...]) -> tuple[str, Array, Array]:
-        from equilibria.strata_components import evaluate, stratum_id
+        from equilibria.varieties.commuting.components import evaluate, stratum_id
 
         name = stratum_id(stratum)
         if name not in self.known:

@@ -17,8 +17,8 @@ from empirical.batched import BatchedMap, Rates, Second
 from empirical.experiments import ExperimentResult
 from empirical.runs import RunFolder
 from equilibria.cycles.examples import e5, e6
-from equilibria.lift import entry_float
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def _bootstrap(model: Model, max_components: int) -> Variety:
         from equilibria.zero_decay import zero_decay_variety
 
         return zero_decay_variety(model, max_components=max_components)
-    from equilibria.aligned import aligned_variety
+    from equilibria.varieties.commuting.variety import aligned_variety
 
     return aligned_variety(model, max_components=max_components)
 

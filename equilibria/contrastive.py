@@ -23,10 +23,10 @@ from math import comb
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, radical
-from equilibria.lift import ENTRYWISE_LIMIT, number
-from equilibria.modes import Mode, modes_of
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Mode, modes_of
+from equilibria.varieties.commuting.representative import ENTRYWISE_LIMIT, number
 from equilibria.varieties.component import (
     Component,
     Detail,

@@ -20,13 +20,24 @@ from functools import partial
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field, radical
-from equilibria.lift import ENTRYWISE_LIMIT, number
-from equilibria.modes import Group, Mode, State, groups_of, modes_of, shared_root
 from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
-from equilibria.strata import Stratum, all_strata, total_strata
-from equilibria.strata_components import component_dimension, repeated_modes, stratum_id
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.components import (
+    component_dimension,
+    repeated_modes,
+    stratum_id,
+)
+from equilibria.varieties.commuting.modes import (
+    Group,
+    Mode,
+    State,
+    groups_of,
+    modes_of,
+    shared_root,
+)
+from equilibria.varieties.commuting.representative import ENTRYWISE_LIMIT, number
+from equilibria.varieties.commuting.strata import Stratum, all_strata, total_strata
 from equilibria.varieties.component import (
     Algebraic,
     Component,

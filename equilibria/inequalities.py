@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from equilibria.systems.model import Model
-from equilibria.tables import critical_phi
+from equilibria.varieties.commuting.block_tables import critical_phi
 
 ZERO = Fraction(0)
 

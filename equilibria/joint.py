@@ -16,7 +16,6 @@ from itertools import product
 import numpy as np
 
 from equilibria.errors import ScopeError
-from equilibria.modes import Mode, modes_of
 from equilibria.realspectrum import (
     RealEigenvalue,
     along_family,
@@ -24,6 +23,7 @@ from equilibria.realspectrum import (
     rational_eigenvalue,
 )
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Mode, modes_of
 from equilibria.varieties.component import Component, Detail, Entry, How, Variety, collapse_grade
 
 ZERO = Fraction(0)

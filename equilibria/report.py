@@ -129,7 +129,7 @@ def _residual(model: Model, component: Component) -> float:
     import numpy as np
 
     from equilibria.exact.rationals import to_float
-    from equilibria.lift import entry_float
+    from equilibria.varieties.commuting.representative import entry_float
 
     W, P = (
         np.array([[entry_float(x) for x in row] for row in component.representative[letter]])

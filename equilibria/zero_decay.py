@@ -25,11 +25,11 @@ import numpy as np
 
 from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO, condition, distinct, never, step_conditions
-from equilibria.modes import Mode, modes_of
 from equilibria.one_sided_decay import encoder_decay_only, predictor_decay_only
 from equilibria.systems.model import Model
-from equilibria.tables import critical_phi
-from equilibria.transfer import Dynamics
+from equilibria.varieties.commuting.block_tables import critical_phi
+from equilibria.varieties.commuting.modes import Mode, modes_of
+from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import (
     Component,
     Conditions,

@@ -14,9 +14,9 @@ from fractions import Fraction
 from math import isqrt
 
 from equilibria.inequalities import ZERO
-from equilibria.modes import Mode
 from equilibria.systems.model import Model
-from equilibria.tables import critical_phi
+from equilibria.varieties.commuting.block_tables import critical_phi
+from equilibria.varieties.commuting.modes import Mode
 from equilibria.zero_decay_points import Point
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from equilibria.exact.rationals import to_float
 from equilibria.inequalities import ZERO
-from equilibria.modes import Mode
 from equilibria.systems.model import Model
-from equilibria.transfer import Dynamics, polynomial_roots
+from equilibria.varieties.commuting.modes import Mode
+from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
 from equilibria.varieties.component import Detail, Eigenvalue, Entry
 
 CONDITION_LIMIT = 64

@@ -17,8 +17,8 @@ from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial
 from equilibria.inequalities import ZERO
-from equilibria.modes import Mode
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.component import Verdict
 
 MOST_VARIABLES = 16

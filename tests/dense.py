@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from equilibria.lift import entry_float
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from empirical.classify import ByModes, components_of, places_of
 from empirical.overlay.distance import ITERATIONS, orbit_distance
-from equilibria.lift import entry_float
-from equilibria.modes import groups_of, modes_of, state_of_member
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import groups_of, modes_of, state_of_member
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _evaluated(model: Model, names: Sequence[str]) -> list[Component]:
     """Return strata of commuting moments by their names."""
     if not names:
         return []
-    from equilibria.strata_components import evaluate
+    from equilibria.varieties.commuting.components import evaluate
 
     modes = modes_of(model.moments)
     states = {}

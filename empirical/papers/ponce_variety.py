@@ -21,8 +21,8 @@ from empirical.papers.answer import PONCE, Answer
 from empirical.papers.linear_runs import norm
 from empirical.simulate import simulate
 from equilibria.data.moments import Moments
-from equilibria.lift import entry_float
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.representative import entry_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

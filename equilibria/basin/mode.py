@@ -23,9 +23,9 @@ from equilibria.basin.probabilities import check_scope
 from equilibria.basin.separatrix import Fate, Separatrix
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.modes import Mode, State, modes_of, states_of
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import ModeDynamics, Rates
+from equilibria.varieties.commuting.modes import Mode, State, modes_of, states_of
 from equilibria.varieties.component import How
 
 Point = tuple[Fraction, Fraction, Fraction]

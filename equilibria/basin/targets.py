@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.modes import Mode, State, groups_of, modes_of, state_of_member
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
+from equilibria.varieties.commuting.modes import Mode, State, groups_of, modes_of, state_of_member
 from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Aligned:
 
     def _known(self, key: bytes, active: NDArray[np.bool_]) -> tuple[int, float]:
         if key not in self.known:
-            from equilibria.strata_components import evaluate
+            from equilibria.varieties.commuting.components import evaluate
 
             chosen = np.flatnonzero(active).tolist()
             if len(chosen) > self.model.n:
@@ -188,7 +188,7 @@ class Listed:
 
     def __init__(self, model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> None:
         from equilibria import analyze
-        from equilibria.lift import entry_float
+        from equilibria.varieties.commuting.representative import entry_float
 
         self.dynamics = dynamics
         self.names: list[str] = []

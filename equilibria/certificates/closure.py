@@ -7,10 +7,10 @@ from typing import Any
 
 from equilibria.certificates import plain
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.modes import groups_of, modes_of
 from equilibria.report import Report
-from equilibria.strata import total_strata
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import groups_of, modes_of
+from equilibria.varieties.commuting.strata import total_strata
 
 
 def completeness(report: Report) -> dict[str, Any]:

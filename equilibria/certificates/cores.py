@@ -14,8 +14,8 @@ import numpy as np
 
 from equilibria.errors import LimitReached
 from equilibria.exact.rationals import to_float
-from equilibria.lift import entry_float
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from functools import partial
 
 import numpy as np
 
-from equilibria.modes import modes_of
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
-from equilibria.transfer import Dynamics
+from equilibria.varieties.commuting.modes import modes_of
+from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import Component, How, Stability, Verdict
 from equilibria.zero_decay_candidates import root_above
 from equilibria.zero_decay_points import Point, detail, roots_of, spectrum_of, without_neutral

@@ -26,10 +26,10 @@ from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Ring
 from equilibria.files.write import write_text
-from equilibria.modes import modes_of
 from equilibria.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.modes import modes_of
 from equilibria.varieties.component import Component, Entry, Verdict
 
 SCHEMA = "noncollapse/certificate/2"

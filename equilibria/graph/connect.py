@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.aligned import aligned_variety
 from equilibria.errors import ConsistencyError, FormatError, ScopeError
 from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
 from equilibria.graph.landscape import Choice, Landscape, potential
@@ -28,8 +27,9 @@ from equilibria.graph.mixtures import mixed_starts
 from equilibria.graph.orbits import Orbit, Tracker
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.graph.starts import StartList, weights_for
-from equilibria.modes import State
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import State
+from equilibria.varieties.commuting.variety import aligned_variety
 from equilibria.varieties.component import Component, How, Variety, Verdict
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.blocks import Blocks
 from equilibria.data.moments import Moments
 from equilibria.exact.rationals import to_float
-from equilibria.modes import State, groups_of, modes_of
-from equilibria.strata import Lists, Stratum
-from equilibria.strata_components import stratum_id
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.blocks import Blocks
+from equilibria.varieties.commuting.components import stratum_id
+from equilibria.varieties.commuting.modes import State, groups_of, modes_of
+from equilibria.varieties.commuting.strata import Lists, Stratum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

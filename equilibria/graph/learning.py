@@ -26,11 +26,11 @@ from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.orbits import Orbit, Starts, Tracker
-from equilibria.modes import modes_of
 from equilibria.systems.initial_values import initial_matrices
 from equilibria.systems.integrate import Control, integrate
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
+from equilibria.varieties.commuting.modes import modes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from equilibria.graph.directions import Direction
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.orbits import Starts
-from equilibria.modes import State
+from equilibria.varieties.commuting.modes import State
 
 Array = NDArray[np.float64]
 

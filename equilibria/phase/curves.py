@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from equilibria.modes import Mode
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary, BoundaryPoint, Coordinate
 from equilibria.phase.cells import evaluate
 from equilibria.phase.setting import Setting
+from equilibria.varieties.commuting.modes import Mode
 
 ASIDE = Fraction(1, 10**9)
 

@@ -13,14 +13,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
-from equilibria.blocks import Blocks
-from equilibria.couplings import diagonal_coupling, pair_coupling
 from equilibria.exact.surds import Surd, in_common_field
-from equilibria.modes import Mode, State, modes_of, states_of
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
-from equilibria.tables import critical_phi
-from equilibria.unequal import diagonal_sign, pair_sign
+from equilibria.varieties.commuting.block_tables import critical_phi
+from equilibria.varieties.commuting.blocks import Blocks
+from equilibria.varieties.commuting.couplings import diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.modes import Mode, State, modes_of, states_of
+from equilibria.varieties.commuting.unequal_decays import diagonal_sign, pair_sign
 
 Kind = Literal[
     "fold",

@@ -19,7 +19,7 @@ from equilibria.phase.families import outer_roots
 from equilibria.phase.pairs import Substitution, diagonal_block, inactive_block, pair_block
 from equilibria.phase.setting import Points, Setting
 from equilibria.systems.model import Model
-from equilibria.transfer import polynomial_roots
+from equilibria.varieties.commuting.transfer import polynomial_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,10 +19,10 @@ import numpy as np
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.modes import Mode, modes_of
 from equilibria.phase.axes import Axis
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.modes import Mode, modes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

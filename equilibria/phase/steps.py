@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.modes import modes_of, states_of
 from equilibria.phase.families import Rates
 from equilibria.phase.setting import Points
 from equilibria.phase.verdicts import Rules, decide, decide_map
-from equilibria.strata_components import evaluate
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.components import evaluate
+from equilibria.varieties.commuting.modes import modes_of, states_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from equilibria.modes import modes_of, states_of
 from equilibria.render import numbers
 from equilibria.render.json import SYSTEM_ENTRY_LIMIT, small_system
 from equilibria.render.latex_text import (
@@ -29,6 +28,7 @@ from equilibria.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.modes import modes_of, states_of
 from equilibria.varieties.component import Component
 
 ENTRYWISE_LIMIT = 12

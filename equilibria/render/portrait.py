@@ -24,11 +24,11 @@ from equilibria.errors import AnalysisError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import to_float
-from equilibria.lift import entry_float
-from equilibria.modes import Mode, modes_of, states_of
 from equilibria.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.modes import Mode, modes_of, states_of
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Stability, Verdict
 
 if TYPE_CHECKING:

@@ -234,8 +234,8 @@ def _count(total: int) -> str:
 
 def _roots(report: Report) -> Iterable[str]:
     """Explain the mode labels by the values of p."""
-    from equilibria.lift import number
-    from equilibria.modes import modes_of, states_of
+    from equilibria.varieties.commuting.modes import modes_of, states_of
+    from equilibria.varieties.commuting.representative import number
     from equilibria.varieties.component import Algebraic
 
     model = report.model

@@ -27,10 +27,10 @@ from empirical.simulate import resume, simulate  # noqa: E402
 from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
-from equilibria.lift import entry_float  # noqa: E402
 from equilibria.systems.initial_values import initial_matrices  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402
 from equilibria.systems.model_options import ModelOptions  # noqa: E402
+from equilibria.varieties.commuting.representative import entry_float  # noqa: E402
 from equilibria.varieties.component import Verdict  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
-from equilibria.aligned import aligned_variety
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.variety import aligned_variety
 from equilibria.varieties.component import Verdict
 from tests import dense
 

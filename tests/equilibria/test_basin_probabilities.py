@@ -25,10 +25,10 @@ from equilibria.basin.probabilities import clopper_pearson
 from equilibria.basin.targets import Aligned
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
-from equilibria.lift import entry_float
 from equilibria.systems.initial_values import initial_matrices
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Verdict
 
 CASES = {

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from equilibria.aligned import aligned_variety
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.variety import aligned_variety
 from equilibria.varieties.component import Verdict
 from tests import precise
 

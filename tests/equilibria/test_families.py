@@ -260,7 +260,7 @@ def test_direct_spectra_equal_finite_differences_of_the_encoder_flow(moments, n,
 
 def direct_jacobian(component, model) -> np.ndarray:
     """Differentiate dW = P^T (W M - P W Sigma) - eta W with P = (W Sigma W^T)^a numerically."""
-    from equilibria.lift import entry_float
+    from equilibria.varieties.commuting.representative import entry_float
 
     sigma, m = model.moments.matrices()
     W0 = np.array([[entry_float(x) for x in row] for row in component.representative["W"]])

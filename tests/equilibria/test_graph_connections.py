@@ -13,9 +13,9 @@ from equilibria.graph import ConnectionGraph, connection_graph, graph_lines, sta
 from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.result import Node
-from equilibria.lift import entry_float
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import How, Verdict
 from tests import dense
 
@@ -63,7 +63,7 @@ def test_every_index_counts_the_positive_eigenvalues_of_the_dense_jacobian(name,
 
 
 def check_indices(graph: ConnectionGraph, model: Model) -> None:
-    from equilibria.aligned import aligned_variety
+    from equilibria.varieties.commuting.variety import aligned_variety
 
     for component in aligned_variety(model).components:
         values = dense.spectrum(component, model)
@@ -165,7 +165,7 @@ def test_a_rotation_into_a_stronger_mode_agrees_with_scipy(graphs) -> None:
     """Integrate the polynomials from rank1:2+ with a trace of mode 1, by another integrator."""
     from scipy.integrate import solve_ivp
 
-    from equilibria.aligned import aligned_variety
+    from equilibria.varieties.commuting.variety import aligned_variety
 
     model = MODELS["default"]
     system = procedure(model.procedure).build(model)

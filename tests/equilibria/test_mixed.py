@@ -11,10 +11,10 @@ import pytest
 import equilibria as eq
 from equilibria import noncommuting as nc
 from equilibria.data.moments import Moments
-from equilibria.lift import entry_float
-from equilibria.mixed import mixed_pairs
-from equilibria.modes import modes_of, states_of
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.mixed_pairs import mixed_pairs
+from equilibria.varieties.commuting.modes import modes_of, states_of
+from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 from tests import dense
 

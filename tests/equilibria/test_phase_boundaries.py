@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria.data.moments import Moments
-from equilibria.modes import Mode, states_of
 from equilibria.phase import parse_axis, phase_diagram
 from equilibria.phase.curves import exchange
 from equilibria.phase.figure import draw
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Mode, states_of
 from tests.equilibria.test_phase_simulation import Case, multipliers
 
 SMALL = st.fractions(min_value=Fraction(1, 10), max_value=2, max_denominator=20)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from equilibria import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import EngineMissing, FormatError, ScopeError
-from equilibria.modes import modes_of, states_of
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
 from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells
@@ -25,6 +24,7 @@ from equilibria.phase.verdicts import BOUNDARY_KINDS
 from equilibria.questions import Outputs, draw_phase, write
 from equilibria.systems.model import Model, default_signal
 from equilibria.systems.model_options import ModelOptions
+from equilibria.varieties.commuting.modes import modes_of, states_of
 from equilibria.varieties.component import Verdict
 from tests.equilibria.test_phase_simulation import Case, multipliers
 

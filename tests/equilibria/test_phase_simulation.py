@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from equilibria.data.moments import Moments
-from equilibria.modes import modes_of, states_of
 from equilibria.phase.cells import evaluate
 from equilibria.phase.curves import exchange
 from equilibria.phase.growth import leading as leading_of
@@ -25,6 +24,7 @@ from equilibria.phase.growth import normal_spectrum
 from equilibria.phase.setting import Setting
 from equilibria.phase.steps import largest_steps
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import modes_of, states_of
 
 TOLERANCE = 1e-3
 RATE_ERROR = 0.01

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from equilibria import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
-from equilibria.modes import states_of
 from equilibria.phase import phase_diagram, step_surface, surface_lines
 from equilibria.phase.axes import make_axis
 from equilibria.phase.bounded import Poly, hurwitz
@@ -21,6 +20,7 @@ from equilibria.phase.growth import leading, normal_spectrum
 from equilibria.phase.pairs import Substitution, pair_block
 from equilibria.phase.setting import Setting
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import states_of
 from tests.equilibria.test_phase_cells import cells
 from tests.equilibria.test_phase_simulation import Case, multipliers
 

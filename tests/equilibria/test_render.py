@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from equilibria.analysis import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
-from equilibria.modes import modes_of, states_of
 from equilibria.render.figure_charts import predictor_eigenvalues
 from equilibria.render.figure_marks import drawable
 from equilibria.render.figure_spectrum import zoom_radius
@@ -32,6 +31,7 @@ from equilibria.render.portrait import Standing, main_component, mode_portrait, 
 from equilibria.report import Report, Summary
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import PROCEDURES
+from equilibria.varieties.commuting.modes import modes_of, states_of
 from equilibria.varieties.component import Component, How, Stability, Variety, Verdict
 
 HOSTILE = "a_b%&#$^~{}\\input<script>数据.npz"

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import equilibria as eq
-from equilibria.couplings import diagonal_coupling, pair_coupling
 from equilibria.data.moments import Moments
 from equilibria.exact.intervals import Polynomial, Uncertain
-from equilibria.modes import modes_of, states_of
-from equilibria.stepsizes import Rates, largest_step
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
-from equilibria.unequal import Matrices, diagonal_block, pair_block
+from equilibria.varieties.commuting.couplings import diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.largest_step import Rates, largest_step
+from equilibria.varieties.commuting.modes import modes_of, states_of
+from equilibria.varieties.commuting.unequal_decays import Matrices, diagonal_block, pair_block
 from equilibria.varieties.component import Component, Verdict
 from tests import dense
 

@@ -11,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
-from equilibria.aligned import _stable_count, _stable_of_each_sign, _stable_strata
-from equilibria.extents import Members
-from equilibria.modes import groups_of, modes_of
-from equilibria.strata import all_strata, total_strata
-from equilibria.transfer import _root_bound, rightmost_real_root
+from equilibria.varieties.commuting.modes import groups_of, modes_of
+from equilibria.varieties.commuting.strata import all_strata, total_strata
+from equilibria.varieties.commuting.transfer import _root_bound, rightmost_real_root
+from equilibria.varieties.commuting.variety import (
+    _stable_count,
+    _stable_of_each_sign,
+    _stable_strata,
+)
+from equilibria.varieties.commuting.worst_block import Members
 from equilibria.varieties.component import Verdict
 
 VALUES = st.fractions(min_value=Fraction(1, 10), max_value=2, max_denominator=10)
@@ -115,7 +119,7 @@ def test_chain_rows_agree_with_single_rows():
         model = eq.Model(
             procedure=name, ema=ema, moments=moments, embed_dim=12, weight_decay="1/100"
         )
-        from equilibria.strata_components import evaluate
+        from equilibria.varieties.commuting.components import evaluate
 
         modes = modes_of(moments)
         strata = [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import equilibria as eq
-from equilibria.modes import Mode, modes_of
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Mode, modes_of
 from equilibria.zero_decay_twisted import _coupled, _proposals, stable_point
 from tests.equilibria.test_in_part import rates
 

@@ -16,8 +16,8 @@ from fractions import Fraction
 
 from equilibria.exact.root_location import Coefficients, add
 from equilibria.exact.surds import Surd, in_common_field
-from equilibria.modes import State
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import State
 
 
 @dataclass(frozen=True, slots=True)

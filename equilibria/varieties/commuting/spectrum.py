@@ -10,14 +10,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field
-from equilibria.modes import Mode, State
-from equilibria.strata import Stratum
 from equilibria.systems.model import Model
-from equilibria.transfer import Dynamics, polynomial_roots
-from equilibria.unequal import (
+from equilibria.varieties.commuting.couplings import Coupling, diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.modes import Mode, State
+from equilibria.varieties.commuting.strata import Stratum
+from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
+from equilibria.varieties.commuting.unequal_decays import (
     Matrices,
     diagonal_block,
     flow_matrix,

@@ -21,9 +21,9 @@ from fractions import Fraction
 from itertools import combinations, islice
 
 from equilibria.exact.surds import Surd, radical
-from equilibria.modes import Group, Mode, groups_of, modes_of
-from equilibria.strata import Stratum, all_strata, total_strata
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Group, Mode, groups_of, modes_of
+from equilibria.varieties.commuting.strata import Stratum, all_strata, total_strata
 
 PAIR_LIMIT = 4_000
 MATCHINGS = 4_000

@@ -25,8 +25,8 @@ import numpy as np
 
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field
-from equilibria.modes import Mode, State
-from equilibria.transfer import (
+from equilibria.varieties.commuting.modes import Mode, State
+from equilibria.varieties.commuting.transfer import (
     Dynamics,
     all_roots_below,
     polynomial_roots,

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from equilibria.blocks import Blocks
-from equilibria.modes import Group, Mode, groups_of, modes_of, shared_root
-from equilibria.strata import (
+from equilibria.systems.model import Model
+from equilibria.varieties.commuting.blocks import Blocks
+from equilibria.varieties.commuting.components import evaluate
+from equilibria.varieties.commuting.modes import Group, Mode, groups_of, modes_of, shared_root
+from equilibria.varieties.commuting.strata import (
     Lists,
     StableSets,
     Stratum,
@@ -23,8 +25,6 @@ from equilibria.strata import (
     stable_sets,
     total_strata,
 )
-from equilibria.strata_components import evaluate
-from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, Variety, Verdict
 from equilibria.varieties.listing import fitting
 
@@ -77,12 +77,12 @@ def _mixed_components(
     """
     if model.n < 2 or len({mode.s for mode in modes}) == 1:
         return [], 0
-    from equilibria.mixed import count_sums, direct_sums, mixed_pairs
+    from equilibria.varieties.commuting.mixed_pairs import count_sums, direct_sums, mixed_pairs
 
     pairs = mixed_pairs(model)
     if not pairs:
         return [], 0
-    from equilibria.mixed_stability import mixed_components
+    from equilibria.varieties.commuting.mixed_stability import mixed_components
 
     found = mixed_components(model, direct_sums(model, modes, pairs), limit)
     return found, count_sums(model, modes, pairs)
@@ -117,7 +117,7 @@ def _standing(
 
 def _mixtures(modes: Sequence[Mode], mixed: int | None, listed: int) -> str:
     """Say how many equilibria have pairs of modes that mix, and which modes were looked at."""
-    from equilibria.mixed import searched_modes
+    from equilibria.varieties.commuting.mixed_pairs import searched_modes
 
     searched = len(searched_modes(modes))
     whole = searched == len({(mode.s, mode.m) for mode in modes if mode.m})

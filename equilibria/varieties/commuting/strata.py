@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from equilibria.errors import LimitReached
 from equilibria.exact.surds import in_common_field
-from equilibria.modes import Group, State, state_of_member
+from equilibria.varieties.commuting.modes import Group, State, state_of_member
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,9 +14,9 @@ from fractions import Fraction
 
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, radical
-from equilibria.modes import State
-from equilibria.strata import Stratum
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import State
+from equilibria.varieties.commuting.strata import Stratum
 from equilibria.varieties.component import Algebraic, Detail, Entry
 
 ENTRYWISE_LIMIT = 64

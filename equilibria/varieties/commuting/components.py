@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.blocks import Blocks
 from equilibria.exact.rationals import to_float
-from equilibria.extents import Members
-from equilibria.lift import Lifter
-from equilibria.modes import Mode, State
-from equilibria.spectra import stratum_spectrum
-from equilibria.strata import (
-    Stratum,
-)
 from equilibria.systems.model import Model
-from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
-from equilibria.transfer import Dynamics
+from equilibria.varieties.commuting.block_tables import (
+    DecayTables,
+    KindTables,
+    equal_decay_tables,
+    free_extent,
+)
+from equilibria.varieties.commuting.blocks import Blocks
+from equilibria.varieties.commuting.modes import Mode, State
+from equilibria.varieties.commuting.representative import Lifter
+from equilibria.varieties.commuting.spectrum import stratum_spectrum
+from equilibria.varieties.commuting.strata import Stratum
+from equilibria.varieties.commuting.transfer import Dynamics
+from equilibria.varieties.commuting.worst_block import Members
 from equilibria.varieties.component import Component, How, Stability, Verdict, collapse_grade
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ def evaluate(model: Model, modes: Sequence[Mode], strata: Sequence[Stratum]) -> 
 def _tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> DecayTables:
     if model.kappa == 1:
         return equal_decay_tables(model, blocks, with_pairs=with_pairs)
-    from equilibria.unequal import unequal_decay_tables
+    from equilibria.varieties.commuting.unequal_decays import unequal_decay_tables
 
     return unequal_decay_tables(model, blocks, with_pairs=with_pairs)
 

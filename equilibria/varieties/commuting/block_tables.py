@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.blocks import FILTER_MARGIN, NUMERIC_MARGIN, Blocks
-from equilibria.couplings import pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd
-from equilibria.stepsizes import inverse_step
 from equilibria.systems.model import Model
-from equilibria.transfer import Dynamics, polynomial_roots
+from equilibria.varieties.commuting.blocks import FILTER_MARGIN, NUMERIC_MARGIN, Blocks
+from equilibria.varieties.commuting.couplings import pair_coupling
+from equilibria.varieties.commuting.largest_step import inverse_step
+from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -327,7 +327,7 @@ class _Steps:
 
     def _settle_indefinite(self, signs: Signs, indefinite: NDArray[np.bool_]) -> None:
         """Decide pairs of opposite signs beyond the sufficient bound by their exact polynomials."""
-        from equilibria.unequal import pair_sign
+        from equilibria.varieties.commuting.unequal_decays import pair_sign
 
         for i, j in self._stable_pairs(indefinite & (signs >= 0)):
             left, right = self.blocks.states[i], self.blocks.states[j]

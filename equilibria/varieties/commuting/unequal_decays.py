@@ -20,15 +20,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.blocks import Blocks
-from equilibria.couplings import Coupling, diagonal_coupling, pair_coupling
 from equilibria.exact.rationals import to_float
 from equilibria.exact.root_location import Coefficients, disc, hurwitz
-from equilibria.modes import State
-from equilibria.stepsizes import inverse_step
 from equilibria.systems.model import Model
-from equilibria.tables import DecayTables, KindTables, equal_decay_tables, free_extent
-from equilibria.transfer import Dynamics
+from equilibria.varieties.commuting.block_tables import (
+    DecayTables,
+    KindTables,
+    equal_decay_tables,
+    free_extent,
+)
+from equilibria.varieties.commuting.blocks import Blocks
+from equilibria.varieties.commuting.couplings import Coupling, diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.largest_step import inverse_step
+from equilibria.varieties.commuting.modes import State
+from equilibria.varieties.commuting.transfer import Dynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,13 +24,13 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
-from equilibria.couplings import Coupling
-from equilibria.couplings import times as product
 from equilibria.errors import ConsistencyError
 from equilibria.exact.intervals import Polynomial, Uncertain
 from equilibria.exact.rationals import to_float
 from equilibria.exact.root_location import hurwitz
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.couplings import Coupling
+from equilibria.varieties.commuting.couplings import times as product
 
 PRECISIONS = (192, 384, 768, 1536, 3072, 6144, 12288)
 DIGITS = 64  # binary digits of a step size that are certain

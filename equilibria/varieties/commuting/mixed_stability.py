@@ -18,12 +18,12 @@ import numpy as np
 from equilibria.exact.surds import Surd, radical
 from equilibria.general import Found, _Solver
 from equilibria.lettered import letters
-from equilibria.lift import number
-from equilibria.mixed import DirectSum
-from equilibria.modes import modes_of
 from equilibria.noncommuting import core_equilibrium
 from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.mixed_pairs import DirectSum
+from equilibria.varieties.commuting.modes import modes_of
+from equilibria.varieties.commuting.representative import number
 from equilibria.varieties.component import Component, Detail, Entry
 
 if TYPE_CHECKING:
