@@ -56,7 +56,7 @@ def _bootstrap(model: Model, max_components: int) -> Variety:
 
         return general_variety(model, max_components=max_components)
     if model.eta == 0 or model.eta_p == 0:
-        from equilibria.zero_decay import zero_decay_variety
+        from equilibria.varieties.without_decay.variety import zero_decay_variety
 
         return zero_decay_variety(model, max_components=max_components)
     from equilibria.varieties.commuting.variety import aligned_variety

@@ -17,8 +17,14 @@ from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.modes import modes_of
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import Component, How, Stability, Verdict
-from equilibria.zero_decay_candidates import root_above
-from equilibria.zero_decay_points import Point, detail, roots_of, spectrum_of, without_neutral
+from equilibria.varieties.without_decay.candidates import root_above
+from equilibria.varieties.without_decay.points import (
+    Point,
+    detail,
+    roots_of,
+    spectrum_of,
+    without_neutral,
+)
 
 BOUNDARY = 1e-9
 

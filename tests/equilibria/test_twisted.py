@@ -11,7 +11,7 @@ import pytest
 import equilibria as eq
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import Mode, modes_of
-from equilibria.zero_decay_twisted import _coupled, _proposals, stable_point
+from equilibria.varieties.without_decay.twisted import _coupled, _proposals, stable_point
 from tests.equilibria.test_in_part import rates
 
 F = Fraction

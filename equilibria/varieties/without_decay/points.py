@@ -12,11 +12,11 @@ from fractions import Fraction
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.inequalities import ZERO
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
 from equilibria.varieties.component import Detail, Eigenvalue, Entry
+from equilibria.varieties.without_decay.inequalities import ZERO
 
 CONDITION_LIMIT = 64
 """Entries of W up to which conditions and equations are written out one by one."""

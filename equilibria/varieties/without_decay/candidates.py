@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import isqrt
 
-from equilibria.inequalities import ZERO
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.block_tables import critical_phi
 from equilibria.varieties.commuting.modes import Mode
-from equilibria.zero_decay_points import Point
+from equilibria.varieties.without_decay.inequalities import ZERO
+from equilibria.varieties.without_decay.points import Point
 
 
 def candidates(model: Model, modes: Sequence[Mode], active: tuple[Mode, ...]) -> Iterator[Point]:

@@ -9,14 +9,25 @@ import numpy as np
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.inequalities import ZERO, condition, distinct, step_conditions
 from equilibria.realspectrum import multipliers
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.block_tables import critical_phi
 from equilibria.varieties.commuting.modes import Mode, modes_of
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import Component, Conditions, How, Stability, Variety, Verdict
-from equilibria.zero_decay_points import CONDITION_LIMIT, Point, detail, roots_of, spectrum_of
+from equilibria.varieties.without_decay.inequalities import (
+    ZERO,
+    condition,
+    distinct,
+    step_conditions,
+)
+from equilibria.varieties.without_decay.points import (
+    CONDITION_LIMIT,
+    Point,
+    detail,
+    roots_of,
+    spectrum_of,
+)
 
 
 def encoder_decay_only(model: Model) -> Variety:

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial
-from equilibria.inequalities import ZERO
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.component import Verdict
+from equilibria.varieties.without_decay.inequalities import ZERO
 
 MOST_VARIABLES = 16
 COUPLINGS = (Fraction(1), Fraction(2), Fraction(1, 2))

@@ -24,8 +24,6 @@ from math import comb
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.inequalities import ZERO, condition, distinct, never, step_conditions
-from equilibria.one_sided_decay import encoder_decay_only, predictor_decay_only
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.block_tables import critical_phi
 from equilibria.varieties.commuting.modes import Mode, modes_of
@@ -42,8 +40,16 @@ from equilibria.varieties.component import (
     collapse_grade,
 )
 from equilibria.varieties.listing import fitting
-from equilibria.zero_decay_candidates import candidates, room
-from equilibria.zero_decay_points import (
+from equilibria.varieties.without_decay.candidates import candidates, room
+from equilibria.varieties.without_decay.inequalities import (
+    ZERO,
+    condition,
+    distinct,
+    never,
+    step_conditions,
+)
+from equilibria.varieties.without_decay.one_sided import encoder_decay_only, predictor_decay_only
+from equilibria.varieties.without_decay.points import (
     CONDITION_LIMIT,
     Point,
     detail,
@@ -51,7 +57,7 @@ from equilibria.zero_decay_points import (
     spectrum_of,
     without_neutral,
 )
-from equilibria.zero_decay_twisted import stable_point
+from equilibria.varieties.without_decay.twisted import stable_point
 
 LISTING_LIMIT = 2_000
 MOST_TRIES = 16
