@@ -65,19 +65,19 @@ def _bootstrap(model: Model, max_components: int) -> Variety:
 
 
 def _direct(model: Model, max_components: int) -> Variety:
-    from equilibria.direct import direct_variety
+    from equilibria.varieties.real_spectrum.direct import direct_variety
 
     return direct_variety(model, max_components=max_components)
 
 
 def _joint(model: Model, max_components: int) -> Variety:
-    from equilibria.joint import joint_variety
+    from equilibria.varieties.real_spectrum.joint import joint_variety
 
     return joint_variety(model, max_components=max_components)
 
 
 def _contrastive(model: Model, max_components: int) -> Variety:
-    from equilibria.contrastive import contrastive_variety
+    from equilibria.varieties.real_spectrum.contrastive import contrastive_variety
 
     return contrastive_variety(model, max_components=max_components)
 

@@ -109,7 +109,7 @@ def check_scope(model: Model, *, decay: bool = True, commuting: bool = True) -> 
 
 
 def _joint(model: Model, max_components: int) -> ConnectionGraph:
-    from equilibria.joint import joint_variety
+    from equilibria.varieties.real_spectrum.joint import joint_variety
 
     variety = joint_variety(model, max_components=max_components)
     nodes = tuple(_plain_node(component) for component in variety.components)

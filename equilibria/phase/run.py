@@ -12,7 +12,6 @@ import numpy as np
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
-from equilibria.joint import joint_variety
 from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import KINDS, Boundary, BoundaryPoint
 from equilibria.phase.cells import Cells, evaluate, merge
@@ -27,6 +26,7 @@ from equilibria.phase.steps import exact_step, top_stratum
 from equilibria.phase.strata import modes_in, rank_order, stratum_name
 from equilibria.phase.trace import Item, Tracer
 from equilibria.systems.model import Model
+from equilibria.varieties.real_spectrum.joint import joint_variety
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

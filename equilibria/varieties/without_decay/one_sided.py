@@ -9,12 +9,12 @@ import numpy as np
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.realspectrum import multipliers
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.block_tables import critical_phi
 from equilibria.varieties.commuting.modes import Mode, modes_of
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import Component, Conditions, How, Stability, Variety, Verdict
+from equilibria.varieties.real_spectrum.verdict import multipliers
 from equilibria.varieties.without_decay.inequalities import (
     ZERO,
     condition,

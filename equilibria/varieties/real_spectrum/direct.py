@@ -20,7 +20,6 @@ from functools import partial
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field, radical
-from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.components import (
@@ -49,6 +48,11 @@ from equilibria.varieties.component import (
     collapse_grade,
 )
 from equilibria.varieties.listing import fitting
+from equilibria.varieties.real_spectrum.verdict import (
+    RealEigenvalue,
+    both_stabilities,
+    rational_eigenvalue,
+)
 
 LISTING_LIMIT = 20_000
 

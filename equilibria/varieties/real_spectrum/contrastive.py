@@ -23,7 +23,6 @@ from math import comb
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, radical
-from equilibria.realspectrum import RealEigenvalue, both_stabilities, rational_eigenvalue
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import Mode, modes_of
 from equilibria.varieties.commuting.representative import ENTRYWISE_LIMIT, number
@@ -37,6 +36,11 @@ from equilibria.varieties.component import (
     collapse_grade,
 )
 from equilibria.varieties.listing import fitting
+from equilibria.varieties.real_spectrum.verdict import (
+    RealEigenvalue,
+    both_stabilities,
+    rational_eigenvalue,
+)
 
 LISTING_LIMIT = 20_000
 

@@ -16,15 +16,15 @@ from itertools import product
 import numpy as np
 
 from equilibria.errors import ScopeError
-from equilibria.realspectrum import (
+from equilibria.systems.model import Model
+from equilibria.varieties.commuting.modes import Mode, modes_of
+from equilibria.varieties.component import Component, Detail, Entry, How, Variety, collapse_grade
+from equilibria.varieties.real_spectrum.verdict import (
     RealEigenvalue,
     along_family,
     both_stabilities,
     rational_eigenvalue,
 )
-from equilibria.systems.model import Model
-from equilibria.varieties.commuting.modes import Mode, modes_of
-from equilibria.varieties.component import Component, Detail, Entry, How, Variety, collapse_grade
 
 ZERO = Fraction(0)
 
