@@ -56,7 +56,7 @@ def one(kind: str, n: int) -> None:
 def dense_seconds(kind: str, n: int) -> float:
     import numpy as np
 
-    from equilibria.noncommuting.dense import Physics, jacobian_flow
+    from equilibria.varieties.noncommuting.dense import Physics, jacobian_flow
 
     m = model(kind, n)
     sigma, signal = m.moments.matrices()

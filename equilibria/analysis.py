@@ -52,7 +52,7 @@ def _route(family: str | None) -> Callable[[Model, int], Variety]:
 
 def _bootstrap(model: Model, max_components: int) -> Variety:
     if not model.moments.commute:
-        from equilibria.general import general_variety
+        from equilibria.varieties.noncommuting.variety import general_variety
 
         return general_variety(model, max_components=max_components)
     if model.eta == 0 or model.eta_p == 0:

@@ -26,7 +26,7 @@ from empirical.overlay.frozen_undecayed import (
 )
 from empirical.overlay.frozen_verdict import NOT_SEARCHED, aligned_verdict, core_verdict
 from empirical.overlay.work import Exhausted, Work
-from equilibria.noncommuting.reduced import eliminate_predictor
+from equilibria.varieties.noncommuting.reduced import eliminate_predictor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

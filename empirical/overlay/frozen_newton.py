@@ -2,8 +2,8 @@
 
 By T6.1 W and P of an equilibrium live on rank W output directions. Near one those are the leading
 left singular vectors of W, so the rank is read off the singular values and Newton's method runs on
-the k x d core with the predictor eliminated (`equilibria.noncommuting.reduced`). Products with the
-derivative cost O(k d^2 + k^2 d): nothing of the size of the Jacobian is formed for a large core.
+the k x d core with the predictor eliminated (`equilibria.varieties.noncommuting.reduced`). Products
+with the derivative cost O(k d^2 + k^2 d): nothing of the Jacobian's size is formed for a large core.
 Units with alpha = 1, equal decays.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 import scipy.sparse.linalg as ssl
 
 from empirical.overlay.work import Work
-from equilibria.noncommuting.core import relative_residual
-from equilibria.noncommuting.reduced import ReducedPoint, reduced_point
-from equilibria.noncommuting.solvers import FACTORISED_UP_TO, regular_solver
+from equilibria.varieties.noncommuting.core import relative_residual
+from equilibria.varieties.noncommuting.reduced import ReducedPoint, reduced_point
+from equilibria.varieties.noncommuting.solvers import FACTORISED_UP_TO, regular_solver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from empirical.overlay.frozen_aligned import Aligned, aligned_extent
-from equilibria.noncommuting.core import core_equilibrium
-from equilibria.noncommuting.spectrum import flow_spectrum
+from equilibria.varieties.noncommuting.core import core_equilibrium
+from equilibria.varieties.noncommuting.spectrum import flow_spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

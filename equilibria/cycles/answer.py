@@ -23,9 +23,9 @@ from equilibria.cycles.search import search_oscillation
 from equilibria.cycles.setting import Parameter, Setting, along, of_model
 from equilibria.cycles.settling import Settled, kicked, settle
 from equilibria.errors import ScopeError
-from equilibria.noncommuting.core import CoreEquilibrium
-from equilibria.noncommuting.search import multistart
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.core import CoreEquilibrium
+from equilibria.varieties.noncommuting.search import multistart
 
 RANDOM_STARTS = 3
 SEARCHED_UP_TO = 2  # data dimension up to which all full-rank equilibria are looked for

@@ -18,7 +18,7 @@ import numpy as np
 
 from equilibria.cycles.pairs import leading_pair, margin
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, CoreEquilibrium, spd_sqrt, symmetrised
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium, spd_sqrt, symmetrised
 
 NEXT = 0.2  # relative change of G up to which an equilibrium counts as the same
 NO_PAIR = -2.0  # objective where the spectrum is real; a pair gives at least -1

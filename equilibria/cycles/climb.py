@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from equilibria.cycles.chart import NO_PAIR, Chart
-from equilibria.noncommuting.core import Array
+from equilibria.varieties.noncommuting.core import Array
 
 CLIMBS = 60
 PROJECTIONS = 25

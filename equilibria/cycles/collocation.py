@@ -21,7 +21,7 @@ from numpy.polynomial import legendre
 from scipy.integrate import solve_ivp
 
 from equilibria.cycles.dynamics import Dynamics, aligning, plain_field, skew_basis
-from equilibria.noncommuting.core import Array
+from equilibria.varieties.noncommuting.core import Array
 
 STAGES = 5
 INTERVALS = 40

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium
 
 Kind = Literal["Hopf", "Neimark-Sacker"]
 

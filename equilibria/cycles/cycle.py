@@ -20,9 +20,9 @@ from scipy.integrate import solve_ivp
 from equilibria.cycles.collocation import Closed, collocate, recollocate
 from equilibria.cycles.dynamics import Dynamics, dynamics_of, plain_field
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, ComplexArray
-from equilibria.noncommuting.eigen import matrix_size
 from equilibria.varieties.component import Verdict
+from equilibria.varieties.noncommuting.core import Array, ComplexArray
+from equilibria.varieties.noncommuting.eigen import matrix_size
 
 RTOL, ATOL = 1e-10, 1e-12
 STIFF = 2e4  # |J| times the span beyond which LSODA takes over from DOP853

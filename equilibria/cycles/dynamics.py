@@ -18,7 +18,7 @@ from itertools import count
 import numpy as np
 
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, CoreEquilibrium
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from equilibria.cycles.setting import Setting
 from equilibria.data.moments import Moments
 from equilibria.exact.rationals import Number, rational, to_float
-from equilibria.noncommuting.core import Array
+from equilibria.varieties.noncommuting.core import Array
 
 
 def e5(t: Number = Fraction(1, 28)) -> tuple[Moments, Fraction]:

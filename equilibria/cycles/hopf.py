@@ -18,7 +18,7 @@ from equilibria.cycles.crossing import Branch, HopfPoint
 from equilibria.cycles.normal_form import first_lyapunov
 from equilibria.cycles.pairs import complex_pairs, frequency, margin, nearest_pair, others_unstable
 from equilibria.cycles.setting import Path, Setting
-from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium
 
 Scale = Literal["linear", "log"]
 POINTS = 60

@@ -19,7 +19,7 @@ import scipy.linalg as sla
 from equilibria.cycles.dynamics import Dynamics, aligning, skew_basis
 from equilibria.cycles.pairs import eigenvectors
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, CoreEquilibrium
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
 
 Field = Callable[[Array], Array]
 AGREEMENT = 0.05

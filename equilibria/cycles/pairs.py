@@ -13,8 +13,8 @@ import numpy as np
 import scipy.linalg as sla
 
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium
-from equilibria.noncommuting.eigen import matrix_size
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium
+from equilibria.varieties.noncommuting.eigen import matrix_size
 
 NONREAL = 1e-7  # imaginary part, relative to the Jacobian, below which a pair counts as real
 

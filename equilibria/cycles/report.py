@@ -11,8 +11,8 @@ from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.follow import CycleBranch
 from equilibria.cycles.search import Search
 from equilibria.exact.rationals import to_float
-from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.core import CoreEquilibrium
 
 SCHEMA = "noncollapse/cycles/1"
 SYMBOLS = {"beta": "β", "eta": "η", "h": "h", "ema": "μ", "kappa": "κ"}

@@ -21,8 +21,8 @@ from equilibria.cycles.climb import Climber
 from equilibria.cycles.pairs import leading_pair, others_unstable
 from equilibria.cycles.setting import Setting, of_model
 from equilibria.data.moments import Moments
-from equilibria.noncommuting.core import Array, CoreEquilibrium
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
 
 Moving = Literal["Sigma", "M", "eta", "beta"]
 STARTS = 8

@@ -15,13 +15,18 @@ import numpy as np
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.noncommuting.balanced import balanced_point
-from equilibria.noncommuting.core import Array, CoreEquilibrium, check_moments, core_equilibrium
-from equilibria.noncommuting.gram import maximal_full_rank
-from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
-from equilibria.noncommuting.newton import refined
-from equilibria.noncommuting.systems import Flow, Map, System
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.balanced import balanced_point
+from equilibria.varieties.noncommuting.core import (
+    Array,
+    CoreEquilibrium,
+    check_moments,
+    core_equilibrium,
+)
+from equilibria.varieties.noncommuting.gram import maximal_full_rank
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, linearise
+from equilibria.varieties.noncommuting.newton import refined
+from equilibria.varieties.noncommuting.systems import Flow, Map, System
 
 Parameter = Literal["beta", "eta", "h", "ema", "kappa"]
 FIELDS = {"beta": "beta", "eta": "eta", "h": "h", "ema": "mu", "kappa": "kappa"}
@@ -85,7 +90,7 @@ class Setting:
             return core_equilibrium(P, W, self.Sigma, self.M, 0.0, label="top", origin="T6.8")
         if k == self.d:
             return maximal_full_rank(self.Sigma, self.M, self.eta).equilibrium
-        from equilibria.noncommuting.continuation import rank_k
+        from equilibria.varieties.noncommuting.continuation import rank_k
 
         top = tuple(range(k))
         return rank_k(self.Sigma, self.M, self.eta, top, fallback=False).equilibrium

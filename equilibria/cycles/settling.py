@@ -17,7 +17,7 @@ from equilibria.cycles.cycle import LimitCycle, close_cycle
 from equilibria.cycles.dynamics import Dynamics, aligning, dynamics_of, plain_field
 from equilibria.cycles.pairs import eigenvectors, frequency, jacobian, leading_pair
 from equilibria.cycles.setting import Setting
-from equilibria.noncommuting.core import Array, CoreEquilibrium
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
 
 Ending = Literal["rest", "cycle", "unsettled"]
 RTOL = 1e-8

@@ -15,9 +15,9 @@ from equilibria.cycles.answer import find_cycles
 from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.report import cycle_id
 from equilibria.exact.rationals import to_float
-from equilibria.noncommuting.core import Array
 from equilibria.systems.model import Model
 from equilibria.varieties.component import How, Verdict
+from equilibria.varieties.noncommuting.core import Array
 
 POINTS = 24
 

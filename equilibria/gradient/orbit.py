@@ -67,7 +67,7 @@ def _cycle_beside(
     import numpy as np
 
     from equilibria.cycles.settling import kicked, settle
-    from equilibria.noncommuting.core import core_equilibrium
+    from equilibria.varieties.noncommuting.core import core_equilibrium
 
     W, P = (
         np.array([[float(point.get(f"{name}_{i}_{j}", 0)) for j in columns] for i in rows])

@@ -18,7 +18,7 @@ from equilibria.cycles.report import cycle_id
 from equilibria.cycles.setting import Setting
 from equilibria.cycles.settling import RTOL, settle
 from equilibria.graph.places import GONE, NEAR, Place, cycle_place, marks_of
-from equilibria.noncommuting.core import Array
+from equilibria.varieties.noncommuting.core import Array
 
 PATIENCE = 60.0
 GROWTH = 1.3  # of the spans a run is cut into

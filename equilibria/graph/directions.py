@@ -23,9 +23,9 @@ import numpy as np
 from equilibria.errors import ConsistencyError
 from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import Landscape
-from equilibria.noncommuting.dense import Physics, jacobian_flow
 from equilibria.varieties.commuting.modes import Mode, State
 from equilibria.varieties.commuting.strata import Stratum
+from equilibria.varieties.noncommuting.dense import Physics, jacobian_flow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import ROUNDING
 from equilibria.graph.starts import EPSILON, NOISE, StartList, weights_for
-from equilibria.noncommuting.dense import Physics, jacobian_flow
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
+from equilibria.varieties.noncommuting.dense import Physics, jacobian_flow
 
 Array = NDArray[np.float64]
 

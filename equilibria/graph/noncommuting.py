@@ -19,13 +19,13 @@ from equilibria.cycles.pairs import frequency, leading_pair
 from equilibria.cycles.setting import Setting, of_model
 from equilibria.errors import ConsistencyError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.general import general_variety
 from equilibria.graph.arrivals import TOLERANCE, Follower
 from equilibria.graph.places import Place, collapse_place, core_of, equilibrium_place
 from equilibria.graph.result import Connection, ConnectionGraph, Node
-from equilibria.noncommuting.core import Array, CoreEquilibrium
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, How, Verdict
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
+from equilibria.varieties.noncommuting.variety import general_variety
 
 LARGEST = 4
 EPS = 1e-3

@@ -15,10 +15,10 @@ from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.dynamics import Dynamics, dynamics_of
 from equilibria.cycles.setting import Setting
 from equilibria.exact.rationals import to_float
-from equilibria.noncommuting.core import Array, CoreEquilibrium, core_equilibrium
-from equilibria.noncommuting.eigen import matrix_size
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, Verdict
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium, core_equilibrium
+from equilibria.varieties.noncommuting.eigen import matrix_size
 
 UNSTABLE = 1e-8  # real part, relative to the Jacobian, above which a direction is unstable
 NEAR = 1e-3  # relative distance of invariants at which a run has arrived

@@ -16,11 +16,11 @@ import numpy as np
 
 from equilibria.cycles.setting import Setting, of_model
 from equilibria.exact.rationals import to_float
-from equilibria.general import general_variety
 from equilibria.graph.places import core_of
-from equilibria.lettered import letters
-from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.core import CoreEquilibrium
+from equilibria.varieties.noncommuting.names import letters
+from equilibria.varieties.noncommuting.variety import general_variety
 
 JUMP = 0.3  # relative change of G that one step of Newton's method may make
 SPLITS = 7  # halvings of a step before the branch counts as ended

@@ -14,12 +14,12 @@ import numpy as np
 
 from equilibria.cycles.setting import Setting, of_model
 from equilibria.exact.rationals import to_float
-from equilibria.noncommuting.core import ComplexArray, CoreEquilibrium
-from equilibria.noncommuting.spectrum import without_rotations
-from equilibria.noncommuting.systems import Map
 from equilibria.phase.branches import Branch
 from equilibria.phase.setting import Decay
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.core import ComplexArray, CoreEquilibrium
+from equilibria.varieties.noncommuting.spectrum import without_rotations
+from equilibria.varieties.noncommuting.systems import Map
 
 Which = Literal["flow", "map"]
 ZERO = 1e-10  # margin, relative to the largest rate, within which nothing is decided

@@ -9,7 +9,7 @@ from equilibria.cycles import along, cycle_from_hopf, hopf_points, kicked
 from equilibria.cycles.dynamics import Dynamics
 from equilibria.cycles.examples import e5, e5_setting, e6, setting_of
 from equilibria.cycles.pairs import leading_pair, nearest_pair
-from equilibria.noncommuting import stable_rates
+from equilibria.varieties.noncommuting import stable_rates
 
 A5 = np.array([[16.0, -3.0], [4.0, 1.0]]) / 16
 

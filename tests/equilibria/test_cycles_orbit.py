@@ -22,8 +22,8 @@ from equilibria.cycles.cycle import carry_cycle, same_cycle
 from equilibria.cycles.dynamics import Dynamics, skew_basis
 from equilibria.cycles.examples import e5, e5_setting
 from equilibria.data.moments import Moments
-from equilibria.noncommuting.dense import Physics, force, jacobian_flow
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting.dense import Physics, force, jacobian_flow
 
 T = 1 / 28
 RANGES = [(0.896051, 1.227976), (0.0233720, 0.0640707)]

@@ -14,7 +14,6 @@ from scipy.integrate import solve_ivp
 from equilibria.cycles.examples import e5
 from equilibria.data.moments import Moments
 from equilibria.errors import ScopeError
-from equilibria.general import general_variety
 from equilibria.graph import (
     ConnectionGraph,
     connection_graph,
@@ -24,6 +23,7 @@ from equilibria.graph import (
 )
 from equilibria.systems.model import Model
 from equilibria.varieties.component import How, Verdict
+from equilibria.varieties.noncommuting.variety import general_variety
 
 E10 = Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])
 

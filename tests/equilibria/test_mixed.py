@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import equilibria as eq
-from equilibria import noncommuting as nc
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
+from equilibria.varieties import noncommuting as nc
 from equilibria.varieties.commuting.mixed_pairs import mixed_pairs
 from equilibria.varieties.commuting.modes import modes_of, states_of
 from equilibria.varieties.commuting.representative import entry_float

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equilibria.noncommuting import (
+from equilibria.varieties.noncommuting import (
     balanced_point,
     canonical_correlations,
     components,
@@ -19,7 +19,7 @@ from equilibria.noncommuting import (
     threshold_full_rank,
     threshold_rank_one,
 )
-from equilibria.noncommuting.core import flow
+from equilibria.varieties.noncommuting.core import flow
 
 
 def moments(d, seed, noise=0.5):

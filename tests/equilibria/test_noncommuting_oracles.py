@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equilibria.noncommuting import (
+from equilibria.varieties.noncommuting import (
     collapse,
     components,
     core_equilibrium,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from equilibria.noncommuting import (
+from equilibria.varieties.noncommuting import (
     balanced_point,
     core_equilibrium,
     flow_spectrum,
@@ -15,9 +15,9 @@ from equilibria.noncommuting import (
     solvers,
     spectrum,
 )
-from equilibria.noncommuting.arnoldi import ArnoldiError
-from equilibria.noncommuting.dense import Physics, force, jacobian_flow, jacobian_map
-from equilibria.noncommuting.zero_decay import residual_operator
+from equilibria.varieties.noncommuting.arnoldi import ArnoldiError
+from equilibria.varieties.noncommuting.dense import Physics, force, jacobian_flow, jacobian_map
+from equilibria.varieties.noncommuting.zero_decay import residual_operator
 
 CASES = [(2, 2, 1), (2, 3, 2), (3, 3, 2), (4, 3, 2), (3, 2, 2), (4, 5, 3), (5, 3, 1)]
 

@@ -15,7 +15,6 @@ from equilibria.cycles.setting import of_model
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.noncommuting import dense
 from equilibria.phase import make_axis, parse_axis
 from equilibria.phase.branches import Branch, follow_branches
 from equilibria.phase.crossings import line_crossings
@@ -23,6 +22,7 @@ from equilibria.phase.general import GeneralDiagram, general_diagram
 from equilibria.phase.general_text import draw_general, general_lines
 from equilibria.phase.margins import Margins, kind_of
 from equilibria.systems.model import Model
+from equilibria.varieties.noncommuting import dense
 
 E10 = Moments.dense([[2, 0], [0, 1]], [[1, "1/4"], ["1/4", "1/2"]])
 

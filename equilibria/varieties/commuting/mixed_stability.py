@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.exact.surds import Surd, radical
-from equilibria.general import Found, _Solver
-from equilibria.lettered import letters
-from equilibria.noncommuting import core_equilibrium
-from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.mixed_pairs import DirectSum
 from equilibria.varieties.commuting.modes import modes_of
 from equilibria.varieties.commuting.representative import number
 from equilibria.varieties.component import Component, Detail, Entry
+from equilibria.varieties.noncommuting import core_equilibrium
+from equilibria.varieties.noncommuting.core import CoreEquilibrium
+from equilibria.varieties.noncommuting.names import letters
+from equilibria.varieties.noncommuting.variety import Found, _Solver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

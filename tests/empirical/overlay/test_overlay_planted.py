@@ -12,9 +12,9 @@ from empirical.overlay.frozen_aligned import aligned_extent, commuting_basis, ne
 from empirical.overlay.frozen_newton import ranks_to_try, rest_near, thin_svd
 from empirical.overlay.moment import Decay
 from empirical.overlay.work import Work
-from equilibria.noncommuting.core import core_equilibrium, relative_residual
-from equilibria.noncommuting.reduced import reduced_point
-from equilibria.noncommuting.spectrum import flow_spectrum
+from equilibria.varieties.noncommuting.core import core_equilibrium, relative_residual
+from equilibria.varieties.noncommuting.reduced import reduced_point
+from equilibria.varieties.noncommuting.spectrum import flow_spectrum
 from tests.empirical.overlay.planted import ETA, Planted, planted
 
 ALPHA = 1.7

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg as sla
 
-from equilibria.noncommuting.core import Array, ComplexArray
+from equilibria.varieties.noncommuting.core import Array, ComplexArray
 
 ALL_BOUNDS_UP_TO = 320  # size up to which every eigenvalue gets its own bound
 CLUSTER = 1e-7  # eigenvalues closer than this, relative to the matrix, are treated together

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, prediction_gap
+from equilibria.varieties.noncommuting.core import Array, prediction_gap
 
 
 def eliminate_predictor(W: Array, Sigma: Array, M: Array, eta: float) -> Array:

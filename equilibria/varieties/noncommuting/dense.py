@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array
+from equilibria.varieties.noncommuting.core import Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse.linalg as ssl
 
-from equilibria.noncommuting.core import (
+from equilibria.varieties.noncommuting.core import (
     Array,
     CoreEquilibrium,
     check_moments,
@@ -25,7 +25,7 @@ from equilibria.noncommuting.core import (
     spd_sqrt,
     symmetrised,
 )
-from equilibria.noncommuting.newton import refined
+from equilibria.varieties.noncommuting.newton import refined
 
 POLISHED_UP_TO = 40  # dimension d up to which Newton on the core (d^2 unknowns) finishes the job
 

@@ -13,8 +13,8 @@ import numpy as np
 import scipy.linalg as sla
 import scipy.sparse.linalg as ssl
 
-from equilibria.noncommuting.core import Array
-from equilibria.noncommuting.reduced import ReducedPoint
+from equilibria.varieties.noncommuting.core import Array
+from equilibria.varieties.noncommuting.reduced import ReducedPoint
 
 Solve = Callable[[Array], Array]
 FACTORISED_UP_TO = 2600  # unknowns k d

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, CoreEquilibrium, check_moments
-from equilibria.noncommuting.newton import refined
-from equilibria.noncommuting.reduced import reduced_point
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium, check_moments
+from equilibria.varieties.noncommuting.newton import refined
+from equilibria.varieties.noncommuting.reduced import reduced_point
 
 BATCH = 2000
 SAME = 1e-6  # relative distance of invariants below which two points are one orbit

@@ -21,11 +21,11 @@ from itertools import combinations
 
 import numpy as np
 
-from equilibria.noncommuting.balanced import balanced_point, canonical_correlations
-from equilibria.noncommuting.core import Array, ComplexArray, check_moments
-from equilibria.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
-from equilibria.noncommuting.spectrum import FLOOR
-from equilibria.noncommuting.verdict import SpectralVerdict, judge
+from equilibria.varieties.noncommuting.balanced import balanced_point, canonical_correlations
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, check_moments
+from equilibria.varieties.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
+from equilibria.varieties.noncommuting.spectrum import FLOOR
+from equilibria.varieties.noncommuting.verdict import SpectralVerdict, judge
 
 MOST_SUBSETS = 5000
 

@@ -20,11 +20,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium
-from equilibria.noncommuting.eigen import matrix_size
-from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
-from equilibria.noncommuting.spectrum import extent, flow_spectrum
-from equilibria.noncommuting.systems import Flow, Map
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium
+from equilibria.varieties.noncommuting.eigen import matrix_size
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, linearise
+from equilibria.varieties.noncommuting.spectrum import extent, flow_spectrum
+from equilibria.varieties.noncommuting.systems import Flow, Map
 
 Interval = tuple[float, float]
 POINTS = 60  # of the scan in log h

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from equilibria.noncommuting.core import (
+from equilibria.varieties.noncommuting.core import (
     Array,
     CoreEquilibrium,
     core_equilibrium,
     relative_residual,
 )
-from equilibria.noncommuting.reduced import eliminate_predictor, reduced_point
-from equilibria.noncommuting.solvers import regular_solver
+from equilibria.varieties.noncommuting.reduced import eliminate_predictor, reduced_point
+from equilibria.varieties.noncommuting.solvers import regular_solver
 
 
 def newton(W: Array, Sigma: Array, M: Array, eta: float, *, iterations: int = 12) -> Array | None:

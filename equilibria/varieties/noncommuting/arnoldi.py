@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 import scipy.sparse.linalg as ssl
 
-from equilibria.noncommuting.core import Array, ComplexArray, symmetrised
-from equilibria.noncommuting.linearisation import CoreLinearisation
-from equilibria.noncommuting.systems import Flow, Map, System
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, symmetrised
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation
+from equilibria.varieties.noncommuting.systems import Flow, Map, System
 
 
 class ArnoldiError(RuntimeError):

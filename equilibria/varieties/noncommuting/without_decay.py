@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from equilibria import noncommuting as nc
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.lettered import exchanges, letters, order, ranges, rows
-from equilibria.noncommuting.zero_decay import residual_map
 from equilibria.systems.model import Model
+from equilibria.varieties import noncommuting as nc
 from equilibria.varieties.component import (
     Component,
     Detail,
@@ -23,6 +21,8 @@ from equilibria.varieties.component import (
     Verdict,
     collapse_grade,
 )
+from equilibria.varieties.noncommuting.names import exchanges, letters, order, ranges, rows
+from equilibria.varieties.noncommuting.zero_decay import residual_map
 
 
 def balanced_variety(model: Model, max_components: int) -> Variety:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, ComplexArray
+from equilibria.varieties.noncommuting.core import Array, ComplexArray
 
 Word = Literal["stable", "unstable", "undecided"]
 Kind = Literal["flow", "map"]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, ComplexArray
-from equilibria.noncommuting.linearisation import CoreLinearisation
+from equilibria.varieties.noncommuting.core import Array, ComplexArray
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.linalg as sla
 
-from equilibria.noncommuting.core import Array, spd_sqrt, symmetrised
+from equilibria.varieties.noncommuting.core import Array, spd_sqrt, symmetrised
 
 
 def canonical_correlations(Sigma: Array, M: Array) -> tuple[Array, Array]:

@@ -15,12 +15,9 @@ from functools import partial
 
 import numpy as np
 
-from equilibria import noncommuting as nc
-from equilibria.balanced import balanced_variety
 from equilibria.exact.rationals import to_float
-from equilibria.lettered import exchanges, letters, order, ranges, rows
-from equilibria.noncommuting.core import CoreEquilibrium
 from equilibria.systems.model import Model
+from equilibria.varieties import noncommuting as nc
 from equilibria.varieties.component import (
     Component,
     Detail,
@@ -32,6 +29,9 @@ from equilibria.varieties.component import (
     Verdict,
     collapse_grade,
 )
+from equilibria.varieties.noncommuting.core import CoreEquilibrium
+from equilibria.varieties.noncommuting.names import exchanges, letters, order, ranges, rows
+from equilibria.varieties.noncommuting.without_decay import balanced_variety
 
 SEARCH_DIMENSION = 4
 SEARCH_STARTS = 600

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg as sla
 
-from equilibria.noncommuting.arnoldi import ArnoldiError, leading_eigenvalues
-from equilibria.noncommuting.core import Array, ComplexArray, CoreEquilibrium, flow
-from equilibria.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
-from equilibria.noncommuting.linearisation import CoreLinearisation, linearise
-from equilibria.noncommuting.reduced import eliminate_predictor, reduced_point
-from equilibria.noncommuting.solvers import regular_solver
-from equilibria.noncommuting.systems import Flow, Map, System
-from equilibria.noncommuting.verdict import Method, SpectralVerdict, judge
+from equilibria.varieties.noncommuting.arnoldi import ArnoldiError, leading_eigenvalues
+from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium, flow
+from equilibria.varieties.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, linearise
+from equilibria.varieties.noncommuting.reduced import eliminate_predictor, reduced_point
+from equilibria.varieties.noncommuting.solvers import regular_solver
+from equilibria.varieties.noncommuting.systems import Flow, Map, System
+from equilibria.varieties.noncommuting.verdict import Method, SpectralVerdict, judge
 
 _Core = tuple[ComplexArray, Array, bool, Method]
 DENSE_UP_TO = 2000  # unknowns of the core system diagonalised densely

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array
-from equilibria.noncommuting.newton import newton
-from equilibria.noncommuting.reduced import reduced_point
-from equilibria.noncommuting.solvers import Solve, bordered_solver
+from equilibria.varieties.noncommuting.core import Array
+from equilibria.varieties.noncommuting.newton import newton
+from equilibria.varieties.noncommuting.reduced import reduced_point
+from equilibria.varieties.noncommuting.solvers import Solve, bordered_solver
 
 FIRST_STEP = 0.35
 MIN_STEP = 1e-5

@@ -14,8 +14,8 @@ import heapq
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, check_moments
-from equilibria.noncommuting.gram import maximal_full_rank
+from equilibria.varieties.noncommuting.core import Array, check_moments
+from equilibria.varieties.noncommuting.gram import maximal_full_rank
 
 
 def threshold_collapse(Sigma: Array, M: Array) -> float:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from equilibria.noncommuting.core import Array, check_moments
+from equilibria.varieties.noncommuting.core import Array, check_moments
 
 
 def count_rank_one(Sigma: Array, M: Array, eta: float) -> int:

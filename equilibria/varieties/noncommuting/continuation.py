@@ -14,10 +14,15 @@ from typing import Literal
 
 import numpy as np
 
-from equilibria.noncommuting.balanced import balanced_point
-from equilibria.noncommuting.core import Array, CoreEquilibrium, check_moments, core_equilibrium
-from equilibria.noncommuting.homotopy import Line, Trace, follow
-from equilibria.noncommuting.reduced import eliminate_predictor
+from equilibria.varieties.noncommuting.balanced import balanced_point
+from equilibria.varieties.noncommuting.core import (
+    Array,
+    CoreEquilibrium,
+    check_moments,
+    core_equilibrium,
+)
+from equilibria.varieties.noncommuting.homotopy import Line, Trace, follow
+from equilibria.varieties.noncommuting.reduced import eliminate_predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibria.noncommuting.core import Array, CoreEquilibrium, prediction_gap, symmetrised
+from equilibria.varieties.noncommuting.core import (
+    Array,
+    CoreEquilibrium,
+    prediction_gap,
+    symmetrised,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

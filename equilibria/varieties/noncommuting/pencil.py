@@ -18,7 +18,7 @@ import math
 import numpy as np
 import scipy.linalg as sla
 
-from equilibria.noncommuting.core import (
+from equilibria.varieties.noncommuting.core import (
     Array,
     ComplexArray,
     CoreEquilibrium,
