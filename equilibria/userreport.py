@@ -62,7 +62,7 @@ def analyze_system_file(
 
     `overrides` replaces parameters of the file. Raises `FormatError` naming file and key.
     """
-    from equilibria.elimination import analyze_system
+    from equilibria.varieties.elimination import analyze_system
 
     start = time.perf_counter()
     user = load(path, overrides)

@@ -12,8 +12,8 @@ from fractions import Fraction
 from math import comb
 from typing import Protocol, Self, TypeVar
 
-from equilibria.elimination.ideal import Ideal
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.ideal import Ideal
 
 
 class Number(Protocol):

@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 import cli
-from equilibria.elimination import analyze_system, decompose
-from equilibria.elimination import budget as budgets
-from equilibria.elimination.branches import (
+from equilibria.errors import LimitReached, NotFinished
+from equilibria.exact.grammar import parse
+from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.systems.system_file import UserSystem, read
+from equilibria.varieties.component import How, Variety, Verdict
+from equilibria.varieties.elimination import analyze_system, decompose
+from equilibria.varieties.elimination import budget as budgets
+from equilibria.varieties.elimination.branches import (
     Branch,
     Solved,
     branches,
@@ -22,16 +27,11 @@ from equilibria.elimination.branches import (
     row_reduced,
     substituted,
 )
-from equilibria.elimination.budget import Budget, Net
-from equilibria.elimination.decomposition import within
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.rest import resting
-from equilibria.engines import ENGINES, Answer, Limits
-from equilibria.errors import LimitReached, NotFinished
-from equilibria.exact.grammar import parse
-from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.systems.system_file import UserSystem, read
-from equilibria.varieties.component import How, Variety, Verdict
+from equilibria.varieties.elimination.budget import Budget, Net
+from equilibria.varieties.elimination.decomposition import within
+from equilibria.varieties.elimination.engines import ENGINES, Answer, Limits
+from equilibria.varieties.elimination.equations import resting
+from equilibria.varieties.elimination.ideal import Ideal
 
 SPACE = Ring(("x", "y", "z"))
 
@@ -384,7 +384,7 @@ def test_every_product_and_every_leading_monomial_is_counted() -> None:
     from sympy.polys.orderings import grevlex
     from sympy.polys.rings import PolyRing
 
-    from equilibria.engines.sympy_primes import COMPARISONS, GCD, TERM, Work
+    from equilibria.varieties.elimination.engines.sympy_primes import COMPARISONS, GCD, TERM, Work
 
     for weight in (1, 8):
         work = Work(10**6)
@@ -464,7 +464,7 @@ def test_ids_and_order_do_not_depend_on_the_route(
 
     routes = [listed(name) for name in ("sympy", "flint") if ENGINES[name].version()]
     monkeypatch.setattr(
-        "equilibria.elimination.decomposition._branches",
+        "equilibria.varieties.elimination.decomposition._branches",
         lambda given, budget: [Branch(tuple(given))],
     )
     routes += [listed(name) for name in ("sympy", "flint") if ENGINES[name].version()]

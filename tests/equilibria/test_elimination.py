@@ -14,19 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria.data.moments import Moments
-from equilibria.elimination import Real, analyze_system, decompose, from_model_system
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.conditions import simplified
-from equilibria.elimination.cores import covers
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.naming import letters
-from equilibria.elimination.points import Point, real_points
-from equilibria.elimination.reality import points_over, real_part
-from equilibria.elimination.regions import describe, irredundant
-from equilibria.elimination.stability import stability_at
-from equilibria.engines import ENGINES, Answer, Limits, choose
-from equilibria.engines.base import read_answer, run_program
-from equilibria.engines.singular import find_program
 from equilibria.errors import (
     ConsistencyError,
     EngineMissing,
@@ -46,6 +33,19 @@ from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.systems.system_file import UserSystem, load, read
 from equilibria.varieties.component import Component, How, Variety, Verdict
+from equilibria.varieties.elimination import Real, analyze_system, decompose, from_model_system
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.conditions import simplified
+from equilibria.varieties.elimination.cores import covers
+from equilibria.varieties.elimination.engines import ENGINES, Answer, Limits, choose
+from equilibria.varieties.elimination.engines.base import read_answer, run_program
+from equilibria.varieties.elimination.engines.singular import find_program
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.names import letters
+from equilibria.varieties.elimination.points import Point, real_points
+from equilibria.varieties.elimination.reality import points_over, real_part
+from equilibria.varieties.elimination.regions import describe, irredundant
+from equilibria.varieties.elimination.stability import stability_at
 
 SYSTEMS = Path(__file__).parents[2] / "examples" / "systems"
 PLANE = Ring(("x", "y"))
@@ -297,7 +297,9 @@ def test_a_limit_turns_into_a_search_that_claims_nothing() -> None:
 def test_unknown_and_missing_engines_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FormatError, match="expected auto, singular or sympy"):
         choose("maple")
-    monkeypatch.setattr("equilibria.engines.singular.find_program", lambda: None)
+    monkeypatch.setattr(
+        "equilibria.varieties.elimination.engines.singular.find_program", lambda: None
+    )
     assert choose("auto").name == "sympy"
     with pytest.raises(EngineMissing) as caught:
         choose("singular")

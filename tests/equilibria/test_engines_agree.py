@@ -20,19 +20,19 @@ import pytest
 
 import equilibria as eq
 from equilibria.data.moments import Moments
-from equilibria.elimination.agreement import compare
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.cores import covers
-from equilibria.elimination.decomposition import decompose
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.reality import Real, try_real_part
-from equilibria.engines import ENGINES, Answer, Limits, choose
-from equilibria.engines.base import Outcome
 from equilibria.errors import ConsistencyError, EngineMissing, LimitReached, NotFinished
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.elimination.agreement import compare
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.cores import covers
+from equilibria.varieties.elimination.decomposition import decompose
+from equilibria.varieties.elimination.engines import ENGINES, Answer, Limits, choose
+from equilibria.varieties.elimination.engines.base import Outcome
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.reality import Real, try_real_part
 
 PLANE = Ring(("x", "y"))
 SPACE = Ring(("x", "y", "z"))
@@ -313,7 +313,9 @@ def test_forty_systems_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     if not others:
         pytest.skip("needs python-flint or Singular beside sympy")
     for name in ("sympy", "flint"):
-        monkeypatch.setattr(f"equilibria.engines.{name}_engine.run_program", run_here)
+        monkeypatch.setattr(
+            f"equilibria.varieties.elimination.engines.{name}_engine.run_program", run_here
+        )
     tally = run(40, seed=1, engines=[[others[0], "sympy"]], limits=Limits(work=5, seconds=30))
     assert tally["decided"] >= 38
 
@@ -408,8 +410,10 @@ def test_flint_says_what_stopped_it(monkeypatch: pytest.MonkeyPatch) -> None:
     hard = procedure("stop-gradient").build(Model()).flow.values()  # 2 x 2, the gauge not fixed
     with pytest.raises(NotFinished, match="used its 1 s of processor time"):
         ENGINES["flint"].minimal_primes(list(hard), Limits(seconds=1))
-    monkeypatch.setattr("equilibria.engines.flint_engine.run_program", run_here)
-    monkeypatch.setattr("equilibria.engines.flint_primes.GROWTH", (1, 1, 8))
+    monkeypatch.setattr(
+        "equilibria.varieties.elimination.engines.flint_engine.run_program", run_here
+    )
+    monkeypatch.setattr("equilibria.varieties.elimination.engines.flint_primes.GROWTH", (1, 1, 8))
     answer = ENGINES["flint"].minimal_primes(CIRCLE_AND_POINT, Limits())
     assert not answer.complete
     assert "1 branch not decomposed" in answer.note
@@ -419,12 +423,17 @@ def test_flint_says_what_stopped_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flint_never_calls_an_answer_complete_after_giving_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("equilibria.engines.flint_engine.run_program", run_here)
+    monkeypatch.setattr(
+        "equilibria.varieties.elimination.engines.flint_engine.run_program", run_here
+    )
     standings = Counter[bool]()
     for case in islice((c for c in cases(5) if c.planted), 12):
         right = Answer("planted", "", case.planted or (), True)
         for size in range(4, 40, 3):
-            monkeypatch.setattr("equilibria.engines.flint_primes.GROWTH", (size, size, 12 * size))
+            monkeypatch.setattr(
+                "equilibria.varieties.elimination.engines.flint_primes.GROWTH",
+                (size, size, 12 * size),
+            )
             answer = ENGINES["flint"].minimal_primes(case.system, Limits())
             compare(answer, right, case.system)
             standings[answer.complete] += 1
@@ -444,7 +453,7 @@ def test_a_missing_flint_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("equilibria.engines.flint_engine.version", absent)
+    monkeypatch.setattr("equilibria.varieties.elimination.engines.flint_engine.version", absent)
     with pytest.raises(EngineMissing, match="flint") as caught:
         choose("flint")
     assert caught.value.hint == "pip install python-flint"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import equilibria as eq
 from cli import main
 from equilibria.claims import Claim, decide
-from equilibria.elimination import analyze_system
 from equilibria.systems.procedures import procedure
 from equilibria.systems.system_file import read
 from equilibria.varieties.component import Component, Stability, Verdict
+from equilibria.varieties.elimination import analyze_system
 
 F = Fraction
 QUICK = settings(max_examples=20, deadline=None)

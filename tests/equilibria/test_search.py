@@ -8,13 +8,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from equilibria.elimination import analyze_system
-from equilibria.elimination.nearby import Batch, Functions, dimension_at, nullities, walked
-from equilibria.elimination.numeric import _stability
-from equilibria.elimination.rest import resting
-from equilibria.elimination.search import Found, search
 from equilibria.systems.system_file import UserSystem, read
 from equilibria.varieties.component import Verdict
+from equilibria.varieties.elimination import analyze_system
+from equilibria.varieties.elimination.equations import resting
+from equilibria.varieties.elimination.nearby import (
+    Batch,
+    Functions,
+    dimension_at,
+    nullities,
+    walked,
+)
+from equilibria.varieties.elimination.numeric import _stability
+from equilibria.varieties.elimination.search import Found, search
 
 
 def system(*equations: str) -> UserSystem:

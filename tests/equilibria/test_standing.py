@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from equilibria.elimination.conditions import Split
-from equilibria.elimination.standing import standing
 from equilibria.exact.polynomial import Ring
 from equilibria.varieties.component import How, Stability, Verdict
+from equilibria.varieties.elimination.conditions import Split
+from equilibria.varieties.elimination.standing import standing
 
 RING = Ring(("x",))
 S, U, N = Verdict.STABLE, Verdict.UNSTABLE, Verdict.UNDECIDED

@@ -61,9 +61,9 @@ def stable_point(
 def _is_stable(
     equations: Mapping[str, Polynomial], state: Mapping[str, Fraction], dimension: int, kind: str
 ) -> bool:
-    from equilibria.elimination.points import Point
-    from equilibria.elimination.stability import stability_at
     from equilibria.exact.number_field import rationals_field
+    from equilibria.varieties.elimination.points import Point
+    from equilibria.varieties.elimination.stability import stability_at
 
     field = rationals_field()
     point = Point({name: field.constant(value) for name, value in state.items()}, field)

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from equilibria.elimination.branches import Branch, branches
-from equilibria.elimination.budget import Budget, Net
-from equilibria.elimination.cores import Core, decided
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.lifting import lift
-from equilibria.elimination.reality import Real, RealPart, try_real_part
 from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.branches import Branch, branches
+from equilibria.varieties.elimination.budget import Budget, Net
+from equilibria.varieties.elimination.cores import Core, decided
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.lifting import lift
+from equilibria.varieties.elimination.reality import Real, RealPart, try_real_part
 
 BRANCH_SHARE = 0.3
 ENGINE_SHARE = 0.4

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.coordinates import equations_of
-from equilibria.elimination.cores import covers
-from equilibria.elimination.decomposition import Decomposition
-from equilibria.elimination.ideal import Ideal
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.polynomial import Polynomial
 from equilibria.systems.polynomial_system import PolynomialSystem
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.coordinates import equations_of
+from equilibria.varieties.elimination.cores import covers
+from equilibria.varieties.elimination.decomposition import Decomposition
+from equilibria.varieties.elimination.ideal import Ideal
 
 
 def resting(system: PolynomialSystem) -> dict[str, Polynomial]:

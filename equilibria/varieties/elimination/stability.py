@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from equilibria.elimination.points import Point
-from equilibria.elimination.spectrum import eigenvalues, in_order, size_of
 from equilibria.errors import ConsistencyError
 from equilibria.exact.characteristic import characteristic_polynomials
 from equilibria.exact.field_polynomials import shifted
 from equilibria.exact.half_plane import Placement, place
 from equilibria.exact.polynomial import Polynomial
 from equilibria.varieties.component import Eigenvalue, How, Stability, Verdict
+from equilibria.varieties.elimination.points import Point
+from equilibria.varieties.elimination.spectrum import eigenvalues, in_order, size_of
 
 NOT_JUDGED = {
     "flow": "not given in the file",

@@ -15,12 +15,12 @@ from fractions import Fraction
 from itertools import combinations, islice, product
 from math import comb
 
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.points import Point, real_points
 from equilibria.errors import LimitReached
 from equilibria.exact.characteristic import Residue, determinant
 from equilibria.exact.number_field import Element
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.points import Point, real_points
 
 SIMPLE = tuple(
     Fraction(*pair) for pair in [(1, 1), (-1, 1), (1, 2), (2, 1), (0, 1), (-2, 1), (1, 8)]

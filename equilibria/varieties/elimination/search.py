@@ -14,7 +14,8 @@ from itertools import islice
 
 import numpy as np
 
-from equilibria.elimination.nearby import (
+from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.nearby import (
     Array,
     Batch,
     Functions,
@@ -25,7 +26,6 @@ from equilibria.elimination.nearby import (
     on_families,
     walked,
 )
-from equilibria.exact.polynomial import Polynomial
 
 RESIDUAL = 1e-10
 SAME = 1e-5

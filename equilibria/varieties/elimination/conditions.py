@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb, gcd, lcm
 
-from equilibria.elimination.factor import factor
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.reality import sum_of_squares
 from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.exact.characteristic import (
     Residue,
@@ -24,6 +21,9 @@ from equilibria.exact.characteristic import (
     hurwitz_conditions,
 )
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.factor import factor
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.reality import sum_of_squares
 
 MAX_FACTORED_TERMS = 100
 MAX_TERMS = 400

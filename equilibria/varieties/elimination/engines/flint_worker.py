@@ -1,4 +1,4 @@
-"""The program behind the flint engine: `python -m equilibria.engines.flint_worker`.
+"""The program behind the flint engine, a process of its own (`python -m`).
 
 Reads the number of variables and then one polynomial a line in v1, v2, ...; prints `prime` and its
 generators whenever one is found, `all` if no branch was given up, and `done` with their number.
@@ -10,15 +10,15 @@ import sys
 from fractions import Fraction
 from math import lcm
 
-from equilibria.engines.base import plain_ring
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.engines.base import plain_ring
 
 
 def main() -> None:
     from flint import Ordering
 
-    from equilibria.engines.flint_primes import Basis, context, minimal_primes
+    from equilibria.varieties.elimination.engines.flint_primes import Basis, context, minimal_primes
 
     size, *lines = sys.stdin.read().split("\n")
     plain = plain_ring(int(size))

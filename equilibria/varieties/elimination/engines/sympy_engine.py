@@ -9,15 +9,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import equilibria
-from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program, steps_done
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.engines.base import (
+    Answer,
+    Limits,
+    plain_ring,
+    read_answer,
+    run_program,
+    steps_done,
+)
 
 STEPS_A_SECOND = 1_000_000
 """What the worker counts in a nominal second."""
 
 
 class Sympy:
-    """The algorithm of `sympy_primes`, run as `python -m equilibria.engines.sympy_worker`."""
+    """The algorithm of `sympy_primes`, run in a process of its own (`sympy_worker`)."""
 
     name = "sympy"
 
@@ -37,7 +44,12 @@ class Sympy:
             *(Polynomial(plain, f.terms).text() for f in polynomials),
         ]
         # -P keeps the working directory off the import path
-        command = [sys.executable, "-P", "-m", "equilibria.engines.sympy_worker"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "equilibria.varieties.elimination.engines.sympy_worker",
+        ]
         outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
         primes, _, finished = read_answer(outcome.output, ring, self.name)
         note = "" if finished else _why(outcome.output, limits)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, count
 
-from equilibria.elimination.budget import words
-from equilibria.elimination.factor import factor_line
-from equilibria.elimination.ideal import Ideal
 from equilibria.exact.number_field import Element, RealField
 from equilibria.exact.polynomial import Polynomial
 from equilibria.exact.univariate import Line, isolate
+from equilibria.varieties.elimination.budget import words
+from equilibria.varieties.elimination.factor import factor_line
+from equilibria.varieties.elimination.ideal import Ideal
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from equilibria.elimination.branches import FACTORED, Branch, irreducible_factors
-from equilibria.elimination.budget import STEPS_A_SECOND, Budget
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.lifting import core_ring, moved
-from equilibria.engines import Answer, Limits, choose
 from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.branches import FACTORED, Branch, irreducible_factors
+from equilibria.varieties.elimination.budget import STEPS_A_SECOND, Budget
+from equilibria.varieties.elimination.engines import Answer, Limits, choose
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.lifting import core_ring, moved
 
 COVER_SHARE = 0.5
 MAX_EXPONENT = 12

@@ -6,12 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.naming import letters
-from equilibria.elimination.nearby import NULL, Batch
-from equilibria.elimination.rest import resting
-from equilibria.elimination.search import RESIDUAL, Found, search
-from equilibria.elimination.stability import not_judged
 from equilibria.exact.polynomial import Polynomial
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.varieties.component import (
@@ -23,6 +17,12 @@ from equilibria.varieties.component import (
     Variety,
     Verdict,
 )
+from equilibria.varieties.elimination.equations import resting
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.names import letters
+from equilibria.varieties.elimination.nearby import NULL, Batch
+from equilibria.varieties.elimination.search import RESIDUAL, Found, search
+from equilibria.varieties.elimination.stability import not_judged
 
 TOLERANCE = 1e-7
 ON, LEAST = 1e-5, 1e-3

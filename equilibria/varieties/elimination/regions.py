@@ -12,7 +12,6 @@ from functools import reduce
 from itertools import pairwise
 from math import lcm
 
-from equilibria.elimination.factor import factor_line
 from equilibria.exact.number_field import RealField
 from equilibria.exact.polynomial import Polynomial
 from equilibria.exact.univariate import (
@@ -27,6 +26,7 @@ from equilibria.exact.univariate import (
     simplest_between,
     value_at,
 )
+from equilibria.varieties.elimination.factor import factor_line
 
 
 def as_line(f: Polynomial) -> Line:

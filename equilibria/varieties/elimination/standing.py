@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from equilibria.elimination.conditions import Split
 from equilibria.exact.polynomial import Polynomial
 from equilibria.varieties.component import Stability, Verdict
+from equilibria.varieties.elimination.conditions import Split
 
 EVERYWHERE_DEGENERATE = "degenerate at every point"
 

@@ -1,4 +1,4 @@
-"""The program behind the sympy engine: `python -m equilibria.engines.sympy_worker`.
+"""The program behind the sympy engine, a process of its own (`python -m`).
 
 Reads the number of variables and the steps of work that may be done, then one polynomial a line in
 v1, v2, ...; prints `prime` and its generators whenever one is found, `all` where it came to its end
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 
-from equilibria.engines.base import plain_ring
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.engines.base import plain_ring
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     from sympy.polys.orderings import grevlex
     from sympy.polys.rings import PolyElement, PolyRing
 
-    from equilibria.engines.sympy_primes import Work, WorkDone, minimal_primes
+    from equilibria.varieties.elimination.engines.sympy_primes import Work, WorkDone, minimal_primes
 
     head, *lines = sys.stdin.read().split("\n")
     size, most = map(int, head.split())

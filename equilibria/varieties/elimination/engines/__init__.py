@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from equilibria.engines import flint_engine, singular
-from equilibria.engines.base import Answer, Engine, Limits
-from equilibria.engines.flint_engine import Flint
-from equilibria.engines.singular import Singular
-from equilibria.engines.sympy_engine import Sympy
 from equilibria.errors import EngineMissing, FormatError
+from equilibria.varieties.elimination.engines import flint_engine, singular
+from equilibria.varieties.elimination.engines.base import Answer, Engine, Limits
+from equilibria.varieties.elimination.engines.flint_engine import Flint
+from equilibria.varieties.elimination.engines.singular import Singular
+from equilibria.varieties.elimination.engines.sympy_engine import Sympy
 
 ENGINES: dict[str, Engine] = {
     "singular": Singular(),

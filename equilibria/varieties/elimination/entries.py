@@ -11,17 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.conditions import Split, stability_conditions
-from equilibria.elimination.coordinates import coordinates, equations_of
-from equilibria.elimination.decomposition import PrimeComponent
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.points import Point
-from equilibria.elimination.reality import points_over, sample_points
-from equilibria.elimination.regions import as_line, describe, irredundant, samples
-from equilibria.elimination.rest import is_euler_step
-from equilibria.elimination.stability import euler_largest_step, not_judged, stability_at
-from equilibria.elimination.standing import EVERYWHERE_DEGENERATE, joined, standing
 from equilibria.errors import LimitReached
 from equilibria.exact.polynomial import Polynomial
 from equilibria.systems.polynomial_system import PolynomialSystem
@@ -33,6 +22,17 @@ from equilibria.varieties.component import (
     Entry,
     Stability,
 )
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.conditions import Split, stability_conditions
+from equilibria.varieties.elimination.coordinates import coordinates, equations_of
+from equilibria.varieties.elimination.decomposition import PrimeComponent
+from equilibria.varieties.elimination.equations import is_euler_step
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.points import Point
+from equilibria.varieties.elimination.reality import points_over, sample_points
+from equilibria.varieties.elimination.regions import as_line, describe, irredundant, samples
+from equilibria.varieties.elimination.stability import euler_largest_step, not_judged, stability_at
+from equilibria.varieties.elimination.standing import EVERYWHERE_DEGENERATE, joined, standing
 
 MAX_SAMPLES = 24
 GOOD_DEGREE = 4

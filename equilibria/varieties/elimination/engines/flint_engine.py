@@ -6,16 +6,22 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
-from equilibria.engines.sympy_engine import _environment
 from equilibria.errors import EngineMissing
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.engines.base import (
+    Answer,
+    Limits,
+    plain_ring,
+    read_answer,
+    run_program,
+)
+from equilibria.varieties.elimination.engines.sympy_engine import _environment
 
 INSTALL = "pip install python-flint"
 
 
 class Flint:
-    """The algorithm of `flint_primes`, run as `python -m equilibria.engines.flint_worker`."""
+    """The algorithm of `flint_primes`, run in a process of its own (`flint_worker`)."""
 
     name = "flint"
 
@@ -34,7 +40,12 @@ class Flint:
         ring = polynomials[0].ring
         plain = plain_ring(len(ring.names))
         lines = [str(len(ring.names)), *(Polynomial(plain, f.terms).text() for f in polynomials)]
-        command = [sys.executable, "-P", "-m", "equilibria.engines.flint_worker"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "equilibria.varieties.elimination.engines.flint_worker",
+        ]
         outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
         primes, _, finished = read_answer(outcome.output, ring, self.name)
         note = "" if finished else _why(outcome.output)

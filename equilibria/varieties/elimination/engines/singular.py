@@ -14,9 +14,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from equilibria.engines.base import Answer, Limits, plain_ring, read_answer, run_program
 from equilibria.errors import EngineMissing
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.engines.base import (
+    Answer,
+    Limits,
+    plain_ring,
+    read_answer,
+    run_program,
+)
 
 INSTALL = (
     "pip install --no-deps passagemath-singular, or the package `singular` of Debian or Ubuntu"

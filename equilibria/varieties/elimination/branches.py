@@ -15,10 +15,10 @@ from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
 
-from equilibria.elimination.budget import Budget, words
-from equilibria.elimination.factor import factor
 from equilibria.errors import ConsistencyError, LimitReached
 from equilibria.exact.polynomial import Monomial, Polynomial
+from equilibria.varieties.elimination.budget import Budget, words
+from equilibria.varieties.elimination.factor import factor
 
 MAX_BRANCHES = 5_000
 MAX_TERMS = 400

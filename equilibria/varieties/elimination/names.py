@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, islice
 
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.entries import Listed
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.points import real_points
 from equilibria.errors import LimitReached
 from equilibria.varieties.component import Component
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.entries import Listed
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.points import real_points
 
 MAX_PAIRS = 10
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from equilibria.elimination.branches import Branch, Solved, irreducible_factors
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.ideal import Ideal
-from equilibria.elimination.points import express
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.branches import Branch, Solved, irreducible_factors
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.points import express
 
 
 def core_ring(branch: Branch, ring: Ring) -> Ring:

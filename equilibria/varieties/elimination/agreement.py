@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.ideal import Ideal
-from equilibria.engines import Answer
 from equilibria.errors import ConsistencyError
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.engines import Answer
+from equilibria.varieties.elimination.ideal import Ideal
 
 
 def compare(

@@ -10,7 +10,6 @@ import cmath
 from collections.abc import Sequence
 from fractions import Fraction
 
-from equilibria.elimination.factor import factor_line
 from equilibria.exact.field_polynomials import FieldPoly, square_free_parts
 from equilibria.exact.univariate import (
     Line,
@@ -21,6 +20,7 @@ from equilibria.exact.univariate import (
     trimmed,
 )
 from equilibria.varieties.component import Eigenvalue
+from equilibria.varieties.elimination.factor import factor_line
 
 
 def size_of(eigenvalue: Eigenvalue, kind: str) -> float:

@@ -15,8 +15,8 @@ from itertools import combinations, product
 from math import gcd, lcm
 from operator import add, le, sub
 
-from equilibria.elimination.budget import WORD, Budget
 from equilibria.exact.polynomial import Polynomial, Ring
+from equilibria.varieties.elimination.budget import WORD, Budget
 
 Exponents = tuple[int, ...]
 Terms = dict[Exponents, int]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from equilibria.elimination.analysis import analyze_system, from_model_system
-from equilibria.elimination.decomposition import Decomposition, PrimeComponent, decompose
-from equilibria.elimination.reality import Real
+from equilibria.varieties.elimination.decomposition import Decomposition, PrimeComponent, decompose
+from equilibria.varieties.elimination.reality import Real
+from equilibria.varieties.elimination.variety import analyze_system, from_model_system
 
 __all__ = [
     "Decomposition",

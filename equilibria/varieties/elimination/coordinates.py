@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import combinations, islice
 
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.ideal import Ideal
 from equilibria.exact.polynomial import Polynomial
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.ideal import Ideal
 
 MAX_COORDINATE_SETS = 24
 

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from equilibria.elimination.budget import Budget
-from equilibria.elimination.decomposition import Decomposition, decompose, within
-from equilibria.elimination.entries import Listed, extended, isolated
-from equilibria.elimination.naming import named, with_meetings
-from equilibria.elimination.numeric import searched, with_search
-from equilibria.elimination.reality import Real
-from equilibria.elimination.rest import resting, same_rest
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.rationals import Number
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.system_file import UserSystem
 from equilibria.varieties.component import Variety
+from equilibria.varieties.elimination.budget import Budget
+from equilibria.varieties.elimination.decomposition import Decomposition, decompose, within
+from equilibria.varieties.elimination.entries import Listed, extended, isolated
+from equilibria.varieties.elimination.equations import resting, same_rest
+from equilibria.varieties.elimination.names import named, with_meetings
+from equilibria.varieties.elimination.numeric import searched, with_search
+from equilibria.varieties.elimination.reality import Real
 
 LEAST_SHARE = 0.2
 REST_SHARE = 0.3
