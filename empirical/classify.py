@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from equilibria.analysis import analyze
 from equilibria.errors import ScopeError
+from equilibria.report.analyze import analyze
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import State, groups_of, modes_of, state_of_member
 from equilibria.varieties.commuting.representative import entry_float

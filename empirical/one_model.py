@@ -240,7 +240,7 @@ def ema_window_in_training(
 
 def _maximal(moments: Any, eta: Any) -> Component:
     """Return the full-rank equilibrium with the largest predictor."""
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     n = moments.dimension
     model = Model(moments=moments, embed_dim=n, weight_decay=eta, lr="1/10000")

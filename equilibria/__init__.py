@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from equilibria.version import VERSION
 
 if TYPE_CHECKING:
-    from equilibria.analysis import analyze
     from equilibria.basin import basin_report
     from equilibria.data.augmentation import parse_augment
     from equilibria.data.images import load_images
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from equilibria.gradient import gradient_certificate
     from equilibria.graph import connection_graph
     from equilibria.phase import phase_diagram
-    from equilibria.report import Report
+    from equilibria.report.analyze import analyze
+    from equilibria.report.report import Report
     from equilibria.systems.model import Model
     from equilibria.varieties.component import Component, How, Stability, Verdict
 
@@ -37,10 +37,10 @@ _HOME = {
     "How": "equilibria.varieties.component",
     "Model": "equilibria.systems.model",
     "Moments": "equilibria.data.moments",
-    "Report": "equilibria.report",
+    "Report": "equilibria.report.report",
     "Stability": "equilibria.varieties.component",
     "Verdict": "equilibria.varieties.component",
-    "analyze": "equilibria.analysis",
+    "analyze": "equilibria.report.analyze",
     "basin_report": "equilibria.basin",
     "connection_graph": "equilibria.graph",
     "estimate_moments": "equilibria.data.measure",

@@ -13,17 +13,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equilibria.analysis import analyze
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MOST_SEED, whole
 from equilibria.files.escaping import escape
 from equilibria.files.untrusted import is_file
 from equilibria.files.write import atomic, write_text
-from equilibria.report import Report
+from equilibria.report.analyze import analyze
+from equilibria.report.report import Report
 from equilibria.systems.model_options import ModelOptions, build_model
 
 if TYPE_CHECKING:
-    from equilibria.userreport import SystemReport
+    from equilibria.report.system_report import SystemReport
 
 FIGURE_SUFFIXES = (".png", ".svg")
 INDENTED_COMPONENTS = 64
@@ -53,7 +53,7 @@ def analyze_options(
 def _analyze_file(
     options: ModelOptions, max_components: int, time_limit: int, overrides: list[str] | None
 ) -> SystemReport:
-    from equilibria.userreport import analyze_system_file, parse_overrides
+    from equilibria.report.system_report import analyze_system_file, parse_overrides
 
     for item in fields(options):
         if item.name not in ("procedure", "lr", "floating") and getattr(options, item.name):
@@ -86,11 +86,11 @@ def print_any(
 
     console = Honest(width=width, soft_wrap=False)
     if isinstance(report, Report):
-        from equilibria.render.text import print_report
+        from equilibria.report.text import print_report
 
         print_report(report, console, ascii_only=ascii_only, equations=equations)
         return
-    from equilibria.render.system import print_system_report
+    from equilibria.report.system_text import print_system_report
 
     print_system_report(report, console, ascii_only=ascii_only, equations=equations)
 
@@ -128,11 +128,11 @@ def write_outputs(
 
         write_certificate(certificate, report)
     if latex is not None and isinstance(report, Report):
-        from equilibria.render.latex import report_latex
+        from equilibria.report.latex import report_latex
 
         write_text(latex, report_latex(report), "--latex")
     if plot is not None and isinstance(report, Report):
-        from equilibria.render.figures import draw_report
+        from equilibria.report.figures import draw_report
 
         with atomic(plot, "--plot", binary=True) as stream:
             draw_report(report, stream, Path(plot).suffix.lower()[1:])
@@ -140,7 +140,7 @@ def write_outputs(
 
 def print_citations(report: Report | SystemReport) -> None:
     """Print BibTeX of the procedure and of the theory used."""
-    from equilibria.citations import citations
+    from equilibria.report.citations import citations
 
     print(citations(report.model.procedure if isinstance(report, Report) else ""))
 

@@ -51,7 +51,7 @@ def test_the_table_never_cuts_a_number(width):
     from rich.console import Console
 
     import equilibria as eq
-    from equilibria.render.text import print_report
+    from equilibria.report.text import print_report
 
     stream = StringIO()
     model = eq.Model(procedure="ema", moments=eq.Moments.commuting(signal=[1, "3/4"]))

@@ -19,7 +19,7 @@ from cli import main
 from equilibria.claims.claim import Claim, Outcome
 from equilibria.claims.text import check_lines, junit, markdown
 from equilibria.files.escaping import Form, escape
-from equilibria.render.latex import report_latex
+from equilibria.report.latex import report_latex
 
 HOSTILE = {
     "clear the screen": "a\x1b[2J\x1b[31mb",
@@ -202,8 +202,8 @@ def test_a_certificate_cannot_write_to_the_terminal(
 def test_the_source_of_moments_reaches_every_page_escaped(name: str) -> None:
     from rich.console import Console
 
-    from equilibria.render.html import report_html
-    from equilibria.render.text import print_report
+    from equilibria.report.html import report_html
+    from equilibria.report.text import print_report
 
     dense = eq.Moments.dense([[2.0, 0.0], [0.0, 2.0]], [[1.0, 0.5], [0.5, 1.0]])
     moments = replace(dense, source=HOSTILE[name])

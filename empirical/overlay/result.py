@@ -72,7 +72,7 @@ class FolderOverlay:
     @cached_property
     def data(self) -> dict[str, Any]:
         """Return the object that overlay.json holds."""
-        from equilibria.render.json import moments_json, parameters_json
+        from equilibria.report.json import moments_json, parameters_json
 
         model = self.source.model
         known = {p.model: p for p in self.predictions.values()}

@@ -71,7 +71,7 @@ def _tolerance(text: str) -> float:
 
 def basin_header(report: BasinReport) -> list[str]:
     """Return what was asked about: procedure, sizes, rates, moments."""
-    from equilibria.render.text import moments_line
+    from equilibria.report.text import moments_line
     from equilibria.systems.procedures import procedure
 
     model = report.model

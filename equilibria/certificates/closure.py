@@ -7,7 +7,7 @@ from typing import Any
 
 from equilibria.certificates import plain
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.report import Report
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import groups_of, modes_of
 from equilibria.varieties.commuting.strata import total_strata

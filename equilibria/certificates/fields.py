@@ -14,7 +14,7 @@ from equilibria.gradient.forms import OneForm, one_form
 from equilibria.gradient.potentials import NAMED
 from equilibria.gradient.report import MetricWitness
 from equilibria.gradient.submodel import leading_entry, submodel, weight
-from equilibria.report import Report
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder
 from equilibria.systems.procedures import procedure

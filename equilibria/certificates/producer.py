@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from equilibria.analysis import analyze
 from equilibria.certificates import plain
 from equilibria.certificates.closure import completeness
 from equilibria.certificates.cores import core_cells
@@ -26,7 +25,8 @@ from equilibria.errors import LimitReached, ScopeError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Ring
 from equilibria.files.write import write_text
-from equilibria.report import Report
+from equilibria.report.analyze import analyze
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.modes import modes_of

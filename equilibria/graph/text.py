@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from equilibria.cycles.report import multiplier
 from equilibria.graph.learning import LearningOrder
 from equilibria.graph.result import Connection, ConnectionGraph, Node
-from equilibria.report import shortened
+from equilibria.report.report import shortened
 from equilibria.varieties.component import How
 
 WIDTH = 100
@@ -29,7 +29,7 @@ def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
 
 
 def _heading(graph: ConnectionGraph) -> list[str]:
-    from equilibria.render.text import moments_line
+    from equilibria.report.text import moments_line
     from equilibria.systems.procedures import procedure
 
     model = graph.model

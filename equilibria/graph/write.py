@@ -13,7 +13,7 @@ SCHEMA = "noncollapse/graph/1"
 
 def graph_json(graph: ConnectionGraph) -> dict[str, Any]:
     """Return the graph as plain data."""
-    from equilibria.render.json import moments_json, parameters_json
+    from equilibria.report.json import moments_json, parameters_json
 
     return {
         "schema": SCHEMA,

@@ -110,7 +110,7 @@ def test_joint_collapses() -> None:
 def test_a_run_that_waits_at_a_saddle_is_running_and_one_on_it_never_arrives(
     tmp_path: Path,
 ) -> None:
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     saddle = analyze(Model()).component("rank1:2+").representative
     W, P = matrix(saddle["W"]), matrix(saddle["P"])
@@ -150,7 +150,7 @@ def test_too_large_a_step_diverges_and_is_compared_with_the_prediction() -> None
 def test_the_largest_stable_step_is_where_training_loses_the_component(
     factor: float, holds: bool, tmp_path: Path
 ) -> None:
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     component = analyze(Model()).component("rank2:1+,2+")
     h = factor * component.map.largest_step
@@ -173,7 +173,7 @@ def test_moments_that_do_not_commute_are_classified_by_the_listed_components() -
 def test_the_distance_divides_the_symmetry_out() -> None:
     from scipy.stats import ortho_group
 
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     model = Model(procedure="ema", moments=Moments.commuting(signal=[1, "3/4", "1/2"]), embed_dim=3)
     places = places_of(model)

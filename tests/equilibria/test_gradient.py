@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equilibria.analysis import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import ConsistencyError, LimitReached, ScopeError
 from equilibria.exact.grammar import parse
@@ -52,11 +51,12 @@ from equilibria.gradient.potentials import balanced_potential, potential_text
 from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
+from equilibria.report.analyze import analyze
+from equilibria.report.system_report import analyze_system_file
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
 from equilibria.systems.procedures.joint import joint_potential
-from equilibria.userreport import analyze_system_file
 from equilibria.varieties.component import How
 
 CONIC = Path(__file__).parents[2] / "examples" / "systems" / "conic.toml"

@@ -17,18 +17,18 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from equilibria.analysis import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
-from equilibria.render.figure_charts import predictor_eigenvalues
-from equilibria.render.figure_marks import drawable
-from equilibria.render.figure_spectrum import zoom_radius
-from equilibria.render.figures import draw_report, report_figure
-from equilibria.render.html import html_page, report_html
-from equilibria.render.latex import report_latex
-from equilibria.render.latex_text import escape, formula, fraction, polynomial, sentence, surd
-from equilibria.render.portrait import Standing, main_component, mode_portrait, split_neutral
-from equilibria.report import Report, Summary
+from equilibria.report.analyze import analyze
+from equilibria.report.figure_charts import predictor_eigenvalues
+from equilibria.report.figure_marks import drawable
+from equilibria.report.figure_spectrum import zoom_radius
+from equilibria.report.figures import draw_report, report_figure
+from equilibria.report.html import html_page, report_html
+from equilibria.report.latex import report_latex
+from equilibria.report.latex_text import escape, formula, fraction, polynomial, sentence, surd
+from equilibria.report.portrait import Standing, main_component, mode_portrait, split_neutral
+from equilibria.report.report import Report, Summary
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import PROCEDURES
 from equilibria.varieties.commuting.modes import modes_of, states_of
@@ -282,9 +282,9 @@ def test_drawing_loads_no_pyplot() -> None:
 
     code = (
         "import io, sys\n"
-        "from equilibria.analysis import analyze\n"
+        "from equilibria.report.analyze import analyze\n"
         "from equilibria.systems.model import Model\n"
-        "from equilibria.render.figures import draw_report\n"
+        "from equilibria.report.figures import draw_report\n"
         "assert 'matplotlib' not in sys.modules\n"
         "draw_report(analyze(Model(procedure='contrastive')), io.BytesIO(), 'png')\n"
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules\n"

@@ -8,11 +8,11 @@ import pytest
 from rich.console import Console
 
 import equilibria as eq
-from equilibria.render.html import report_html
-from equilibria.render.latex import report_latex
-from equilibria.render.latex_text import decimal as latex
-from equilibria.render.numbers import decimal, extent, significant
-from equilibria.render.text import print_report
+from equilibria.report.html import report_html
+from equilibria.report.latex import report_latex
+from equilibria.report.latex_text import decimal as latex
+from equilibria.report.numbers import decimal, extent, significant
+from equilibria.report.text import print_report
 from equilibria.varieties.component import How, Stability, Verdict
 
 

@@ -15,8 +15,8 @@ from equilibria.exact.rationals import rational
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
-    from equilibria.report import Report
-    from equilibria.userreport import SystemReport
+    from equilibria.report.report import Report
+    from equilibria.report.system_report import SystemReport
     from equilibria.varieties.component import Component
 
 MANY = 10_000
@@ -40,7 +40,7 @@ class Context:
     def report(self) -> Report | SystemReport:
         """Return the analysis of the case; made once, on first use."""
         if self.model is None:
-            from equilibria.userreport import analyze_system_file
+            from equilibria.report.system_report import analyze_system_file
 
             assert self.system is not None
             return analyze_system_file(
@@ -50,7 +50,7 @@ class Context:
                 time_limit=self.time_limit,
                 max_components=MANY,
             )
-        from equilibria.analysis import analyze
+        from equilibria.report.analyze import analyze
 
         return analyze(self.model, max_components=MANY)
 
@@ -59,7 +59,7 @@ class Context:
         """Return the components that a short analysis lists: every stable one that fits first."""
         if self.model is None:
             return self.report.components
-        from equilibria.analysis import analyze
+        from equilibria.report.analyze import analyze
 
         return analyze(self.model).components
 

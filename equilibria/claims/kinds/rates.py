@@ -61,7 +61,7 @@ def _held_target(model: Model) -> Mapping[str, Any]:
 
 
 def _component(model: Model, name: str) -> Component | None:
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     return next((c for c in analyze(model).components if c.id == name), None)
 
@@ -103,7 +103,7 @@ def _changed(model: Model, name: str, value: Any) -> Model:
 
 
 def _stable_names(model: Model) -> tuple[tuple[str, ...] | None, str]:
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     components = analyze(model, max_components=10_000).components
     if any(c.flow.is_open for c in components):
@@ -143,7 +143,7 @@ def _ordered(a: float, b: float, direction: str) -> bool:
 
 
 def _quantity(model: Model, quantity: str, mode: int) -> float | None:
-    from equilibria.analysis import analyze
+    from equilibria.report.analyze import analyze
 
     if quantity in ("lower-root", "upper-root"):
         return _root(model, mode, quantity)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibria.render.figure_marks import BELOW, COLOURS, FAINT, INK, drawable
-from equilibria.render.numbers import extent
-from equilibria.render.portrait import Standing, main_component, split_neutral
-from equilibria.report import Report
+from equilibria.report.figure_marks import BELOW, COLOURS, FAINT, INK, drawable
+from equilibria.report.numbers import extent
+from equilibria.report.portrait import Standing, main_component, split_neutral
+from equilibria.report.report import Report
 from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:

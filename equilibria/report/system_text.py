@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
-from equilibria.render.json import SCHEMA, component_json
-from equilibria.render.numbers import Kind, decimal, extent
-from equilibria.render.text import STYLES, known
-from equilibria.userreport import SystemReport
+from equilibria.report.json import SCHEMA, component_json
+from equilibria.report.numbers import Kind, decimal, extent
+from equilibria.report.system_report import SystemReport
+from equilibria.report.text import STYLES, known
 from equilibria.varieties.component import Algebraic, Component, Entry, Stability
 
 if TYPE_CHECKING:

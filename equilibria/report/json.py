@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from equilibria.report import Report
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.varieties.component import (

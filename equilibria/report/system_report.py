@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number
-from equilibria.report import Summary, shortened
+from equilibria.report.report import Summary, shortened
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.system_file import UserSystem, load
 from equilibria.varieties.component import Component, Stability, Variety
@@ -45,7 +45,7 @@ class SystemReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the interface contract, with `moments` null."""
-        from equilibria.render.system import system_report_json
+        from equilibria.report.system_text import system_report_json
 
         return system_report_json(self)
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.report import Report, Summary, shortened
+from equilibria.report.report import Report, Summary, shortened
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, Variety

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.render.figure_marks import (
+from equilibria.report.figure_marks import (
     BELOW,
     COLOURS,
     DASHES,
@@ -24,7 +24,7 @@ from equilibria.render.figure_marks import (
     marker_style,
     note,
 )
-from equilibria.render.portrait import Portrait, Spot, Standing
+from equilibria.report.portrait import Portrait, Spot, Standing
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

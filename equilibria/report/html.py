@@ -10,9 +10,9 @@ import io
 from collections.abc import Iterable
 
 from equilibria.files import escaping
-from equilibria.render.numbers import decimal, extent
-from equilibria.render.text import gradient_lines, header, known, notes
-from equilibria.report import Report
+from equilibria.report.numbers import decimal, extent
+from equilibria.report.report import Report
+from equilibria.report.text import gradient_lines, header, known, notes
 from equilibria.varieties.component import Component, Stability, Verdict
 
 SHOWN_ROWS = 200
@@ -77,7 +77,7 @@ def html_page(report: Report) -> str:
 
 def _inline_svg(report: Report) -> str:
     """Return the figure without the XML declaration, which has no place inside HTML."""
-    from equilibria.render.figures import draw_report
+    from equilibria.report.figures import draw_report
 
     stream = io.BytesIO()
     draw_report(report, stream, "svg")

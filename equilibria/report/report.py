@@ -73,7 +73,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the interface contract, schema `noncollapse/equilibria/1`."""
-        from equilibria.render.json import report_json
+        from equilibria.report.json import report_json
 
         return report_json(self)
 
@@ -85,12 +85,12 @@ class Report:
         raise KeyError(name)
 
     def _repr_html_(self) -> str:
-        from equilibria.render.html import report_html
+        from equilibria.report.html import report_html
 
         return report_html(self)
 
     def _repr_latex_(self) -> str:
-        from equilibria.render.latex import report_latex
+        from equilibria.report.latex import report_latex
 
         return report_latex(self)
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from equilibria.render import numbers
-from equilibria.render.json import SYSTEM_ENTRY_LIMIT, small_system
-from equilibria.render.latex_text import (
+from equilibria.report import numbers
+from equilibria.report.json import SYSTEM_ENTRY_LIMIT, small_system
+from equilibria.report.latex_text import (
     decimal,
     escape,
     formula,
@@ -22,9 +22,9 @@ from equilibria.render.latex_text import (
     surd,
     variable,
 )
-from equilibria.render.numbers import extent, significant
-from equilibria.render.text import known
-from equilibria.report import Report
+from equilibria.report.numbers import extent, significant
+from equilibria.report.report import Report
+from equilibria.report.text import known
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure

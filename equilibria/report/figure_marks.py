@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from equilibria.files.escaping import escape
-from equilibria.render.portrait import Standing
+from equilibria.report.portrait import Standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
-from equilibria.render.numbers import decimal, extent, significant
-from equilibria.report import Report
+from equilibria.report.numbers import decimal, extent, significant
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, How, Stability, Verdict

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
-from equilibria.render.figure_charts import draw_extents, draw_predictors
-from equilibria.render.figure_marks import INK, drawable
-from equilibria.render.figure_mode import draw_line, draw_plane
-from equilibria.render.figure_spectrum import draw_spectrum
-from equilibria.render.portrait import mode_portrait
-from equilibria.report import Report
+from equilibria.report.figure_charts import draw_extents, draw_predictors
+from equilibria.report.figure_marks import INK, drawable
+from equilibria.report.figure_mode import draw_line, draw_plane
+from equilibria.report.figure_spectrum import draw_spectrum
+from equilibria.report.portrait import mode_portrait
+from equilibria.report.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +82,7 @@ def _style() -> Iterator[None]:
 
 
 def _title(figure: Figure, report: Report) -> None:
-    from equilibria.render.text import header
+    from equilibria.report.text import header
 
     first, *others = header(report)
     words = ["  ".join(part.split("   ")) for line in others for part in line.split(" " * 5)]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.render.figure_marks import BELOW, FAINT, drawable, marker, marker_style, note
-from equilibria.render.portrait import Standing, standing_of
-from equilibria.report import Report
+from equilibria.report.figure_marks import BELOW, FAINT, drawable, marker, marker_style, note
+from equilibria.report.portrait import Standing, standing_of
+from equilibria.report.report import Report
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.analysis import analyze
 from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import to_float
-from equilibria.report import Report
+from equilibria.report.analyze import analyze
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.modes import Mode, modes_of, states_of
