@@ -10,7 +10,7 @@ import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from empirical.runs import default_place
+from empirical.runs.folder import default_place
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
 from equilibria.systems.model_options import ModelOptions, build_model

@@ -15,7 +15,7 @@ import torch
 
 from empirical.batched import BatchedMap, Rates, Second
 from empirical.experiments import ExperimentResult
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.cycles.examples import e5, e6
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.representative import entry_float

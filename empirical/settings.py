@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from empirical.runs import BESIDE, RunFolder
-from empirical.whereabouts import described, found_again, sha256
+from empirical.runs.folder import BESIDE, RunFolder
+from empirical.runs.whereabouts import described, found_again, sha256
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational, to_float

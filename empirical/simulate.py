@@ -16,7 +16,7 @@ import numpy as np
 from empirical.classify import components_of
 from empirical.outcome import Outcome, SimulationResult
 from empirical.record import RUNNING, STATUS
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from empirical.settings import (
     RATES,
     Settings,

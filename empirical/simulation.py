@@ -25,7 +25,7 @@ from empirical.classify import Ending, Places, places_of
 from empirical.noise import Batches, DataBatches, GaussianBatches
 from empirical.pool import Data, Pool, rates_of
 from empirical.record import DIVERGED, RUNNING, SETTLED, Record, next_log
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from empirical.settings import Settings, load_pairs, model_of_run
 from empirical.starts import starting_weights
 from equilibria.errors import FormatError

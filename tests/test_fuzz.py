@@ -165,7 +165,7 @@ READERS = [
 
 
 def _run_config(path: Path) -> object:
-    from empirical.runs import RunFolder
+    from empirical.runs.folder import RunFolder
     from empirical.settings import read_config
 
     (path.parent / "config.toml").write_bytes(path.read_bytes())
@@ -173,19 +173,19 @@ def _run_config(path: Path) -> object:
 
 
 def _run_trajectory(path: Path) -> object:
-    from empirical import trajectories
+    from empirical.runs import trajectories
 
     return trajectories.load(path)
 
 
 def _run_checkpoint(path: Path) -> object:
-    from empirical import checkpoints
+    from empirical.runs import checkpoints
 
     return checkpoints.load(path, framework="np")
 
 
 def _run_metrics(path: Path) -> object:
-    from empirical.runs import RunFolder
+    from empirical.runs.folder import RunFolder
 
     (path.parent / "metrics.jsonl").write_bytes(path.read_bytes())
     return RunFolder(path.parent, {}).metrics()
@@ -200,7 +200,7 @@ def _pairs(path: Path) -> object:
 def _checkpoints() -> list[bytes]:
     import tempfile
 
-    from empirical import checkpoints
+    from empirical.runs import checkpoints
 
     with tempfile.TemporaryDirectory() as folder:
         tensors = {"W": np.eye(2), "P": np.arange(4.0).reshape(2, 2)}

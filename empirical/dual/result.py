@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from empirical.experiments import ExperimentResult
-from empirical.runs import versions
+from empirical.runs.folder import versions
 from equilibria.errors import FormatError
 from equilibria.files.write import write_text
 

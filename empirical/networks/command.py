@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from empirical.networks.settings import Settings, from_config, read_config, settings_from
-from empirical.runs import RunFolder, default_place
-from empirical.whereabouts import described, fingerprint, found_again
+from empirical.runs.folder import RunFolder, default_place
+from empirical.runs.whereabouts import described, fingerprint, found_again
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:

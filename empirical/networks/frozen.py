@@ -21,7 +21,7 @@ from empirical.networks.images import read_images
 from empirical.networks.models import backbone
 from empirical.networks.settings import Settings, from_config, settings_from
 from empirical.networks.source import ImageSource, image_source
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:

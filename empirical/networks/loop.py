@@ -27,7 +27,7 @@ from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.state import not_finite, restore, tensors_of
 from empirical.networks.summary import summary_of
 from empirical.networks.workers import joined
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError, LimitReached
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from empirical.networks.effective import Effective
-from empirical.runs import TRAJECTORY, RunFolder
+from empirical.runs.folder import TRAJECTORY, RunFolder
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from empirical.overlay.moment import (
     window_of,
 )
 from empirical.overlay.work import Work
-from empirical.runs import SUMMARY, RunFolder
+from empirical.runs.folder import SUMMARY, RunFolder
 from equilibria.errors import FormatError, ScopeError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from empirical.overlay.predicted import OrbitTarget, Prediction, predict
 from empirical.overlay.result import FolderOverlay, OverlayResult
 from empirical.overlay.source import Path3, Source, read_source, thinned
 from empirical.overlay.trace import Trace, traces
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError, ScopeError
 from equilibria.systems.model import Model
 

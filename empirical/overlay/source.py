@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from empirical.settings import Settings, model_of_run, read_config
 from equilibria.errors import FormatError
 from equilibria.systems.model import Model

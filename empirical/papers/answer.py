@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from empirical.experiments import IMAGES, ExperimentResult
-from empirical.runs import versions
+from empirical.runs.folder import versions
 from equilibria.files.write import write_text
 
 TIAN = "Tian, Chen, Ganguli 2021"

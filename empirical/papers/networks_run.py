@@ -13,7 +13,7 @@ import numpy as np
 from empirical.experiments import IMAGES
 from empirical.networks.loop import train
 from empirical.networks.settings import Settings, settings_from
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

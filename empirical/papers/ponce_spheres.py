@@ -17,7 +17,7 @@ import numpy as np
 from empirical.experiments import ExperimentResult
 from empirical.one_model import one_mode_spheres
 from empirical.papers.answer import PONCE, Answer
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 
 NAMES = ("zero", "inner sphere", "outer sphere", "not settled")
 PUBLISHED = {"stop-gradient": (0.180, 0.0, 0.820, 0.0), "EMA": (0.072, 0.0, 0.928, 0.0)}

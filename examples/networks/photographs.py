@@ -15,7 +15,7 @@ from pathlib import Path
 
 from empirical.networks.command import train_command
 from empirical.papers.script import check_places, guarded
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.files.write import atomic
 
 RUNS = {

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from empirical.experiments import EXPERIMENTS, cifar_moments_end_stable, experiment
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.errors import AnalysisError
 
 QUICK = {

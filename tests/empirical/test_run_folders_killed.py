@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from empirical import whereabouts
-from empirical.locks import LOCK, local_only, locked
-from empirical.runs import RunFolder
-from empirical.whereabouts import described, fingerprint, found_again
+from empirical.runs import whereabouts
+from empirical.runs.folder import RunFolder
+from empirical.runs.locks import LOCK, local_only, locked
+from empirical.runs.whereabouts import described, fingerprint, found_again
 from equilibria.errors import FormatError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAKER = """
 import sys
 from pathlib import Path
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 print("ready", flush=True)
 for i in range(10**6):
     RunFolder.create(Path(sys.argv[1]) / f"run-{i}", {"seed": i}, files={"moments.npz": b"x" * 4096})
@@ -102,7 +102,7 @@ def test_a_file_of_somebody_else_is_an_obstacle(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from empirical.locks import locked
+from empirical.runs.locks import locked
 with locked(Path(sys.argv[1])):
     print("ready", flush=True)
     time.sleep(600)
@@ -181,7 +181,7 @@ def test_locks_that_hold_on_one_computer_alone_are_told_by_the_mount(
 
 
 def test_a_lock_that_others_do_not_see_warns(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("empirical.locks.local_only", lambda _: "nfs")
+    monkeypatch.setattr("empirical.runs.locks.local_only", lambda _: "nfs")
     with pytest.warns(UserWarning, match="nfs keeps locks on this computer"), locked(tmp_path):
         pass
 

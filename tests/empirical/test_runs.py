@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from empirical.runs import RunFolder, default_place
-from empirical.toml import toml_text
+from empirical.runs.folder import RunFolder, default_place
+from empirical.runs.toml import toml_text
 from equilibria.errors import FormatError
 
 MOMENTS = {"Sigma": np.eye(3), "M": np.eye(3) / 2}
@@ -262,5 +262,5 @@ def test_importing_the_measured_half_loads_no_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, empirical, empirical.runs; assert 'torch' not in sys.modules"
+    code = "import sys, empirical, empirical.runs.folder; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -22,7 +22,7 @@ from empirical.classify import places_of  # noqa: E402
 from empirical.commands import simulate_command  # noqa: E402
 from empirical.linear import LinearTraining  # noqa: E402
 from empirical.objectives import moment_pairs  # noqa: E402
-from empirical.runs import RunFolder  # noqa: E402
+from empirical.runs.folder import RunFolder  # noqa: E402
 from empirical.simulate import resume, simulate  # noqa: E402
 from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402

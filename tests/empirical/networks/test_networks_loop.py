@@ -27,7 +27,7 @@ from empirical.networks.memory import batch_that_fits  # noqa: E402
 from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.networks.setup import machine_of  # noqa: E402
 from empirical.networks.workers import Workers  # noqa: E402
-from empirical.runs import RunFolder  # noqa: E402
+from empirical.runs.folder import RunFolder  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError, LimitReached  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402

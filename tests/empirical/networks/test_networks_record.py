@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from empirical.networks import record as module  # noqa: E402
 from empirical.networks.effective import Effective  # noqa: E402
 from empirical.networks.record import FEWEST, Record, kept_lines  # noqa: E402
-from empirical.runs import RunFolder  # noqa: E402
+from empirical.runs.folder import RunFolder  # noqa: E402
 
 
 @pytest.mark.parametrize("each", [1, 10**6, 10**7, 10**9])

@@ -11,7 +11,7 @@ import pytest
 
 from empirical.networks.options import CHOICES, METHODS, OPTIONS
 from empirical.networks.settings import ABOUT_THE_RUN, Settings, read_config, settings_from
-from empirical.toml import toml_text
+from empirical.runs.toml import toml_text
 from equilibria.errors import FormatError
 
 

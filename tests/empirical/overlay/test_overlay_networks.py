@@ -12,7 +12,7 @@ from empirical.overlay import overlay
 from empirical.overlay.frozen import nearby
 from empirical.overlay.moment import Decay
 from empirical.overlay.work import Work
-from empirical.runs import RunFolder
+from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError, ScopeError
 
 SIGMA = np.array([[1.4, 0.2, 0.0], [0.2, 1.1, 0.1], [0.0, 0.1, 0.9]])

@@ -34,10 +34,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from empirical import checkpoints, trajectories
-from empirical.checkpoints import Checkpoint
-from empirical.locks import LOCK, locked
-from empirical.toml import toml_text
+from empirical.runs import checkpoints, trajectories
+from empirical.runs.checkpoints import Checkpoint
+from empirical.runs.locks import LOCK, locked
+from empirical.runs.toml import toml_text
 from equilibria.errors import FormatError
 from equilibria.files.untrusted import is_file
 from equilibria.files.write import atomic, check_name, umask, write_text
@@ -142,7 +142,7 @@ class RunFolder:
         return cls(place, config)
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep other processes from writing to this run; see `empirical.locks`."""
+        """Keep other processes from writing to this run; see `empirical.runs.locks`."""
         return locked(self.path)
 
     def _remove_former(self, names: Iterable[str]) -> None:
@@ -212,7 +212,7 @@ class RunFolder:
     # --- trajectory ----------------------------------------------------------------------------
 
     def save_trajectory(self, **arrays: NDArray[Any]) -> None:
-        """Write trajectory.npz; see `empirical.trajectories` for names and shapes."""
+        """Write trajectory.npz; see `empirical.runs.trajectories` for names and shapes."""
         trajectories.save(self.path / TRAJECTORY, arrays)
 
     def trajectory(self) -> dict[str, NDArray[Any]]:
