@@ -32,10 +32,10 @@ import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
-from empirical.flow import BootstrapFlow, integrate_flow
-from empirical.noise import Batches, GaussianBatches
-from empirical.pool import Data, Pool, rates_of
-from empirical.settings import Settings
+from empirical.linear.flow import BootstrapFlow, integrate_flow
+from empirical.linear.minibatch_noise import Batches, GaussianBatches
+from empirical.linear.pool import Data, Pool, rates_of
+from empirical.linear.settings import Settings
 from equilibria.data.moments import Moments
 from equilibria.systems.initial_values import initial_matrices
 from equilibria.systems.model import Model

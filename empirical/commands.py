@@ -16,7 +16,7 @@ from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
 from equilibria.systems.model_options import ModelOptions, build_model
 
 if TYPE_CHECKING:
-    from empirical.outcome import SimulationResult
+    from empirical.linear.outcome import SimulationResult
 
 _OF_THE_DATA = ("input_dim", "signal", "total", "noise", "isotropic", "moments")
 
@@ -48,7 +48,7 @@ def simulate_command(
              "data": data, "seed": seed, "device": device, "dtype": dtype, "out": out, "name": name,
              "log-every": log_every}  # fmt: skip
     need_torch("simulate")
-    from empirical import simulate as simulation
+    from empirical.linear import simulate as simulation
 
     if resume is not None:
         _refuse_beside_resume(options, given)

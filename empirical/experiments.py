@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.outcome import SimulationResult
+from empirical.linear.outcome import SimulationResult
 from equilibria.basin.probabilities import Sample, basin_probabilities
 from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
@@ -50,7 +50,7 @@ Experiment = Callable[..., ExperimentResult]
 
 def simulated(model: Model, name: str, out: Path | None, **options: Any) -> SimulationResult:
     """Run `simulate` into out/name, or into a folder that is gone afterwards."""
-    from empirical.simulate import simulate
+    from empirical.linear.simulate import simulate
 
     if out is not None:
         return simulate(model, out=Path(out) / name, overwrite=True, **options)

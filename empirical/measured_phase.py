@@ -94,7 +94,7 @@ def measure_phase(
     `fine` are the axes of the predicted diagram (by default x and y themselves). Rates are those of
     `RATES`; with `weight-decay` the predictor's decay follows. Raises `FormatError` for others.
     """
-    from empirical.simulate import simulate
+    from empirical.linear.simulate import simulate
     from equilibria.errors import FormatError
     from equilibria.phase import phase_diagram
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.batched import BatchedMap, Rates, Second
 from empirical.experiments import ExperimentResult
+from empirical.linear.batched import BatchedMap, Rates, Second
 from empirical.runs.folder import RunFolder
 from equilibria.cycles.examples import e5, e6
 from equilibria.systems.model import Model

@@ -10,9 +10,9 @@ import sys
 import tempfile
 
 import equilibria as eq
+from empirical.linear.simulate import simulate
 from empirical.overlay import overlay
 from empirical.papers.script import guarded
-from empirical.simulate import simulate
 
 
 def main(folder: str) -> int:

@@ -165,8 +165,8 @@ READERS = [
 
 
 def _run_config(path: Path) -> object:
+    from empirical.linear.settings import read_config
     from empirical.runs.folder import RunFolder
-    from empirical.settings import read_config
 
     (path.parent / "config.toml").write_bytes(path.read_bytes())
     return read_config(RunFolder.open(path.parent))
@@ -192,7 +192,7 @@ def _run_metrics(path: Path) -> object:
 
 
 def _pairs(path: Path) -> object:
-    from empirical.settings import load_pairs
+    from empirical.linear.settings import load_pairs
 
     return load_pairs(path)
 

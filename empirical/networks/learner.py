@@ -18,13 +18,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from empirical.linear.objectives import stop_gradient
+from empirical.linear.target import follow, target_of
 from empirical.networks.closed_form import POWER, averaged, closed_form, correlation
 from empirical.networks.losses import loss_named, precise
 from empirical.networks.models import Encoder, predictor
 from empirical.networks.settings import Settings
 from empirical.networks.workers import Workers
-from empirical.objectives import stop_gradient
-from empirical.target import follow, target_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from empirical import objectives
+from empirical.linear import objectives
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(prediction of a view, target of the other view, target of the own view) -> loss."""

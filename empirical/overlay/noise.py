@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from empirical.linear.settings import Settings, load_pairs
 from empirical.overlay.steps import jacobian, shapes_of
-from empirical.settings import Settings, load_pairs
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
 

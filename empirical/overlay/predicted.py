@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from empirical.classify import ByModes, components_of, places_of
+from empirical.linear.classify import ByModes, components_of, places_of
 from empirical.overlay.distance import ITERATIONS, orbit_distance
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import groups_of, modes_of, state_of_member

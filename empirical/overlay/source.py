@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.linear.settings import Settings, model_of_run, read_config
 from empirical.runs.folder import RunFolder
-from empirical.settings import Settings, model_of_run, read_config
 from equilibria.errors import FormatError
 from equilibria.systems.model import Model
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from empirical.linear.target import follow, target_of
 from empirical.networks.learner import Learner, Pass
 from empirical.networks.losses import precise
 from empirical.networks.settings import Settings
@@ -24,7 +25,6 @@ from empirical.networks.setup import Setup
 from empirical.networks.source import ImageSource
 from empirical.papers.orders import OrderedSource
 from empirical.papers.trials import Change, put
-from empirical.target import follow, target_of
 
 
 class Alternating(Learner):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.batched import BatchedMap, Rates, Second
-from empirical.starts import starting_weights
+from empirical.linear.batched import BatchedMap, Rates, Second
+from empirical.linear.starts import starting_weights
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:

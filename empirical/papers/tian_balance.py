@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from empirical.experiments import ExperimentResult
-from empirical.flow import BootstrapFlow, integrate_flow
+from empirical.linear.flow import BootstrapFlow, integrate_flow
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, starts
 from equilibria.data.moments import Moments

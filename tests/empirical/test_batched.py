@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.batched import BatchedMap, Rates, Second  # noqa: E402
-from empirical.linear import LinearTraining  # noqa: E402
-from empirical.noise import DataBatches, GaussianBatches  # noqa: E402
-from empirical.objectives import matrix_power, moment_pairs  # noqa: E402
-from empirical.products import product  # noqa: E402
+from empirical.linear.batched import BatchedMap, Rates, Second  # noqa: E402
+from empirical.linear.minibatch_noise import DataBatches, GaussianBatches  # noqa: E402
+from empirical.linear.model import LinearTraining  # noqa: E402
+from empirical.linear.objectives import matrix_power, moment_pairs  # noqa: E402
+from empirical.linear.products import product  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402

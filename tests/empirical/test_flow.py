@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from scipy.integrate import solve_ivp  # noqa: E402
 
-from empirical.flow import BootstrapFlow, integrate_flow  # noqa: E402
+from empirical.linear.flow import BootstrapFlow, integrate_flow  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import LimitReached, ScopeError  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402

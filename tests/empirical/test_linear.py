@@ -9,15 +9,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.linear import LinearTraining  # noqa: E402
-from empirical.objectives import (  # noqa: E402
+from empirical.linear.model import LinearTraining  # noqa: E402
+from empirical.linear.objectives import (  # noqa: E402
     Pairs,
     correlation_power,
     moment_pairs,
     squared,
     stop_gradient,
 )
-from empirical.target import follow, target_of  # noqa: E402
+from empirical.linear.target import follow, target_of  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402
 from equilibria.systems.procedures import PROCEDURES, procedure  # noqa: E402

@@ -244,16 +244,18 @@ def test_waves_of_another_size_lose_no_run(
     tmp_path: Path, monkeypatch, first: int, then: int
 ) -> None:
     pytest.importorskip("torch")
-    from empirical.simulate import resume, simulate
-    from empirical.simulation import Simulation
+    from empirical.linear.simulate import resume, simulate
+    from empirical.linear.simulation import Simulation
     from equilibria.systems.model import Model
 
     model = Model(embed_dim=2)
     size = 8 * 24 * (2 * model.n * model.d + model.n**2)
-    monkeypatch.setattr("empirical.record.TRACKED_BYTES", 1)
+    monkeypatch.setattr("empirical.linear.record.TRACKED_BYTES", 1)
 
     def waves(runs: int) -> None:
-        monkeypatch.setattr("empirical.simulation.WAVE_BYTES", {"cpu": runs * size, "cuda": size})
+        monkeypatch.setattr(
+            "empirical.linear.simulation.WAVE_BYTES", {"cpu": runs * size, "cuda": size}
+        )
 
     class Killed(Exception):
         pass
@@ -283,8 +285,8 @@ def test_waves_of_another_size_lose_no_run(
 
 def test_a_simulation_holds_the_lock_while_it_runs(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
-    from empirical.simulate import resume, simulate
-    from empirical.simulation import Simulation
+    from empirical.linear.simulate import resume, simulate
+    from empirical.linear.simulation import Simulation
     from equilibria.systems.model import Model
 
     runs = 0
@@ -306,7 +308,7 @@ def test_a_simulation_holds_the_lock_while_it_runs(tmp_path: Path, monkeypatch) 
 
 def test_a_simulation_on_data_goes_on_from_another_directory(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
-    from empirical.simulate import resume, simulate
+    from empirical.linear.simulate import resume, simulate
     from equilibria.systems.model import Model
 
     rng = np.random.default_rng(0)

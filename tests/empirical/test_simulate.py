@@ -18,12 +18,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.classify import places_of  # noqa: E402
 from empirical.commands import simulate_command  # noqa: E402
-from empirical.linear import LinearTraining  # noqa: E402
-from empirical.objectives import moment_pairs  # noqa: E402
+from empirical.linear.classify import places_of  # noqa: E402
+from empirical.linear.model import LinearTraining  # noqa: E402
+from empirical.linear.objectives import moment_pairs  # noqa: E402
+from empirical.linear.simulate import resume, simulate  # noqa: E402
 from empirical.runs.folder import RunFolder  # noqa: E402
-from empirical.simulate import resume, simulate  # noqa: E402
 from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
@@ -69,8 +69,8 @@ def test_splitting_the_runs_changes_no_bit(batch_size: int) -> None:
 def test_waves_that_bound_the_memory_change_no_bit(monkeypatch) -> None:
     model = Model()
     whole = simulate(model, runs=40)
-    monkeypatch.setattr("empirical.simulation.WAVE_BYTES", {"cpu": 1})
-    monkeypatch.setattr("empirical.record.TRACKED_BYTES", 200_000)
+    monkeypatch.setattr("empirical.linear.simulation.WAVE_BYTES", {"cpu": 1})
+    monkeypatch.setattr("empirical.linear.record.TRACKED_BYTES", 200_000)
     waves = simulate(model, runs=40)
     for name, value in waves.arrays.items():
         np.testing.assert_array_equal(value, whole.arrays[name], err_msg=name)
@@ -239,7 +239,7 @@ def test_the_run_folder_holds_everything(tmp_path: Path) -> None:
 
 
 def test_snapshots_are_bounded_whatever_is_asked(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("empirical.record.MOST_SNAPSHOTS", 16)
+    monkeypatch.setattr("empirical.linear.record.MOST_SNAPSHOTS", 16)
     simulate(Model(), runs=2, steps=400, log_every=1, out=tmp_path / "run")
     step = RunFolder.open(tmp_path / "run").trajectory()["step"]
     assert len(step) <= 16
@@ -251,7 +251,7 @@ def test_snapshots_are_bounded_whatever_is_asked(monkeypatch, tmp_path: Path) ->
 CHILD = """
 import sys, torch
 torch.set_num_threads(1)
-from empirical.simulate import resume, simulate
+from empirical.linear.simulate import resume, simulate
 from equilibria.systems.model import Model
 folder, begin, batch = sys.argv[1], sys.argv[2] == "begin", int(sys.argv[3])
 print("ready", flush=True)

@@ -10,11 +10,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from empirical.linear.simulate import simulate  # noqa: E402
 from empirical.networks.command import train_command  # noqa: E402
 from empirical.networks.frozen import random_features, run_features  # noqa: E402
 from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402
-from empirical.simulate import simulate  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402
 

@@ -9,11 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from empirical.linear.settings import Settings  # noqa: E402
+from empirical.linear.simulate import simulate  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402
 from empirical.overlay.noise import _residual_covariance, stationary  # noqa: E402
 from empirical.overlay.predicted import predict  # noqa: E402
-from empirical.settings import Settings  # noqa: E402
-from empirical.simulate import simulate  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import ScopeError  # noqa: E402
 from equilibria.systems.model import Model, default_signal  # noqa: E402

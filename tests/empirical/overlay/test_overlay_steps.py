@@ -14,8 +14,8 @@ from equilibria.systems.model import Model
 
 torch = pytest.importorskip("torch")
 
-from empirical.linear import LinearTraining  # noqa: E402
-from empirical.objectives import moment_pairs  # noqa: E402
+from empirical.linear.model import LinearTraining  # noqa: E402
+from empirical.linear.objectives import moment_pairs  # noqa: E402
 
 MIXED = Moments.dense(
     np.array([[1.3, 0.2, 0.0], [0.2, 1.1, 0.1], [0.0, 0.1, 0.9]]), np.diag([0.9, 0.7, 0.5])

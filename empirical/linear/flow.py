@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from empirical.products import product
+from empirical.linear.products import product
 from equilibria.errors import LimitReached, ScopeError
 from equilibria.systems.model import Model
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from empirical.settings import Settings
+from empirical.linear.settings import Settings
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Verdict

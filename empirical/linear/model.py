@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from empirical.objectives import Pairs, correlation_power, spectral, squared, stop_gradient
-from empirical.target import follow, target_of
+from empirical.linear.objectives import Pairs, correlation_power, spectral, squared, stop_gradient
+from empirical.linear.target import follow, target_of
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.classify import Ending, Places, places_of
-from empirical.noise import Batches, DataBatches, GaussianBatches
-from empirical.pool import Data, Pool, rates_of
-from empirical.record import DIVERGED, RUNNING, SETTLED, Record, next_log
+from empirical.linear.classify import Ending, Places, places_of
+from empirical.linear.minibatch_noise import Batches, DataBatches, GaussianBatches
+from empirical.linear.pool import Data, Pool, rates_of
+from empirical.linear.record import DIVERGED, RUNNING, SETTLED, Record, next_log
+from empirical.linear.settings import Settings, load_pairs, model_of_run
+from empirical.linear.starts import starting_weights
 from empirical.runs.folder import RunFolder
-from empirical.settings import Settings, load_pairs, model_of_run
-from empirical.starts import starting_weights
 from equilibria.errors import FormatError
 from equilibria.systems.model import Model
 

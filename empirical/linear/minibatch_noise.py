@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.batched import Second
-from empirical.products import product
+from empirical.linear.batched import Second
+from empirical.linear.products import product
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.batched import BatchedMap, Rates, Second
-from empirical.noise import Batches
-from empirical.settings import RATES, Settings, number
+from empirical.linear.batched import BatchedMap, Rates, Second
+from empirical.linear.minibatch_noise import Batches
+from empirical.linear.settings import RATES, Settings, number
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from empirical.objectives import matrix_power
-from empirical.products import product
+from empirical.linear.objectives import matrix_power
+from empirical.linear.products import product
 from equilibria.systems.procedures import procedure
 
 SMALL = 64

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.classify import components_of
-from empirical.outcome import Outcome, SimulationResult
-from empirical.record import RUNNING, STATUS
-from empirical.runs.folder import RunFolder
-from empirical.settings import (
+from empirical.linear.classify import components_of
+from empirical.linear.outcome import Outcome, SimulationResult
+from empirical.linear.record import RUNNING, STATUS
+from empirical.linear.settings import (
     RATES,
     Settings,
     as_text,
@@ -26,7 +25,8 @@ from empirical.settings import (
     read_config,
     write_config,
 )
-from empirical.simulation import Progress, Simulation
+from empirical.linear.simulation import Progress, Simulation
+from empirical.runs.folder import RunFolder
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.errors import AnalysisError, FormatError
 from equilibria.systems.model import Model

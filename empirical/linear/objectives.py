@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from empirical.products import product
+from empirical.linear.products import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
