@@ -24,13 +24,13 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.networks.images import Images
+from empirical.images.datasets import Images
+from empirical.images.source import image_source
 from empirical.networks.learner import Learner
 from empirical.networks.models import Encoder
 from empirical.networks.optimiser import optimiser_of, rates_at
 from empirical.networks.precision import multiplies_bf16
 from empirical.networks.settings import Settings, settings_from
-from empirical.networks.source import image_source
 
 CASES = {
     "ResNet-18, CIFAR stem": ("resnet18", "1", "2048,2048,2048", "512", 64, 1),

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from empirical.experiments import ExperimentResult
+from empirical.images.latent import LatentSource
 from empirical.networks.dice import generator, key
-from empirical.networks.latent import LatentSource
 from empirical.networks.learner import Learner
 from empirical.networks.models import Encoder
 from empirical.networks.settings import Settings, settings_from

@@ -17,7 +17,7 @@ from equilibria.errors import FormatError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from empirical.networks.images import Images
+    from empirical.images.datasets import Images
     from empirical.networks.result import TrainResult
 
 WITH_RESUME = ("device", "threads", "resume")
@@ -87,7 +87,7 @@ def _possible(settings: Settings) -> tuple[Settings, Images | None]:
     Returns the settings with the precision that this machine computes in, for config.toml, and the
     images, so that they are decoded once; None for a data set that is drawn.
     """
-    from empirical.networks.images import read_images
+    from empirical.images.datasets import read_images
     from empirical.networks.setup import machine_of
 
     machine = machine_of(settings)
@@ -120,7 +120,7 @@ def _resumed(
 
 def _same_images(settings: Settings, folder: RunFolder) -> Images | None:
     """Find and read the data of a run again; raises `FormatError` when they have changed."""
-    from empirical.networks.images import read_images
+    from empirical.images.datasets import read_images
 
     if settings.dataset == "latent":
         return None

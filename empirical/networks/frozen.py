@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from empirical.images.datasets import read_images
+from empirical.images.source import ImageSource, image_source
 from empirical.networks.dice import generator
 from empirical.networks.evaluate import features_of
-from empirical.networks.images import read_images
 from empirical.networks.models import backbone
 from empirical.networks.settings import Settings, from_config, settings_from
-from empirical.networks.source import ImageSource, image_source
 from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError
 

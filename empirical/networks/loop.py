@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from empirical.collapse import COMPLETE, UNCLEAR
-from empirical.networks.images import Images
+from empirical.images.datasets import Images
 from empirical.networks.memory import advice, batch_that_fits
 from empirical.networks.optimiser import rates_at
 from empirical.networks.progress import Progress

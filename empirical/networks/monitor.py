@@ -16,6 +16,7 @@ from torch import Tensor
 
 from empirical.collapse import Diagnosis
 from empirical.collapse import diagnose as verdict_on
+from empirical.images.source import Source
 from empirical.networks import diagnose
 from empirical.networks.closed_form import correlation
 from empirical.networks.effective import Effective, effective
@@ -23,7 +24,6 @@ from empirical.networks.evaluate import features_of, knn, knn_of, linear_probe
 from empirical.networks.learner import Learner
 from empirical.networks.losses import precise
 from empirical.networks.models import matrix_of
-from empirical.networks.source import Source
 
 PROBE = 512
 ONLINE = {"cpu": (1024, 256), "cuda": (10_000, 2_000)}

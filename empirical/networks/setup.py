@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from empirical.images.datasets import Images, read_images
+from empirical.images.latent import LatentSource
+from empirical.images.source import Source, image_source
 from empirical.networks.dice import key
-from empirical.networks.images import Images, read_images
-from empirical.networks.latent import LatentSource
 from empirical.networks.learner import Learner
 from empirical.networks.monitor import Monitor, settle_statistics
 from empirical.networks.optimiser import Optimiser, optimiser_of
 from empirical.networks.precision import precision_on
 from empirical.networks.settings import Settings
-from empirical.networks.source import Source, image_source
 from empirical.networks.workers import Workers
 from equilibria.errors import FormatError
 

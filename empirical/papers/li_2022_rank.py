@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from empirical.experiments import ExperimentResult
-from empirical.networks.latent import FACTORS, LatentSource
+from empirical.images.latent import FACTORS, LatentSource
 from empirical.networks.settings import settings_from
 from empirical.networks.setup import Setup
 from empirical.papers.answer import Answer

@@ -17,9 +17,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from empirical.images.source import ImageSource
 from empirical.networks.dice import generator, order
 from empirical.networks.setup import Setup
-from empirical.networks.source import ImageSource
 
 KINDS = ("multi-epoch", "single-pass", "cumulative", "last", "hybrid")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from empirical.networks.augment import Crop, Photos, Same, Strokes, resample, sized
-from empirical.networks.colour import Jitter, blur, grey, jitter, luma, turned, turned_in_yiq
+from empirical.images.augment import Crop, Photos, Same, Strokes, resample, sized
+from empirical.images.colour import Jitter, blur, grey, jitter, luma, turned, turned_in_yiq
 from empirical.networks.dice import Dice, generator, order
 
 torchvision = pytest.importorskip("torchvision")

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from empirical.networks.folder import read_folder
-from empirical.networks.formats import read_cifar10, read_cifar100, read_stl10
-from empirical.networks.images import read_images
-from empirical.networks.pickled import read_batch
+from empirical.images.datasets import read_images
+from empirical.images.folder import read_folder
+from empirical.images.formats import read_cifar10, read_cifar100, read_stl10
+from empirical.images.pickled import read_batch
+from empirical.images.source import channel_moments
 from empirical.networks.settings import settings_from
-from empirical.networks.source import channel_moments
 from equilibria.errors import FormatError
 
 ARRAYS = np.random.default_rng(0)

@@ -18,10 +18,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from empirical.images.latent import LatentSource  # noqa: E402
 from empirical.networks import Settings, TrainResult, monitor, train  # noqa: E402
 from empirical.networks.command import train_command  # noqa: E402
 from empirical.networks.effective import effective  # noqa: E402
-from empirical.networks.latent import LatentSource  # noqa: E402
 from empirical.networks.loop import Run  # noqa: E402
 from empirical.networks.memory import batch_that_fits  # noqa: E402
 from empirical.networks.settings import settings_from  # noqa: E402
@@ -431,11 +431,11 @@ def test_without_labels_nothing_is_said_of_classes(tmp_path: Path) -> None:
 
 
 def test_a_data_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from empirical.networks import images
+    from empirical.images import datasets
 
     reads = []
-    read = images._read
-    monkeypatch.setattr(images, "_read", lambda s: reads.append(s) or read(s))
+    read = datasets._read
+    monkeypatch.setattr(datasets, "_read", lambda s: reads.append(s) or read(s))
     train_command(**{**QUICK, "epochs": "1"}, out=str(tmp_path / "run"))
     assert len(reads) == 1
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.networks import formats
-from empirical.networks.folder import read_folder
+from empirical.images import formats
+from empirical.images.folder import read_folder
 from empirical.networks.settings import Settings
 from equilibria.errors import FormatError
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.networks.pickled import read_batch
+from empirical.images.pickled import read_batch
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:

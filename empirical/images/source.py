@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.networks.augment import Crop, Photos, Same, Strokes, View, plain, sized
+from empirical.images.augment import Crop, Photos, Same, Strokes, View, plain, sized
+from empirical.images.datasets import Images
 from empirical.networks.dice import Dice, generator, order
-from empirical.networks.images import Images
 from empirical.networks.settings import Settings
 
 if TYPE_CHECKING:

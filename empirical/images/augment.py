@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from empirical.networks.colour import Jitter, blur, grey, jitter
+from empirical.images.colour import Jitter, blur, grey, jitter
 from empirical.networks.dice import Dice
 
 ATTEMPTS = 10
