@@ -739,7 +739,7 @@ def check_command(options: argparse.Namespace) -> int:
         only=options.only,
         time_limit=options.time_limit,
         jobs=options.jobs,
-        experiments="empirical.registry:ALL" if options.empirical else None,
+        experiments="empirical.experiments.registry:ALL" if options.empirical else None,
         junit_path=options.junit,
         markdown_path=options.markdown,
         json_path=options.json,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.experiments import EXPERIMENTS, experiment
+from empirical.experiments.linear_runs import EXPERIMENTS, experiment
 from empirical.papers.script import guarded
 from equilibria.files.write import check_name
 

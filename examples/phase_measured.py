@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.measured_phase import answer, draw_measured
+from empirical.experiments.measured_phase import answer, draw_measured
+from empirical.experiments.phase_questions import QUESTIONS
 from empirical.papers.script import run_script
-from empirical.phase_questions import QUESTIONS
 
 
 def draw(figure, answers):

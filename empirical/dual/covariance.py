@@ -24,7 +24,7 @@ from empirical.dual.expectation import Draws
 from empirical.dual.measure import Layer, layers, minibatch_residue, slope
 from empirical.dual.network import relu_network
 from empirical.dual.result import finish, rounded
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 
 NAME = "covariance-operator"
 CONTRASTS = (

@@ -17,7 +17,7 @@ import numpy as np
 from empirical.dual.result import finish, rounded
 from empirical.dual.tree import HELD_OUT, ceilings, grow, sample
 from empirical.dual.treenet import Training, build, correlations, train
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

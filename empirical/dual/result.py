@@ -1,4 +1,4 @@
-"""What an experiment leaves: the `ExperimentResult` of `empirical.experiments`, and result.json."""
+"""What an experiment leaves: an `ExperimentResult`, and result.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.runs.folder import versions
 from equilibria.errors import FormatError
 from equilibria.files.write import write_text

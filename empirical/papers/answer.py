@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments import IMAGES, ExperimentResult
+from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.runs.folder import versions
 from equilibria.files.write import write_text
 

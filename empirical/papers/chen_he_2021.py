@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.papers.alternation import one_mode
 from empirical.papers.answer import Answer
 from empirical.papers.chen_he_table import ABLATIONS, BASE, FIRST, SOURCE, Ablation

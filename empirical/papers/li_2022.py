@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments import IMAGES, ExperimentResult
+from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.networks.settings import Settings
 from empirical.papers.alternation import OneStep
 from empirical.papers.answer import Answer, untried

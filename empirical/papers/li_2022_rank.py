@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.images.latent import FACTORS, LatentSource
 from empirical.networks.settings import settings_from
 from empirical.networks.setup import Setup

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments import IMAGES
+from empirical.experiments.linear_runs import IMAGES
 from empirical.networks.loop import train
 from empirical.networks.settings import Settings, settings_from
 from empirical.runs.folder import RunFolder

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.experiments import IMAGES, ExperimentResult
+from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.networks.learner import Learner
 from empirical.networks.loop import Run
 from empirical.networks.losses import precise

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments import IMAGES, ExperimentResult
+from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.papers.answer import PONCE, Answer, untried
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.data.moments import Moments

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments import ExperimentResult
-from empirical.one_model import one_mode_spheres
+from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.one_model import one_mode_spheres
 from empirical.papers.answer import PONCE, Answer
 from empirical.runs.folder import RunFolder
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.linear.classify import components_of
 from empirical.linear.simulate import simulate
 from empirical.overlay.distance import orbit_distance

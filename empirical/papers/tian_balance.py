@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.linear.flow import BootstrapFlow, integrate_flow
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, starts

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empirical.collapse import COMPLETE
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.papers.answer import TIAN, Answer
 from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.systems.model import Model

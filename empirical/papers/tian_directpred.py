@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
 from empirical.papers.answer import TIAN, Answer
 
 DIRECT: dict[str, object] = {"method": "direct-pred"}

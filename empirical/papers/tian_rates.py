@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments import ExperimentResult
-from empirical.measured_phase import MeasuredPhase, measure_phase
+from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.measured_phase import MeasuredPhase, measure_phase
 from empirical.papers.answer import TIAN, Answer
 from equilibria.phase.axes import parse_axis
 from equilibria.systems.model import Model

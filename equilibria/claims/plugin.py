@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from equilibria.claims.claim import Claim, Outcome
 
-EXPERIMENTS = "empirical.registry:ALL"
+EXPERIMENTS = "empirical.experiments.registry:ALL"
 HEAD = 1 << 16
 """Bytes of a file that are searched for the schema, which stands before the first table."""
 _SCHEMA = re.compile(rb"""^[ \t]*schema[ \t]*=[ \t]*["']noncollapse/claims/1["']""", re.MULTILINE)

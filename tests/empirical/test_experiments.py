@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from empirical.experiments import EXPERIMENTS, cifar_moments_end_stable, experiment
+from empirical.experiments.linear_runs import EXPERIMENTS, cifar_moments_end_stable, experiment
 from empirical.runs.folder import RunFolder
 from equilibria.errors import AnalysisError
 
@@ -53,15 +53,15 @@ def test_the_hash_is_the_same_with_and_without_a_folder(tmp_path: Path) -> None:
 def test_a_claim_about_collapse_fails_when_something_is_learned(monkeypatch) -> None:
     from dataclasses import replace
 
-    from empirical import experiments
+    from empirical.experiments import linear_runs
 
-    real = experiments.simulated
+    real = linear_runs.simulated
 
     def other(model, *args, **options):
         return real(replace(model, procedure="stop-gradient"), *args, **options)
 
-    monkeypatch.setattr(experiments, "simulated", other)
-    result = experiments.joint_collapses(runs=40)
+    monkeypatch.setattr(linear_runs, "simulated", other)
+    result = linear_runs.joint_collapses(runs=40)
     assert result.holds is False
     assert "rank2:1+,2+" in result.measured
 

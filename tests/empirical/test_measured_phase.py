@@ -9,10 +9,15 @@ import pytest
 
 pytest.importorskip("torch")
 
-from empirical import phase_networks
-from empirical.measured_phase import MeasuredPhase, measure_phase, region_patches
-from empirical.phase_networks import NetworkPhase, NetworkRun, network_model, network_settings
-from empirical.phase_questions import QUESTIONS, Question
+from empirical.experiments import phase_networks
+from empirical.experiments.measured_phase import MeasuredPhase, measure_phase, region_patches
+from empirical.experiments.phase_networks import (
+    NetworkPhase,
+    NetworkRun,
+    network_model,
+    network_settings,
+)
+from empirical.experiments.phase_questions import QUESTIONS, Question
 from equilibria.phase import phase_diagram
 from equilibria.systems.model import Model
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from empirical.registry import ALL
+from empirical.experiments.registry import ALL
 from equilibria.claims import ledger_files, read_claims
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ def test_every_experiment_of_the_ledger_is_there() -> None:
 
 
 def test_the_registry_does_not_load_torch() -> None:
-    code = "import sys, empirical.registry; print('torch' in sys.modules)"
+    code = "import sys, empirical.experiments.registry; print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )

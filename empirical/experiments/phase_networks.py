@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from empirical.experiments import ExperimentResult
+from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.phase_questions import QUESTIONS, Question
 from empirical.images.latent import LatentSource
 from empirical.networks.dice import generator, key
 from empirical.networks.learner import Learner
@@ -29,7 +30,6 @@ from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.workers import Workers
 from empirical.papers.answer import Answer
 from empirical.papers.trials import Watched, put
-from empirical.phase_questions import QUESTIONS, Question
 from equilibria.data.moments import Moments
 from equilibria.errors import LimitReached
 from equilibria.phase import phase_diagram

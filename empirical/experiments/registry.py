@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from empirical.experiments import EXPERIMENTS, ExperimentResult
+from empirical.experiments.linear_runs import EXPERIMENTS, ExperimentResult
 from empirical.papers import PAPER_EXPERIMENTS, late
 
 ALL: dict[str, Callable[..., ExperimentResult]] = {
@@ -14,8 +14,8 @@ ALL: dict[str, Callable[..., ExperimentResult]] = {
         "empirical.dual.covariance", "covariance_operator_experiment"
     ),
     "tian2020-hltm": late("empirical.dual.hltm", "hltm_experiment"),
-    "phase-runs-decay-lr": late("empirical.measured_phase", "decay_lr"),
-    "phase-runs-ema-predictor": late("empirical.measured_phase", "ema_predictor"),
-    "phase-networks-linear": late("empirical.phase_networks", "linear_result"),
-    "phase-networks-mlp": late("empirical.phase_networks", "mlp_result"),
+    "phase-runs-decay-lr": late("empirical.experiments.measured_phase", "decay_lr"),
+    "phase-runs-ema-predictor": late("empirical.experiments.measured_phase", "ema_predictor"),
+    "phase-networks-linear": late("empirical.experiments.phase_networks", "linear_result"),
+    "phase-networks-mlp": late("empirical.experiments.phase_networks", "mlp_result"),
 }

@@ -231,7 +231,7 @@ def _late(name: str) -> Experiment:
     """Return an experiment of `one_model`, which needs torch, without importing it yet."""
 
     def run(**options: Any) -> ExperimentResult:
-        from empirical import one_model
+        from empirical.experiments import one_model
 
         found: ExperimentResult = getattr(one_model, name)(**options)
         return found
