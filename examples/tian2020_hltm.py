@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.dual import hltm
-from empirical.dual.hltm_figure import draw
-from empirical.dual.treenet import Training
+from empirical.experiments.dual import hltm
+from empirical.experiments.dual.hltm_figure import draw
+from empirical.experiments.dual.treenet import Training
 from empirical.papers.script import check_places, guarded
 from equilibria.files.write import check_name
 

@@ -11,9 +11,9 @@ ALL: dict[str, Callable[..., ExperimentResult]] = {
     **EXPERIMENTS,
     **PAPER_EXPERIMENTS,
     "tian2020-covariance-operator": late(
-        "empirical.dual.covariance", "covariance_operator_experiment"
+        "empirical.experiments.dual.covariance", "covariance_operator_experiment"
     ),
-    "tian2020-hltm": late("empirical.dual.hltm", "hltm_experiment"),
+    "tian2020-hltm": late("empirical.experiments.dual.hltm", "hltm_experiment"),
     "phase-runs-decay-lr": late("empirical.experiments.measured_phase", "decay_lr"),
     "phase-runs-ema-predictor": late("empirical.experiments.measured_phase", "ema_predictor"),
     "phase-networks-linear": late("empirical.experiments.phase_networks", "linear_result"),

@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.dual import covariance  # noqa: E402
-from empirical.dual.covariance import covariance_operator_experiment  # noqa: E402
-from empirical.dual.hltm import hltm_experiment  # noqa: E402
+from empirical.experiments.dual import covariance  # noqa: E402
+from empirical.experiments.dual.covariance import covariance_operator_experiment  # noqa: E402
+from empirical.experiments.dual.hltm import hltm_experiment  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.dual.result import finish, rounded
-from empirical.dual.tree import HELD_OUT, ceilings, grow, sample
-from empirical.dual.treenet import Training, build, correlations, train
+from empirical.experiments.dual.result import finish, rounded
+from empirical.experiments.dual.tree import HELD_OUT, ceilings, grow, sample
+from empirical.experiments.dual.treenet import Training, build, correlations, train
 from empirical.experiments.linear_runs import ExperimentResult
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from empirical.dual.expectation import Draws
+from empirical.experiments.dual.expectation import Draws
 
 
 def whole(k: Tensor, attract: Tensor, repel: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.dual.tree import HELD_OUT, Tree, best_correlation, sample, triplet
+from empirical.experiments.dual.tree import HELD_OUT, Tree, best_correlation, sample, triplet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from empirical.dual.contrast import Contrast
+from empirical.experiments.dual.contrast import Contrast
 
 MOST_DRAWS = 20_000_000
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from empirical.dual.contrast import Contrast
-from empirical.dual.expectation import Draws, expected_loss, pair_weights
-from empirical.dual.network import connections, outputs, vec
-from empirical.dual.operator import (
+from empirical.experiments.dual.contrast import Contrast
+from empirical.experiments.dual.expectation import Draws, expected_loss, pair_weights
+from empirical.experiments.dual.network import connections, outputs, vec
+from empirical.experiments.dual.operator import (
     augmentation_covariance,
     covariance,
     lowest_eigenvalue,

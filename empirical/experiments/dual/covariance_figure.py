@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.dual.contrast import WORDS, Name
-from empirical.dual.covariance import Study
-from empirical.dual.result import BLUE, GREEN, ORANGE, STYLE, VERMILION
+from empirical.experiments.dual.contrast import WORDS, Name
+from empirical.experiments.dual.covariance import Study
+from empirical.experiments.dual.result import BLUE, GREEN, ORANGE, STYLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

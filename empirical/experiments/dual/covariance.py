@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from empirical.dual.contrast import Contrast
-from empirical.dual.data import gaussian_views, shifted_digits
-from empirical.dual.expectation import Draws
-from empirical.dual.measure import Layer, layers, minibatch_residue, slope
-from empirical.dual.network import relu_network
-from empirical.dual.result import finish, rounded
+from empirical.experiments.dual.contrast import Contrast
+from empirical.experiments.dual.data import gaussian_views, shifted_digits
+from empirical.experiments.dual.expectation import Draws
+from empirical.experiments.dual.measure import Layer, layers, minibatch_residue, slope
+from empirical.experiments.dual.network import relu_network
+from empirical.experiments.dual.result import finish, rounded
 from empirical.experiments.linear_runs import ExperimentResult
 
 NAME = "covariance-operator"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from empirical.dual.hltm import CONTROL, Learned
-from empirical.dual.result import BLUE, GREEN, ORANGE, STYLE, VERMILION
+from empirical.experiments.dual.hltm import CONTROL, Learned
+from empirical.experiments.dual.result import BLUE, GREEN, ORANGE, STYLE, VERMILION
 
 LOOKS = {
     "nce": (BLUE, "o", "-", "after training, nce"),
