@@ -10,9 +10,9 @@ import sys
 import tempfile
 
 import equilibria as eq
+from empirical.experiments.papers.script import guarded
 from empirical.linear.simulate import simulate
 from empirical.overlay import overlay
-from empirical.papers.script import guarded
 
 
 def main(folder: str) -> int:

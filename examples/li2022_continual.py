@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.papers.li_2022 import continual
-from empirical.papers.script import COLOURS, data_root, run_script
+from empirical.experiments.papers.li_2022 import continual
+from empirical.experiments.papers.script import COLOURS, data_root, run_script
 
 PANELS = (
     ("excess", 1.0, "collapse: 0 flat, 1 rank one"),

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from empirical.papers.li_2022 import probe, width
-from empirical.papers.li_2022_rank import rank
-from empirical.papers.script import COLOURS, data_root, run_script
+from empirical.experiments.papers.li_2022 import probe, width
+from empirical.experiments.papers.li_2022_rank import rank
+from empirical.experiments.papers.script import COLOURS, data_root, run_script
 
 
 def draw(figure, answers):

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.experiments.linear_runs import EXPERIMENTS, experiment
-from empirical.papers.script import guarded
+from empirical.experiments.papers.script import guarded
 from equilibria.files.write import check_name
 
 OWN_SIZE = {"limit-cycle-in-training", "ema-window-in-training"}

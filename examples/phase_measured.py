@@ -18,8 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from empirical.experiments.measured_phase import answer, draw_measured
+from empirical.experiments.papers.script import run_script
 from empirical.experiments.phase_questions import QUESTIONS
-from empirical.papers.script import run_script
 
 
 def draw(figure, answers):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from empirical.experiments.papers.script import run_script
 from empirical.experiments.phase_networks import linear, mlp, network_model
 from empirical.experiments.phase_questions import QUESTIONS
-from empirical.papers.script import run_script
 
 STYLES = {
     "collapsed": ("X", "#000000"), "rank 1": ("o", "#E69F00"), "rank 2": ("s", "#009E73"),

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.papers import ponce_networks, ponce_objective
-from empirical.papers.script import COLOURS, run_script
+from empirical.experiments.papers import ponce_networks, ponce_objective
+from empirical.experiments.papers.script import COLOURS, run_script
 
 TITLES = ("linear, synthetic moments", "linear, moments of CIFAR-10",
           "digits, squared loss",

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from empirical.papers import ponce_spheres
-from empirical.papers.script import COLOURS, run_script
+from empirical.experiments.papers import ponce_spheres
+from empirical.experiments.papers.script import COLOURS, run_script
 
 ENDS = (
     ("zero", "v", 1),

@@ -17,10 +17,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.papers.answer import Answer
-from empirical.papers.chen_he_2021 import ablation
-from empirical.papers.chen_he_figure import draw, table
-from empirical.papers.script import data_root, run_script
+from empirical.experiments.papers.answer import Answer
+from empirical.experiments.papers.chen_he_2021 import ablation
+from empirical.experiments.papers.chen_he_figure import draw, table
+from empirical.experiments.papers.script import data_root, run_script
 
 NAMES = (
     "stop-gradient", "no-predictor", "predictor", "batch-norm", "batch-size", "similarity",

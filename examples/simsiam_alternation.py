@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.papers.chen_he_2021 import ablation
-from empirical.papers.chen_he_figure import draw
-from empirical.papers.script import data_root, run_script
+from empirical.experiments.papers.chen_he_2021 import ablation
+from empirical.experiments.papers.chen_he_figure import draw
+from empirical.experiments.papers.script import data_root, run_script
 
 
 def main() -> int:

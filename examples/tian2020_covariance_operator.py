@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from empirical.experiments.dual import covariance
 from empirical.experiments.dual.contrast import WORDS
 from empirical.experiments.dual.covariance_figure import draw
-from empirical.papers.script import check_places, guarded
+from empirical.experiments.papers.script import check_places, guarded
 from equilibria.files.write import check_name
 
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from empirical.experiments.dual import hltm
 from empirical.experiments.dual.hltm_figure import draw
 from empirical.experiments.dual.treenet import Training
-from empirical.papers.script import check_places, guarded
+from empirical.experiments.papers.script import check_places, guarded
 from equilibria.files.write import check_name
 
 RANGES = (0.7, 0.8, 0.9)

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from empirical.papers import tian_alignment
-from empirical.papers.script import COLOURS, run_script
+from empirical.experiments.papers import tian_alignment
+from empirical.experiments.papers.script import COLOURS, run_script
 
 LINES = {"alignment": ("-", 0), "asymmetry": ("--", 1), "commutator": (":", 2)}
 

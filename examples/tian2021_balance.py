@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.papers import tian_balance
-from empirical.papers.script import COLOURS, run_script
+from empirical.experiments.papers import tian_balance
+from empirical.experiments.papers.script import COLOURS, run_script
 
 
 def draw(figure, answers):

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from empirical.papers import tian_rates
-from empirical.papers.script import run_script
+from empirical.experiments.papers import tian_rates
+from empirical.experiments.papers.script import run_script
 from equilibria.phase.figure import draw_on
 
 

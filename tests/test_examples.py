@@ -86,7 +86,7 @@ def test_neither_does_a_script_of_the_papers(
     word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
-    from empirical.papers.script import run_script
+    from empirical.experiments.papers.script import run_script
 
     monkeypatch.chdir(tmp_path)
     assert run_script("words", (), lambda figure, answers: None, arguments=[word]) == 2

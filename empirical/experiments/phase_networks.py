@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 
 from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.papers.answer import Answer
+from empirical.experiments.papers.trials import Watched, put
 from empirical.experiments.phase_questions import QUESTIONS, Question
 from empirical.images.latent import LatentSource
 from empirical.networks.dice import generator, key
@@ -28,8 +30,6 @@ from empirical.networks.models import Encoder
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.workers import Workers
-from empirical.papers.answer import Answer
-from empirical.papers.trials import Watched, put
 from equilibria.data.moments import Moments
 from equilibria.errors import LimitReached
 from equilibria.phase import phase_diagram

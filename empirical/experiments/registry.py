@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from empirical.experiments.linear_runs import EXPERIMENTS, ExperimentResult
-from empirical.papers import PAPER_EXPERIMENTS, late
+from empirical.experiments.papers import PAPER_EXPERIMENTS, late
 
 ALL: dict[str, Callable[..., ExperimentResult]] = {
     **EXPERIMENTS,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from empirical.experiments.papers.script import guarded
 from empirical.networks import train
 from empirical.networks.settings import settings_from
-from empirical.papers.script import guarded
 
 
 def main(epochs: str) -> int:

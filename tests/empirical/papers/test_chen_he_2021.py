@@ -10,11 +10,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from empirical.networks.loop import Run
-from empirical.networks.setup import Setup, machine_of
-from empirical.networks.workers import Workers
-from empirical.papers import chen_he_2021, chen_he_figure
-from empirical.papers.alternation import (
+from empirical.experiments.papers import chen_he_2021, chen_he_figure
+from empirical.experiments.papers.alternation import (
     AffineNorm,
     Both,
     Every,
@@ -24,8 +21,11 @@ from empirical.papers.alternation import (
     TwoPairs,
     one_mode,
 )
-from empirical.papers.chen_he_table import ABLATIONS, BASE
-from empirical.papers.trials import Change, Trial, base, difference, trial
+from empirical.experiments.papers.chen_he_table import ABLATIONS, BASE
+from empirical.experiments.papers.trials import Change, Trial, base, difference, trial
+from empirical.networks.loop import Run
+from empirical.networks.setup import Setup, machine_of
+from empirical.networks.workers import Workers
 
 DEAD = Trial(0.02, 1.5, 0.2, 0.2, -1.0, 0.001, 0.9, 0.9, "complete collapse")
 ALIVE = Trial(0.98, 14.0, 0.97, 0.98, -0.8, 0.01, 0.6, 0.3, "no collapse")

@@ -12,11 +12,11 @@ pytest.importorskip("torch")
 
 import torch
 
+from empirical.experiments.papers import li_2022, li_2022_rank
+from empirical.experiments.papers.li_2022 import Plan, correlations, slope
+from empirical.experiments.papers.orders import Order
+from empirical.experiments.papers.trials import Trial, base, excess
 from empirical.networks.dice import order
-from empirical.papers import li_2022, li_2022_rank
-from empirical.papers.li_2022 import Plan, correlations, slope
-from empirical.papers.orders import Order
-from empirical.papers.trials import Trial, base, excess
 
 COUNT = 103
 

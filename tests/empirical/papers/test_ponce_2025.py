@@ -9,7 +9,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from empirical.papers import ponce_networks, ponce_objective, ponce_spheres, ponce_variety
+from empirical.experiments.papers import (
+    ponce_networks,
+    ponce_objective,
+    ponce_spheres,
+    ponce_variety,
+)
 from equilibria.systems.model import Model
 
 
@@ -28,7 +33,7 @@ def test_a_few_trials_end_on_the_spheres() -> None:
 
 def test_the_objective_is_the_loss_of_the_joint_procedure() -> None:
     """Its derivative, taken numerically, is minus the joint flow of `equilibria`."""
-    from empirical.papers.linear_runs import follow, map_of, starts
+    from empirical.experiments.papers.linear_runs import follow, map_of, starts
 
     model = Model(procedure="joint", embed_dim=3, lr="1/1000000")
     W, P = starts(model, 1, seed=1)

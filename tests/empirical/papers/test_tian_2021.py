@@ -13,22 +13,22 @@ import pytest
 
 pytest.importorskip("torch")
 
-from empirical.papers import (
+from empirical.experiments.papers import (
     tian_alignment,
     tian_balance,
     tian_collapse,
     tian_directpred,
     tian_rates,
 )
-from empirical.papers.answer import Answer
-from empirical.papers.script import run_script
+from empirical.experiments.papers.answer import Answer
+from empirical.experiments.papers.script import run_script
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_importing_the_registry_imports_no_torch() -> None:
     code = (
-        "import sys; from empirical.papers import PAPER_EXPERIMENTS as e;"
+        "import sys; from empirical.experiments.papers import PAPER_EXPERIMENTS as e;"
         "assert 'tian2021-rates' in e and 'ponce2025-variety' in e; print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -38,10 +38,10 @@ def test_importing_the_registry_imports_no_torch() -> None:
 def test_every_name_is_a_function_and_the_name_of_its_result(tmp_path: Path) -> None:
     from importlib import import_module
 
-    from empirical.papers.names_tian_ponce import NAMES
+    from empirical.experiments.papers.names_tian_ponce import NAMES
 
     for module, function in NAMES.values():
-        assert callable(getattr(import_module(f"empirical.papers.{module}"), function))
+        assert callable(getattr(import_module(f"empirical.experiments.papers.{module}"), function))
     assert len(set(NAMES.values())) == len(NAMES)
 
 
@@ -201,7 +201,7 @@ def test_directpred_trains_in_every_variant() -> None:
 def test_the_full_size_is_a_valid_setting_and_asks_for_its_data(
     tmp_path: Path, monkeypatch
 ) -> None:
-    from empirical.papers import networks_run
+    from empirical.experiments.papers import networks_run
     from equilibria.errors import FormatError
 
     monkeypatch.setattr(networks_run, "DATA", tmp_path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from empirical.papers.alternation import (
+from empirical.experiments.papers.alternation import (
     AffineNorm,
     Both,
     Every,
@@ -15,7 +15,7 @@ from empirical.papers.alternation import (
     PredictionNorm,
     TwoPairs,
 )
-from empirical.papers.trials import Change
+from empirical.experiments.papers.trials import Change
 
 SOURCE = "Chen and He 2021"
 BASE = "as published"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from empirical.experiments.linear_runs import ExperimentResult
-from empirical.papers.alternation import one_mode
-from empirical.papers.answer import Answer
-from empirical.papers.chen_he_table import ABLATIONS, BASE, FIRST, SOURCE, Ablation
-from empirical.papers.trials import (
+from empirical.experiments.papers.alternation import one_mode
+from empirical.experiments.papers.answer import Answer
+from empirical.experiments.papers.chen_he_table import ABLATIONS, BASE, FIRST, SOURCE, Ablation
+from empirical.experiments.papers.trials import (
     Trial,
     agreed,
     base,

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from empirical.collapse import NO
-from empirical.papers.answer import Answer
-from empirical.papers.script import COLOURS, columns
-from empirical.papers.trials import word
+from empirical.experiments.papers.answer import Answer
+from empirical.experiments.papers.script import COLOURS, columns
+from empirical.experiments.papers.trials import word
 
 Row = tuple[str, str, Mapping[str, Any]]
 """Ablation, variant, numbers."""

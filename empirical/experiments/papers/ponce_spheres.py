@@ -16,7 +16,7 @@ import numpy as np
 
 from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.one_model import one_mode_spheres
-from empirical.papers.answer import PONCE, Answer
+from empirical.experiments.papers.answer import PONCE, Answer
 from empirical.runs.folder import RunFolder
 
 NAMES = ("zero", "inner sphere", "outer sphere", "not settled")

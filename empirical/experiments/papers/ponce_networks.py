@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from empirical.experiments.linear_runs import IMAGES, ExperimentResult
+from empirical.experiments.papers.answer import PONCE, Answer, untried
+from empirical.experiments.papers.networks_run import PHOTOGRAPHS, digits
+from empirical.experiments.papers.ponce_objective import STATEMENT, largest_rise
 from empirical.networks.learner import Learner
 from empirical.networks.loop import Run
 from empirical.networks.losses import precise
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import machine_of, threads_for
 from empirical.networks.workers import Workers
-from empirical.papers.answer import PONCE, Answer, untried
-from empirical.papers.networks_run import PHOTOGRAPHS, digits
-from empirical.papers.ponce_objective import STATEMENT, largest_rise
 
 CASES: dict[str, dict[str, object]] = {
     "joint": {"method": "joint"},

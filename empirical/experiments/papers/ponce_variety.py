@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.papers.answer import PONCE, Answer
+from empirical.experiments.papers.linear_runs import norm
 from empirical.linear.classify import components_of
 from empirical.linear.simulate import simulate
 from empirical.overlay.distance import orbit_distance
-from empirical.papers.answer import PONCE, Answer
-from empirical.papers.linear_runs import norm
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.representative import entry_float

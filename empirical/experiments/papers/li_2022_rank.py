@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.papers.answer import Answer
+from empirical.experiments.papers.trials import trained
 from empirical.images.latent import FACTORS, LatentSource
 from empirical.networks.settings import settings_from
 from empirical.networks.setup import Setup
-from empirical.papers.answer import Answer
-from empirical.papers.trials import trained
 
 DECAYS = ("1/100", "1/40", "2/25", "3/25")
 WIDTHS = (2, 4, 8)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from empirical.experiments.linear_runs import ExperimentResult
-from empirical.papers.answer import TIAN, Answer
+from empirical.experiments.papers.answer import TIAN, Answer
 
 DIRECT: dict[str, object] = {"method": "direct-pred"}
 VARIANTS: dict[str, dict[str, object]] = {
@@ -37,7 +37,7 @@ REPEATED = ("trained linear", "eps 0.1")
 
 def measured(*, seed: int = 0, full: bool = False, epochs: int = 0, seeds: int = 0) -> Answer:
     """DirectPred is at least as good as the trained linear predictor; eps near 0.1 is best."""
-    from empirical.papers.networks_run import digits, trained
+    from empirical.experiments.papers.networks_run import digits, trained
 
     size = {**digits(full=full, epochs=epochs or 40), "ema": "0.996" if full else "0.99"}
     count = seeds or (5 if full else 3)

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from empirical.experiments.papers.orders import OrderedSource
+from empirical.experiments.papers.trials import Change, put
 from empirical.images.source import ImageSource
 from empirical.linear.target import follow, target_of
 from empirical.networks.learner import Learner, Pass
 from empirical.networks.losses import precise
 from empirical.networks.settings import Settings
 from empirical.networks.setup import Setup
-from empirical.papers.orders import OrderedSource
-from empirical.papers.trials import Change, put
 
 
 class Alternating(Learner):

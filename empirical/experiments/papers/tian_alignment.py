@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empirical.experiments.linear_runs import ExperimentResult
-from empirical.papers.answer import TIAN, Answer
-from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
+from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
 
@@ -153,7 +153,7 @@ def _linear_result(
 
 def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     """In a network with a linear predictor alignment rises to 0.99 and asymmetry falls later."""
-    from empirical.papers.networks_run import digits, trained
+    from empirical.experiments.papers.networks_run import digits, trained
 
     common = {**digits(full=full, epochs=epochs or 160), "predictor": "linear", "seed": seed}
     settings = {"decay 5e-4": {}, "decay 0.02": {"weight_decay": "0.02"}}

@@ -11,8 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from empirical.experiments.linear_runs import ExperimentResult
-from empirical.papers import ponce_networks, ponce_objective, ponce_spheres, ponce_variety
-from empirical.papers.answer import Answer
+from empirical.experiments.papers import (
+    ponce_networks,
+    ponce_objective,
+    ponce_spheres,
+    ponce_variety,
+)
+from empirical.experiments.papers.answer import Answer
 
 
 def _experiment(measure: Callable[..., Answer]) -> Callable[..., ExperimentResult]:

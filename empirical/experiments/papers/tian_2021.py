@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from empirical.experiments.linear_runs import ExperimentResult
-from empirical.papers import (
+from empirical.experiments.papers import (
     tian_alignment,
     tian_balance,
     tian_collapse,
     tian_directpred,
     tian_rates,
 )
-from empirical.papers.answer import Answer
+from empirical.experiments.papers.answer import Answer
 
 Measured = Callable[..., ExperimentResult]
 

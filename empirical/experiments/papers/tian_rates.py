@@ -18,7 +18,7 @@ import numpy as np
 
 from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.measured_phase import MeasuredPhase, measure_phase
-from empirical.papers.answer import TIAN, Answer
+from empirical.experiments.papers.answer import TIAN, Answer
 from equilibria.phase.axes import parse_axis
 from equilibria.systems.model import Model
 

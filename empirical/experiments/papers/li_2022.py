@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from empirical.experiments.linear_runs import IMAGES, ExperimentResult
-from empirical.networks.settings import Settings
-from empirical.papers.alternation import OneStep
-from empirical.papers.answer import Answer, untried
-from empirical.papers.networks_run import PHOTOGRAPHS
-from empirical.papers.orders import Order
-from empirical.papers.trials import (
+from empirical.experiments.papers.alternation import OneStep
+from empirical.experiments.papers.answer import Answer, untried
+from empirical.experiments.papers.networks_run import PHOTOGRAPHS
+from empirical.experiments.papers.orders import Order
+from empirical.experiments.papers.trials import (
     CHANCE,
     Interval,
     Trial,
@@ -34,6 +33,7 @@ from empirical.papers.trials import (
     trials,
     word,
 )
+from empirical.networks.settings import Settings
 
 SOURCE = "Li, Efros, Pathak 2022"
 DRAWS = 4000

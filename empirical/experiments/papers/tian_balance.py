@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.papers.linear_runs import follow, map_of, norm, starts
 from empirical.linear.flow import BootstrapFlow, integrate_flow
-from empirical.papers.answer import TIAN, Answer
-from empirical.papers.linear_runs import follow, map_of, norm, starts
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
 
@@ -148,7 +148,7 @@ NEAR = 0.1
 
 def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     """In a network with a linear predictor the last layers keep theorem 1, unless norm is between."""
-    from empirical.papers.networks_run import digits, trained
+    from empirical.experiments.papers.networks_run import digits, trained
 
     size: dict[str, Any] = digits(full=full, epochs=epochs or 40)
     fixed = {**size, "predictor": "linear", "seed": seed,

@@ -17,8 +17,8 @@ import numpy as np
 
 from empirical.collapse import COMPLETE
 from empirical.experiments.linear_runs import ExperimentResult
-from empirical.papers.answer import TIAN, Answer
-from empirical.papers.linear_runs import follow, map_of, norm, spaced, starts
+from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[dict[str, object], bool]] = {
 
 def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     """The same in a network: with and without batch norm at the output, linear and MLP predictor."""
-    from empirical.papers.networks_run import digits, trained
+    from empirical.experiments.papers.networks_run import digits, trained
 
     common = {**digits(full=full, epochs=epochs or 40), "predictor": "linear", "seed": seed}
     numbers: dict[str, dict[str, Any]] = {}
