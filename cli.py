@@ -372,7 +372,7 @@ def _add_train(commands: Any) -> None:
         "Train a network by any of the procedures, and watch whether it collapses.",
         TRAIN_EXAMPLES,
     )
-    from empirical.networks.options import OPTIONS
+    from empirical.commands.train_options import OPTIONS
 
     groups: dict[str, Any] = {}
     for option in OPTIONS:
@@ -692,7 +692,7 @@ def cycles_command(options: argparse.Namespace) -> int:
 
 def simulate_command(options: argparse.Namespace) -> int:
     """Handle `simulate`."""
-    from empirical.commands import simulate_command as simulate
+    from empirical.commands.simulate import simulate_command as simulate
 
     names = ["runs", "steps", "init", "scale", "batch_size", "data", "seed", "device", "dtype"]
     names += ["log_every", "out", "name", "resume"]
@@ -702,18 +702,18 @@ def simulate_command(options: argparse.Namespace) -> int:
 
 def train_command(options: argparse.Namespace) -> int:
     """Handle `train`."""
-    from empirical.commands import need_torch
+    from empirical.commands.simulate import need_torch
 
     need_torch("train")
-    from empirical.networks.command import train_command as train
-    from empirical.networks.options import OPTIONS
+    from empirical.commands.train import train_command as train
+    from empirical.commands.train_options import OPTIONS
 
     return _finish(train(**{o.field: getattr(options, o.field) for o in OPTIONS}), options)
 
 
 def overlay_command(options: argparse.Namespace) -> int:
     """Handle `overlay`."""
-    from empirical.overlay.command import overlay_command as overlay
+    from empirical.commands.overlay import overlay_command as overlay
 
     answer = overlay(options.runs, max_runs=options.max_runs, no_html=options.no_html)
     return _finish(answer, options)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from empirical.networks.options import CHOICES, DATASETS, OPTIONS
+from empirical.commands.train_options import CHOICES, DATASETS, OPTIONS
 from empirical.networks.presets import BY_BACKBONE, BY_DATASET, BY_METHOD
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantity, rational, to_float

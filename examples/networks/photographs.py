@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from empirical.commands.train import train_command
 from empirical.experiments.papers.script import check_places, guarded
-from empirical.networks.command import train_command
 from empirical.runs.folder import RunFolder
 from equilibria.files.write import atomic
 

@@ -345,7 +345,7 @@ TRAIN = {
 
 def test_a_run_of_train_knows_its_data_and_its_writer(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
-    from empirical.networks.command import train_command
+    from empirical.commands.train import train_command
 
     images(tmp_path / "data.npz")
     monkeypatch.chdir(tmp_path)
@@ -371,7 +371,7 @@ def test_a_run_of_train_knows_its_data_and_its_writer(tmp_path: Path, monkeypatc
 def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
-    from empirical.networks.command import train_command
+    from empirical.commands.train import train_command
 
     train_command(**TRAIN, dataset="latent", out=str(tmp_path / "whole"))
     train_command(**TRAIN, dataset="latent", out=str(tmp_path / "run"))
@@ -387,7 +387,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -
 
 TRAINER = """
 import sys
-from empirical.networks.command import train_command
+from empirical.commands.train import train_command
 how, place, data = sys.argv[1:4]
 print("ready", flush=True)
 if how == "begin":

@@ -18,7 +18,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.commands import simulate_command  # noqa: E402
+from empirical.commands.simulate import simulate_command  # noqa: E402
 from empirical.linear.classify import places_of  # noqa: E402
 from empirical.linear.model import LinearTraining  # noqa: E402
 from empirical.linear.objectives import moment_pairs  # noqa: E402

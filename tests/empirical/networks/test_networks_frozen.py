@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from empirical.commands.train import train_command  # noqa: E402
 from empirical.linear.simulate import simulate  # noqa: E402
-from empirical.networks.command import train_command  # noqa: E402
 from empirical.networks.frozen import random_features, run_features  # noqa: E402
 from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402

@@ -18,9 +18,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from empirical.commands.train import train_command  # noqa: E402
 from empirical.images.latent import LatentSource  # noqa: E402
 from empirical.networks import Settings, TrainResult, monitor, train  # noqa: E402
-from empirical.networks.command import train_command  # noqa: E402
 from empirical.networks.effective import effective  # noqa: E402
 from empirical.networks.loop import Run  # noqa: E402
 from empirical.networks.memory import batch_that_fits  # noqa: E402
@@ -200,7 +200,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train_command(**given, out=str(whole))
     code = (
-        f"from empirical.networks.command import train_command; "
+        f"from empirical.commands.train import train_command; "
         f"train_command(**{given!r}, out={str(killed)!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
@@ -336,7 +336,7 @@ import os, sys
 import torch.distributed
 if "RANK" in os.environ:
     torch.distributed.init_process_group("gloo")
-from empirical.networks.command import train_command
+from empirical.commands.train import train_command
 for method in ("byol", "simclr", "direct-pred"):
     train_command(
         method=method, backbone="linear", head="16,8", head_bn="none", predictor_bn=False,

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from empirical.commands.train_options import CHOICES
 from empirical.networks.closed_form import averaged, closed_form
 from empirical.networks.learner import Learner, ema_at
 from empirical.networks.losses import cosine, cross_entropy, infonce, squared
 from empirical.networks.optimiser import Group, Optimiser, optimiser_of, rates_at
-from empirical.networks.options import CHOICES
 from empirical.networks.settings import settings_from
 
 torch.set_num_threads(1)

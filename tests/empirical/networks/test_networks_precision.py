@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from empirical.commands.train import train_command  # noqa: E402
 from empirical.networks import precision  # noqa: E402
-from empirical.networks.command import train_command  # noqa: E402
 from empirical.networks.precision import cpu_flags, multiplies_bf16, precision_on  # noqa: E402
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from empirical.networks.options import CHOICES, METHODS, OPTIONS
+from empirical.commands.train_options import CHOICES, METHODS, OPTIONS
 from empirical.networks.settings import ABOUT_THE_RUN, Settings, read_config, settings_from
 from empirical.runs.toml import toml_text
 from equilibria.errors import FormatError
@@ -25,8 +25,8 @@ def test_the_table_of_options_and_the_settings_name_the_same_things() -> None:
 
 def test_the_options_are_read_without_anything_heavy() -> None:
     code = (
-        "import sys, empirical, empirical.networks, empirical.networks.options, "
-        "empirical.networks.settings, empirical.networks.command\n"
+        "import sys, empirical, empirical.networks, empirical.commands.train_options, "
+        "empirical.networks.settings, empirical.commands.train\n"
         "print([m for m in ('torch', 'sklearn', 'torchvision') if m in sys.modules])"
     )
     root = Path(__file__).parents[3]

@@ -197,7 +197,7 @@ def test_an_unstable_equilibrium_is_not_where_a_run_is_predicted_to_rest(tmp_pat
 @pytest.mark.slow
 def test_a_head_that_train_made_meets_the_prediction(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from empirical.networks.command import train_command
+    from empirical.commands.train import train_command
 
     train_command(
         method="simsiam", backbone="linear", predictor="linear", dataset="latent", loss="squared",

@@ -13,9 +13,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from empirical.commands.overlay import overlay_command  # noqa: E402
 from empirical.linear.simulate import simulate  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402
-from empirical.overlay.command import overlay_command  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402
