@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from equilibria.data.moments import Moments
+from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, Detail, How, Stability, Verdict
 from equilibria.varieties.listing import fitting
+from equilibria.varieties.noncommuting import variety
 
 KINDS = {
     "u": Stability(Verdict.UNSTABLE, How.PROVED, 0, 1.0),
@@ -45,3 +50,23 @@ def test_what_is_open_comes_first_and_one_is_kept_in_any_case(
 ) -> None:
     found = fitting(listed(flows, maps), room)
     assert [component.id for component in found] == [str(place) for place in kept]
+
+
+def test_a_short_list_of_moments_that_do_not_commute_keeps_what_is_undecided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = Moments.dense([["1", "1/4"], ["1/4", "1"]], [["1", "0"], ["0", "1/2"]])
+    model = Model(procedure="ema", moments=moments)
+    whole = variety.general_variety(model).components
+    last = whole[-1]
+    assert last.map.verdict is Verdict.UNSTABLE
+    component = variety._Solver.component
+
+    def undecided(*arguments: Any, **options: Any) -> Component:
+        found = component(*arguments, **options)
+        return replace(found, flow=KINDS["?"]) if found.id == last.id else found
+
+    monkeypatch.setattr(variety._Solver, "component", undecided)
+    short = variety.general_variety(model, max_components=2)
+    assert last.id in [c.id for c in short.components]
+    assert not short.complete

@@ -29,6 +29,7 @@ from equilibria.varieties.component import (
     Verdict,
     collapse_grade,
 )
+from equilibria.varieties.listing import fitting
 from equilibria.varieties.noncommuting.core import CoreEquilibrium
 from equilibria.varieties.noncommuting.names import exchanges, letters, order, ranges, rows
 from equilibria.varieties.noncommuting.without_decay import balanced_variety
@@ -71,13 +72,14 @@ def general_variety(
             components.append(solver.component(item, f"rank{rank}:{letters(index)}"))
     components.sort(key=order)
     complete, why = solver.standing(found)
-    stable = sum(1 for c in components if c.flow.verdict is Verdict.STABLE)
+    stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
+    listed = stable + fitting(components[len(stable) :], max_components - len(stable))
     return Variety(
-        components=tuple(components[:max_components]),
-        complete=complete and len(components) <= max_components,
+        components=tuple(listed),
+        complete=complete and len(components) == len(listed),
         why=why,
         total=len(components) if complete else None,
-        stable_total=stable if complete else None,
+        stable_total=len(stable) if complete else None,
         description=solver.description,
     )
 
