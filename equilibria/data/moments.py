@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equilibria import defaults
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MAX_POWER, Number, rational, to_float
 from equilibria.files.untrusted import read_arrays
@@ -69,7 +70,7 @@ class Moments:
         if total is not None:
             s = tuple(rational(value, "--total") for value in total)
         else:
-            v = rational(Fraction(1, 4) if noise is None else noise, "--noise")
+            v = rational(defaults.NOISE if noise is None else noise, "--noise")
             s = tuple(value + v for value in m)
         return cls._diagonal(s, m)
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from equilibria import defaults
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number, quantity, shown
-
-DEFAULT_EMA = Fraction(99, 100)
 
 
 def default_signal(modes: int) -> tuple[Fraction, ...]:
@@ -36,13 +35,13 @@ class Model:
 
     procedure: str = "stop-gradient"
     moments: Moments = field(default_factory=lambda: Moments.commuting(signal=default_signal(2)))
-    embed_dim: int = 2
-    lr: Number = Fraction(1, 10)
-    weight_decay: Number = Fraction(1, 20)
-    predictor_lr: Number = Fraction(1)
+    embed_dim: int = int(defaults.EMBED_DIM)
+    lr: Number = defaults.LR
+    weight_decay: Number = defaults.WEIGHT_DECAY
+    predictor_lr: Number = defaults.PREDICTOR_LR
     predictor_weight_decay: Number | None = None
     ema: Number | None = None
-    momentum: Number = Fraction(0)
+    momentum: Number = defaults.MOMENTUM
     floating: bool = False
 
     def __post_init__(self) -> None:
@@ -61,7 +60,7 @@ class Model:
             set_field(
                 self,
                 "ema",
-                _below_one(DEFAULT_EMA if self.ema is None else self.ema, "--ema", "MU"),
+                _below_one(defaults.EMA if self.ema is None else self.ema, "--ema", "MU"),
             )
         elif self.ema is not None:
             _below_one(self.ema, "--ema", "MU")

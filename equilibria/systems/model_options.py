@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from equilibria import defaults
 from equilibria.data.moments import MAX_DIMENSION, Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantities, quantity, rational
 from equilibria.systems.model import Model, default_signal
 from equilibria.systems.procedures import procedure
+
+RATES = ("lr", "weight_decay", "predictor_lr", "predictor_weight_decay", "ema", "momentum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +43,22 @@ def build_model(options: ModelOptions) -> Model:
     """Return the model; raises `FormatError` naming the option, the value and the fix."""
     name = options.procedure or ("ema" if options.ema is not None else "stop-gradient")
     procedure(name)
+    # As typed: the model reads the text exactly and names it in its messages.
+    typed = {rate: text for rate in RATES if (text := getattr(options, rate)) is not None}
+    size = defaults.EMBED_DIM if options.embed_dim is None else options.embed_dim
     return Model(
         procedure=name,
         moments=build_moments(options),
-        embed_dim=_size(options.embed_dim, "--embed-dim", 2),
-        # As typed: the model reads the text exactly and names it in its messages.
-        lr="1/10" if options.lr is None else options.lr,
-        weight_decay="1/20" if options.weight_decay is None else options.weight_decay,
-        predictor_lr="1" if options.predictor_lr is None else options.predictor_lr,
-        predictor_weight_decay=options.predictor_weight_decay,
-        ema=options.ema,
-        momentum="0" if options.momentum is None else options.momentum,
+        embed_dim=_size(size, "--embed-dim"),
         floating=options.floating,
+        **typed,
     )
 
 
 def build_moments(options: ModelOptions) -> Moments:
     """Return the data moments that the options describe."""
     _check_conflicts(options)
-    wanted = None if options.input_dim is None else _size(options.input_dim, "--input-dim", 2)
+    wanted = None if options.input_dim is None else _size(options.input_dim, "--input-dim")
     moments = _chosen_moments(options, wanted)
     if wanted is not None and moments.dimension != wanted:
         source = "--moments" if options.moments else ("--signal" if options.signal else "--total")
@@ -99,9 +99,7 @@ def _check_conflicts(options: ModelOptions) -> None:
             raise FormatError(f"--moments and {given[0]}: both define the moments, give one")
 
 
-def _size(text: str | None, name: str, default: int) -> int:
-    if text is None:
-        return default
+def _size(text: str, name: str) -> int:
     value = rational(text, name)
     if value.denominator != 1 or not 1 <= value <= MAX_DIMENSION:
         raise FormatError(f"{name} {text}: expected a whole number from 1 to {MAX_DIMENSION}")

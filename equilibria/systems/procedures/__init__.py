@@ -1,25 +1,16 @@
-"""The learning procedures. To add one, write a file like `ema.py` and list it here."""
+"""The learning procedures. To add one, write a file like `ema.py` and name it in `defaults.py`."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from equilibria.defaults import PROCEDURE_NAMES
 from equilibria.errors import FormatError
-from equilibria.systems.procedures import (
-    contrastive,
-    direct_copy,
-    direct_pred,
-    ema,
-    joint,
-    stop_gradient,
-)
 from equilibria.systems.procedures.base import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
-    "joint": joint.PROCEDURE,
-    "stop-gradient": stop_gradient.PROCEDURE,
-    "ema": ema.PROCEDURE,
-    "direct-pred": direct_pred.PROCEDURE,
-    "direct-copy": direct_copy.PROCEDURE,
-    "contrastive": contrastive.PROCEDURE,
+    name: import_module(f"{__name__}.{name.replace('-', '_')}").PROCEDURE
+    for name in PROCEDURE_NAMES
 }
 
 
