@@ -1,13 +1,12 @@
 """Command lines nobody would type: every option of every command with values that hurt programs.
 
-The options are read off the parser, so one that is added tomorrow is attacked tomorrow. A line starts
+The options are read off the tables, so one that is added tomorrow is attacked tomorrow. A line starts
 from a cheap command that works and gets one to three options with absurd values, alone or together, in
 a folder with files of every kind.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-import cli
+from empirical.commands.program import command_of
+from equilibria.commands.options import Option
 
 Line = list[str]
 
@@ -79,13 +79,10 @@ BASES: dict[str, tuple[Line, ...]] = {
 }  # fmt: skip
 
 
-def options_of(command: str) -> list[argparse.Action]:
-    """Return the options of a command, read off the parser; `--debug` is there to raise."""
-    parser = cli.build_parser()
-    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    found = commands.choices[command]._actions
-    left_out = ("help", "debug", "compile")  # that takes a minute, as it should
-    return [action for action in found if action.option_strings and action.dest not in left_out]
+def options_of(command: str) -> list[Option]:
+    """Return the options of a command that may be absurd; `--compile` takes a minute, as it should."""
+    found = command_of(command).options
+    return [o for o in found if o.name.startswith("--") and o.name != "--compile"]
 
 
 def lines(command: str, source: random.Random) -> Iterator[Line]:
@@ -95,21 +92,25 @@ def lines(command: str, source: random.Random) -> Iterator[Line]:
         line = [command, *source.choice(BASES[command])]
         for _ in range(source.choice((1, 1, 2, 3)) if options else 0):
             option = source.choice(options)
-            name = source.choice(option.option_strings)
-            line += [name] if option.nargs == 0 else [f"{name}={absurd(option, source)}"]
+            if option.kind == "switch":
+                line.append(source.choice((option.name, f"--no-{option.name[2:]}")))
+            elif option.kind == "flag":
+                line.append(option.name)
+            else:
+                line.append(f"{option.name}={absurd(option, source)}")
         if command in ("verify", "check", "overlay") and source.random() < 0.5:
             line[1] = source.choice(PLACES + TEXTS)
         yield line
 
 
-def absurd(option: argparse.Action, source: random.Random) -> str:
+def absurd(option: Option, source: random.Random) -> str:
     """Return an absurd value, mostly of the kind that the option takes."""
     if source.random() < 0.15:
         return source.choice(source.choice((NUMBERS, TEXTS, PLACES)))
-    letter = str(option.metavar)
+    letter = option.metavar
     if (
         letter.startswith(("F", "DIR", "RUN")) and letter not in ("F", "FORM")
-    ) or option.dest in FILES:
+    ) or option.field in FILES:
         return source.choice(source.choice((PLACES, PLACES, TEXTS)))
     if letter.startswith(WORDS):
         return source.choice(TEXTS)

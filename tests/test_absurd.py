@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import cli
+from empirical.commands import program
 from tests import absurd
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +38,7 @@ def attack(
     absurd.copy(furnished, work)
     before = absurd.listing(work)
     for number, line in zip(range(count), absurd.lines(command, source), strict=False):
-        code = cli.main(list(line))
+        code = program.main(list(line))
         printed = capsys.readouterr()
         told = f"{command}, line {number}: {line!r:.400}\n{printed.err[:400]}"
         assert code in ((0, 1, 2, 3) if command in JUDGES else (0, 2, 3)), told
@@ -105,7 +105,7 @@ RATES = ("lr", "weight-decay", "predictor-lr", "signal", "total", "noise", "isot
 def test_numbers_are_bounded_where_they_are_read(
     capsys: pytest.CaptureFixture, option: str, value: str, expected: str
 ) -> None:
-    assert cli.main(["equilibria", f"--{option}={value}"]) == 2
+    assert program.main(["equilibria", f"--{option}={value}"]) == 2
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith(f"error: --{option} {value[:12]}")
     assert expected in first
@@ -199,7 +199,7 @@ def test_json_is_the_same_on_any_stream(encoding: str, tmp_path: Path) -> None:
     done = process(words, stdout=subprocess.PIPE, env=environment)
     assert done.returncode == 0
     told = json.loads(done.stdout.decode(encoding))
-    assert cli.main([*words[:-1], str(tmp_path / "r.json")]) == 0
+    assert program.main([*words[:-1], str(tmp_path / "r.json")]) == 0
     assert told == json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
 
 
@@ -290,7 +290,7 @@ def test_what_is_no_regular_file_is_refused(
     fifo: Path, tmp_path: Path, capsys: pytest.CaptureFixture, place: str, words: list[str]
 ) -> None:
     named = {"fifo": str(fifo), "folder": str(tmp_path)}.get(place, place)
-    assert cli.main([word.replace("PLACE", named) for word in words]) == 2
+    assert program.main([word.replace("PLACE", named) for word in words]) == 2
     assert capsys.readouterr().err.startswith("error: ")
 
 
@@ -299,7 +299,7 @@ def test_outputs_are_checked_before_the_first_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for second in ("no/such/r.tex", "n" * 300, "r.json"):
-        assert cli.main(["equilibria", "--json", "r.json", "--latex", second]) == 2
+        assert program.main(["equilibria", "--json", "r.json", "--latex", second]) == 2
         assert "--latex" in capsys.readouterr().err
         assert list(tmp_path.iterdir()) == []
 
@@ -313,7 +313,7 @@ def test_a_name_that_is_not_utf8_is_written_and_printed(
     Path(name).write_bytes((tmp_path / "out" / "dense.npz").read_bytes())
     json_file, latex = tmp_path / "r.json", tmp_path / "r.tex"
     words = ["equilibria", "--moments", name, "--json", str(json_file), "--latex", str(latex)]
-    assert cli.main(words) in (0, 3)
+    assert program.main(words) in (0, 3)
     assert r"\udcff" in json_file.read_text(encoding="utf-8")
-    assert cli.main(["equilibria", "--moments", name + "x"]) == 2
+    assert program.main(["equilibria", "--moments", name + "x"]) == 2
     assert len(capsys.readouterr().err.splitlines()) in (2, 3)

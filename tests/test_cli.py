@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import cli
+from empirical.commands import program
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(capsys, *words: str) -> tuple[int, str, str]:
     try:
-        code = cli.main(list(words))
+        code = program.main(list(words))
     except SystemExit as stop:
         code = int(stop.code or 0)
     captured = capsys.readouterr()
@@ -310,22 +310,22 @@ def test_bad_moments_input(capsys, tmp_path, words, expected):
 
 
 def test_an_internal_error_is_exit_code_4(capsys, monkeypatch):
-    def broken(_options):
+    def broken(_name, _typed):
         raise RuntimeError("two routes disagree")
 
-    monkeypatch.setitem(cli.HANDLERS, "equilibria", broken)
+    monkeypatch.setattr(program, "_asked", broken)
     code, out, err = run(capsys, "equilibria")
     assert (code, out) == (4, "")
     assert err.startswith("bug: RuntimeError: two routes disagree")
     with pytest.raises(RuntimeError):
-        cli.main(["equilibria", "--debug"])
+        program.main(["equilibria", "--debug"])
 
 
 def test_an_interrupt_is_exit_code_130(capsys, monkeypatch):
-    def interrupted(_options):
+    def interrupted(_name, _typed):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.HANDLERS, "equilibria", interrupted)
+    monkeypatch.setattr(program, "_asked", interrupted)
     assert run(capsys, "equilibria")[0] == 130
 
 

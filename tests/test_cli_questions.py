@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-import cli
+from empirical.commands import program
 
 
 def run(capsys, *words: str) -> tuple[int, str, str]:
     try:
-        code = cli.main(list(words))
+        code = program.main(list(words))
     except SystemExit as stop:
         code = int(stop.code or 0)
     captured = capsys.readouterr()

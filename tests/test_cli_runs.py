@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import cli
+from empirical.commands import program
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     try:
-        code = cli.main(list(words))
+        code = program.main(list(words))
     except SystemExit as stop:
         code = int(stop.code or 0)
     captured = capsys.readouterr()

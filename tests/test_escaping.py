@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import equilibria as eq
-from cli import main
+from empirical.commands.program import main
 from equilibria.claims.claim import Claim, Outcome
 from equilibria.claims.text import check_lines, junit, markdown
 from equilibria.files.escaping import Form, escape

@@ -1,23 +1,46 @@
-"""The command `overlay`: run folders in, an answer with lines, data and `decided` out."""
+"""`overlay`: runs against the predicted stable set: distance, stratum reached, contraction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from empirical.overlay.result import OverlayResult
-from empirical.overlay.run import MOST_RUNS, overlay
-from equilibria.exact.rationals import whole
+from equilibria.commands.options import Command, Option, grouped, whole
+from equilibria.commands.tables import JSON
+
+if TYPE_CHECKING:
+    from equilibria.commands.answer import Answer
+
+OPTIONS = (
+    Option("runs", "RUN", "run folders", kind="arguments"),
+    Option("--max-runs", "N", "runs judged in a folder, at most", "256", whole(1)),
+    Option("--no-html", "", "write no HTML page", kind="flag"),
+    *grouped("output", JSON._replace(help="write all of them; `-` for stdout alone")),
+)
+
+EXAMPLES = (
+    ("overlay runs/ema", "a run against the prediction"),
+    ("overlay runs/*", "many at once"),
+)
 
 
-def overlay_command(
-    paths: Sequence[str | Path], *, max_runs: str | None = None, no_html: bool = False
-) -> OverlayResult:
-    """Answer `overlay`: compare runs with the predicted stable set and write down how.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Run folders, and how many runs of each are judged."""
 
-    Texts are as typed, None where the user said nothing. The answer has `lines` for the terminal,
-    `data` for JSON and `decided` (every run has come to rest, on a component with a verdict).
-    Raises `FormatError` for a folder that cannot be read.
-    """
-    most = MOST_RUNS if max_runs is None else whole(max_runs, "--max-runs", 1)
-    return overlay(paths, max_runs=most, html=not no_html)
+    runs: Sequence[str]
+    max_runs: int
+    no_html: bool
+
+
+def answer(question: Question) -> Answer:
+    """Compare runs with the predicted stable set, and write down how in their folders."""
+    from empirical.overlay.run import overlay
+    from equilibria.commands.answer import Answer
+
+    found = overlay(question.runs, max_runs=question.max_runs, html=not question.no_html)
+    return Answer(found.lines, lambda: found.data, decided=found.decided)
+
+
+COMMAND = Command(OPTIONS, Question, answer, EXAMPLES)

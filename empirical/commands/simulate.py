@@ -1,106 +1,139 @@
-"""The commands of the measured half: words in, an answer with lines, data and `decided` out.
-
-`cli.py` prints and chooses the exit code. Everything that can be wrong is reported under the name
-of the option (`FormatError`).
-"""
+"""`simulate`: many linear runs at once, and the component that each one reaches."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from empirical.runs.folder import default_place
-from equilibria.errors import FormatError
-from equilibria.exact.rationals import MOST_SEED, quantity, to_float, whole
-from equilibria.systems.model_options import ModelOptions, build_model
+from equilibria.commands.options import Command, Option, grouped, number, whole
+from equilibria.commands.tables import JSON, MODEL, seed_of
 
 if TYPE_CHECKING:
     from empirical.linear.outcome import SimulationResult
+    from equilibria.commands.answer import Answer
+    from equilibria.systems.model_options import ModelOptions
 
-_OF_THE_DATA = ("input_dim", "signal", "total", "noise", "isotropic", "moments")
+OF_THE_DATA = ("--input-dim", "--signal", "--total", "--noise", "--isotropic", "--moments")
+
+OPTIONS = (
+    *MODEL,
+    *grouped(
+        "runs",
+        Option("--runs", "N", "how many", "256", whole(1)),
+        Option(
+            "--steps",
+            "K",
+            "at most",
+            reader=whole(1),
+            otherwise="until settled; 10000 with mini-batches",
+        ),
+        Option("--init", "NAME", "kaiming, normal, orthogonal or a file with W and P", "kaiming"),
+        Option("--scale", "S", "factor of the initial W and P", "1", number),
+        Option(
+            "--batch-size",
+            "B",
+            "pairs a step; 0 is full batch, on the moments",
+            "0",
+            whole(0),
+        ),
+        Option("--data", "F.npz", "views x and y (N, d) for mini-batches, not Gaussian ones"),
+        seed_of("starts and batches"),
+        Option("--device", "NAME", "auto, cpu or cuda", "auto"),
+        Option("--dtype", "NAME", "float64 or float32", "float64"),
+        Option("--out", "DIR", "run folder", otherwise="runs/<timestamp>-<name>"),
+        Option("--name", "NAME", "of the run folder", otherwise="the procedure"),
+        Option(
+            "--log-every",
+            "K",
+            "steps between snapshots",
+            reader=whole(1),
+            otherwise="spaced like a logarithm",
+        ),
+        Option("--resume", "RUN", "go on with a run that was interrupted"),
+    ),
+    *grouped("output", JSON),
+)
+
+EXAMPLES = (
+    ("simulate --ema 0.99 --runs 1000 --out runs/ema", "where do they end?"),
+    ("simulate --batch-size 128 --lr 0.02 --steps 20000", ""),
+    ("simulate --resume runs/ema", "go on after a crash"),
+)
 
 
-def simulate_command(
-    options: ModelOptions,
-    *,
-    runs: str | None = None,
-    steps: str | None = None,
-    init: str | None = None,
-    scale: str | None = None,
-    batch_size: str | None = None,
-    data: str | None = None,
-    seed: str | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    out: str | None = None,
-    name: str | None = None,
-    log_every: str | None = None,
-    resume: str | None = None,
-    progress: bool | None = None,
-) -> SimulationResult:
-    """Answer `simulate`: train many linear runs, write the run folder, say where each ended.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A model, where its runs start, what they are trained on, and where they are written."""
 
-    Texts are as typed, None where the user said nothing. The answer has `lines` for the terminal,
-    `data` for JSON and `decided` (every run settled or diverged).
-    """
-    given = {"runs": runs, "steps": steps, "init": init, "scale": scale, "batch-size": batch_size,
-             "data": data, "seed": seed, "device": device, "dtype": dtype, "out": out, "name": name,
-             "log-every": log_every}  # fmt: skip
+    model: ModelOptions
+    runs: int
+    steps: int | None
+    init: str
+    scale: float
+    batch_size: int
+    data: str | None
+    seed: int
+    device: str
+    dtype: str
+    out: str | None
+    name: str | None
+    log_every: int | None
+    resume: str | None
+    typed: Mapping[str, str]
+
+
+def answer(question: Question) -> Answer:
+    """Train the runs, write their folder, and say where each ended."""
+    from equilibria.commands.answer import Answer
+
+    found = simulated(question)
+    return Answer(found.lines, lambda: found.data, decided=found.decided)
+
+
+def simulated(question: Question, *, progress: bool | None = None) -> SimulationResult:
+    """Return the result of the runs; raises `FormatError` naming an option that makes no sense."""
+    from empirical.commands.installed import need_torch
+
     need_torch("simulate")
     from empirical.linear import simulate as simulation
+    from empirical.runs.folder import default_place
+    from equilibria.errors import FormatError
+    from equilibria.systems.model_options import build_model
 
-    if resume is not None:
-        _refuse_beside_resume(options, given)
-        return simulation.resume(resume, progress=progress)
-    if data is not None:
-        _refuse_beside_data(options)
-    label = name or options.procedure or ("ema" if options.ema is not None else "stop-gradient")
+    options = question.model
+    if question.resume is not None:
+        others = [name for name in question.typed if name != "--resume"]
+        if others:
+            raise FormatError(
+                f"{others[0]}: the run that --resume goes on with has its own; leave it out"
+            )
+        return simulation.resume(question.resume, progress=progress)
+    if question.data is not None:
+        for name in OF_THE_DATA:
+            if name in question.typed:
+                raise FormatError(f"{name} and --data: both define the moments, give one")
+    label = (
+        question.name or options.procedure or ("stop-gradient" if options.ema is None else "ema")
+    )
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", label):
         raise FormatError(f"--name {label}: expected letters, digits, dots and dashes")
     return simulation.simulate(
-        build_model(replace(options, input_dim=None) if data is not None else options),
-        runs=256 if runs is None else whole(runs, "--runs", 1),
-        steps=None if steps is None else whole(steps, "--steps", 1),
-        init=init or "kaiming",
-        scale=1.0 if scale is None else to_float(quantity(scale, "--scale")),
-        batch_size=0 if batch_size is None else whole(batch_size, "--batch-size", 0),
-        data=data,
-        seed=0 if seed is None else whole(seed, "--seed", 0, MOST_SEED),
-        device=device or "auto",
-        dtype=dtype or "float64",
-        out=default_place(label) if out is None else out,
-        log_every=None if log_every is None else whole(log_every, "--log-every", 1),
+        build_model(options if question.data is None else replace(options, input_dim=None)),
+        runs=question.runs,
+        steps=question.steps,
+        init=question.init,
+        scale=question.scale,
+        batch_size=question.batch_size,
+        data=question.data,
+        seed=question.seed,
+        device=question.device,
+        dtype=question.dtype,
+        out=default_place(label) if question.out is None else question.out,
+        log_every=question.log_every,
         progress=progress,
     )
 
 
-def need_torch(command: str) -> None:
-    """Raise `FormatError` that says how to get PyTorch, where it is not installed."""
-    from importlib.util import find_spec
-
-    for package in ("torch", "safetensors"):
-        if find_spec(package) is None:
-            raise FormatError(
-                f"{command}: needs {package}, which is not installed; "
-                "pip install 'noncollapse[empirical]'"
-            )
-
-
-def _refuse_beside_resume(options: ModelOptions, given: dict[str, str | None]) -> None:
-    names = [name for name, value in given.items() if value is not None]
-    names += [
-        item.name.replace("_", "-") for item in fields(options) if getattr(options, item.name)
-    ]
-    if names:
-        raise FormatError(
-            f"--{names[0]}: the run that --resume goes on with has its own; leave it out"
-        )
-
-
-def _refuse_beside_data(options: ModelOptions) -> None:
-    for name in _OF_THE_DATA:
-        if getattr(options, name) is not None:
-            raise FormatError(
-                f"--{name.replace('_', '-')} and --data: both define the moments, give one"
-            )
+COMMAND = Command(OPTIONS, Question, answer, EXAMPLES)

@@ -13,18 +13,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from empirical.commands.train_options import CHOICES, DATASETS, OPTIONS
+from empirical.networks.choices import CHOICES, DATASETS
 from empirical.networks.presets import BY_BACKBONE, BY_DATASET, BY_METHOD
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantity, rational, to_float
 from equilibria.files.untrusted import check_file
 
-ABOUT_THE_RUN = ("out", "config", "resume")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A training run; see `options.OPTIONS` for what each name means."""
+    """A training run; `train --help` says what each name means."""
 
     method: str = "simsiam"
     predictor: str = "mlp"
@@ -143,13 +141,12 @@ def read_config(path: str | Path, option: str = "--config") -> dict[str, Any]:
 
 def from_config(data: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return the settings among the names of a TOML file; an unknown name is refused."""
-    known = {option.field for option in OPTIONS}
     found = {}
     for name, value in data.items():
         field = name.replace("-", "_")
         if name == "versions" or isinstance(value, dict):
             continue
-        if field not in known or field in ABOUT_THE_RUN:
+        if field not in _TYPES:
             raise FormatError(f"{source}: `{name}` is not an option of train")
         found[field] = value
     return found

@@ -21,7 +21,6 @@ import pytest
 if TYPE_CHECKING:
     from equilibria.claims.claim import Claim, Outcome
 
-EXPERIMENTS = "empirical.experiments.registry:ALL"
 HEAD = 1 << 16
 """Bytes of a file that are searched for the schema, which stands before the first table."""
 _SCHEMA = re.compile(rb"""^[ \t]*schema[ \t]*=[ \t]*["']noncollapse/claims/1["']""", re.MULTILINE)
@@ -101,7 +100,7 @@ class ClaimTest(pytest.Item):
 
     def runtest(self) -> None:
         """Decide the claim in a process of its own, within the time limit."""
-        from equilibria.claims.workers import run_claims
+        from equilibria.claims.workers import EXPERIMENTS, run_claims
 
         (outcome,) = run_claims(
             [self.claim],

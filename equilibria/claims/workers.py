@@ -25,6 +25,9 @@ GRACE = 2.0  # seconds beyond the limit, for checks that keep it themselves
 EMPIRICAL_FACTOR = 20  # training runs get this many time limits
 WALL_FACTOR = 10  # a worker that shares its core, or whose engines do the work, gets this many
 
+EXPERIMENTS = "empirical.experiments.registry:ALL"
+"""Where the training experiments are, for the workers that run them; nothing here imports them."""
+
 Progress = Callable[[int, int, Outcome], None]
 
 

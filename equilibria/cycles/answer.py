@@ -18,9 +18,10 @@ from equilibria.cycles.dynamics import Dynamics
 from equilibria.cycles.follow import CycleBranch, cycle_from_hopf, follow_cycle
 from equilibria.cycles.hopf import hopf_points
 from equilibria.cycles.pairs import leading_pair
+from equilibria.cycles.parameter_range import Range
 from equilibria.cycles.report import Along, CyclesReport, Focus
 from equilibria.cycles.search import search_oscillation
-from equilibria.cycles.setting import Parameter, Setting, along, of_model
+from equilibria.cycles.setting import Setting, along, of_model
 from equilibria.cycles.settling import Settled, kicked, settle
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
@@ -35,7 +36,6 @@ PERIODS = 10
 FOLLOWED = 80  # cycles on one branch
 
 Progress = Callable[[str], None]
-Range = tuple[Parameter, float, float]
 
 
 def study(

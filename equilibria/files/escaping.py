@@ -8,7 +8,6 @@ their meaning. The result is one line, unless lines are asked for.
 
 from __future__ import annotations
 
-from html import escape as _html
 from typing import Literal
 
 Form = Literal["terminal", "markdown", "code", "cell", "latex", "html", "xml"]
@@ -65,7 +64,11 @@ def escape(text: object, form: Form = "terminal", *, lines: bool = False) -> str
     if form == "latex":
         line = seen.replace("<=", "≤").replace(">=", "≥")
         return "".join(LATEX.get(c) or (c if c.isascii() else "?") for c in line)
-    return _html(seen, quote=True) if form == "html" else seen
+    if form == "html":
+        import html  # thousands of names of letters
+
+        return html.escape(seen, quote=True)
+    return seen
 
 
 def _seen(character: str, *, lines: bool) -> str:

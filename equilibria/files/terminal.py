@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import errno
-import json
 import os
 import re
 import sys
@@ -88,6 +87,8 @@ def write_json(text: str) -> None:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
+        import json
+
         text = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(text)
 

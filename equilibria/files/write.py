@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ def atomic(path: str | Path, option: str, *, binary: bool = False) -> Iterator[I
 
     Raises `FormatError` naming `option` when the place cannot be written to.
     """
+    import tempfile
+
     target = _target(path, option)
     try:
         descriptor, name = tempfile.mkstemp(

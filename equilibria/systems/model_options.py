@@ -12,6 +12,7 @@ from equilibria import defaults
 from equilibria.data.moments import MAX_DIMENSION, Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantities, quantity, rational
+from equilibria.files.untrusted import is_file
 from equilibria.systems.model import Model, default_signal
 from equilibria.systems.procedures import procedure
 
@@ -37,6 +38,11 @@ class ModelOptions:
     isotropic: str | None = None
     moments: str | None = None
     floating: bool = False
+
+
+def is_system_file(name: str | None) -> bool:
+    """Return whether `--procedure` names a file rather than a built-in procedure."""
+    return name is not None and (name.endswith(".toml") or "/" in name or is_file(name))
 
 
 def build_model(options: ModelOptions) -> Model:

@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from empirical.commands.train import train_command
 from empirical.experiments.papers.script import check_places, guarded
+from empirical.networks.session import train_as_typed
 from empirical.runs.folder import RunFolder
 from equilibria.files.write import atomic
 
@@ -47,7 +47,7 @@ def main(data: str, epochs: str, precision: str, plot: str) -> int:
     with tempfile.TemporaryDirectory() as place:
         for name, given in RUNS.items():
             folder = Path(place) / name
-            result = train_command(
+            result = train_as_typed(
                 **COMMON, **given, dataset=data, epochs=epochs, precision=precision,
                 out=str(folder), progress=True,
             )  # fmt: skip

@@ -14,9 +14,9 @@ import pytest
 
 from equilibria.claims import Claim, decide, read_claims, run_claims, workers
 from equilibria.claims.claim import weakest
-from equilibria.claims.command import chosen
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.claims.text import check_json, exit_code, explanation, junit, markdown
+from equilibria.commands.check import chosen
 from equilibria.errors import FormatError, LimitReached
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -345,40 +345,40 @@ TRAIN = {
 
 def test_a_run_of_train_knows_its_data_and_its_writer(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
-    from empirical.commands.train import train_command
+    from empirical.networks.session import train_as_typed
 
     images(tmp_path / "data.npz")
     monkeypatch.chdir(tmp_path)
-    train_command(**TRAIN, dataset="data.npz", out="run")
+    train_as_typed(**TRAIN, dataset="data.npz", out="run")
     run = RunFolder.open("run")
     assert run.config["data"]["fingerprint-of"] == "every byte"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     before = run.config
     (tmp_path / "run" / "summary.json").unlink()
-    again = train_command(resume="../run")
+    again = train_as_typed(resume="../run")
     assert again.data["dataset"] == "data.npz"
     assert RunFolder.open("../run").config == before
     with locked(tmp_path / "run"), pytest.raises(FormatError, match="is writing to this run"):
-        train_command(resume="../run")
+        train_as_typed(resume="../run")
     metrics = (tmp_path / "run" / "metrics.jsonl").read_bytes()
     images(tmp_path / "data.npz", seed=1)
     with pytest.raises(FormatError, match="are not those that the run began with"):
-        train_command(resume="../run")
+        train_as_typed(resume="../run")
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == metrics
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
-    from empirical.commands.train import train_command
+    from empirical.networks.session import train_as_typed
 
-    train_command(**TRAIN, dataset="latent", out=str(tmp_path / "whole"))
-    train_command(**TRAIN, dataset="latent", out=str(tmp_path / "run"))
+    train_as_typed(**TRAIN, dataset="latent", out=str(tmp_path / "whole"))
+    train_as_typed(**TRAIN, dataset="latent", out=str(tmp_path / "run"))
     for file in (tmp_path / "run").iterdir():
         if file.name not in ("config.toml", "metrics.jsonl"):
             file.unlink()
-    train_command(resume=str(tmp_path / "run"))
+    train_as_typed(resume=str(tmp_path / "run"))
     first, second = (RunFolder.open(tmp_path / n).trajectory() for n in ("whole", "run"))
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
@@ -387,15 +387,15 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -
 
 TRAINER = """
 import sys
-from empirical.commands.train import train_command
+from empirical.networks.session import train_as_typed
 how, place, data = sys.argv[1:4]
 print("ready", flush=True)
 if how == "begin":
-    train_command(steps="300", batch_size="32", curl="no", threads="1", log_every="5",
+    train_as_typed(steps="300", batch_size="32", curl="no", threads="1", log_every="5",
                   checkpoint_every="7", backbone="linear", head="4", device="cpu",
                   dataset=data, out=place)
 else:
-    train_command(resume=place)
+    train_as_typed(resume=place)
 """
 
 

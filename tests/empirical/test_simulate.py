@@ -18,18 +18,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.commands.simulate import simulate_command  # noqa: E402
+from empirical.commands.simulate import OPTIONS, Question, simulated  # noqa: E402
 from empirical.linear.classify import places_of  # noqa: E402
 from empirical.linear.model import LinearTraining  # noqa: E402
 from empirical.linear.objectives import moment_pairs  # noqa: E402
+from empirical.linear.outcome import SimulationResult  # noqa: E402
 from empirical.linear.simulate import resume, simulate  # noqa: E402
 from empirical.runs.folder import RunFolder  # noqa: E402
 from equilibria.basin.probabilities import Sample, basin_probabilities  # noqa: E402
+from equilibria.commands.options import question  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
 from equilibria.systems.initial_values import initial_matrices  # noqa: E402
 from equilibria.systems.model import Model  # noqa: E402
-from equilibria.systems.model_options import ModelOptions  # noqa: E402
 from equilibria.varieties.commuting.representative import entry_float  # noqa: E402
 from equilibria.varieties.component import Verdict  # noqa: E402
 
@@ -373,14 +374,18 @@ def test_a_full_disk_stops_with_one_line_and_the_run_can_go_on(tmp_path: Path, m
 # --- the command ---------------------------------------------------------------------------------
 
 
+def asked(**texts: str) -> SimulationResult:
+    return simulated(question(Question, OPTIONS, texts))
+
+
 def test_the_command_writes_where_it_is_told_and_answers(tmp_path: Path) -> None:
-    answer = simulate_command(ModelOptions(ema="0.9"), runs="16", out=str(tmp_path / "run"))
+    answer = asked(ema="0.9", runs="16", out=str(tmp_path / "run"))
     assert answer.decided
     assert answer.lines[0].startswith("16 runs of ema")
     assert (
         json.loads(json.dumps(answer.data, allow_nan=False))["schema"] == "noncollapse/simulate/1"
     )
-    again = simulate_command(ModelOptions(), resume=str(tmp_path / "run"))
+    again = asked(resume=str(tmp_path / "run"))
     assert again.sha256 == answer.sha256
 
 
@@ -405,7 +410,7 @@ def test_what_is_wrong_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FormatError, match=message):
-        simulate_command(ModelOptions(), **texts)
+        asked(**texts)
     assert list(tmp_path.iterdir()) == []
 
 

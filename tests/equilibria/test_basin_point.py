@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from equilibria.basin import Fate, basin_boundary, basin_lines, basin_point, basin_report
-from equilibria.basin.command import answer_basin, basin_header
 from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates, on_slice
 from equilibria.basin.figure import basin_figure, draw_basin
 from equilibria.basin.mode import mode_problem
+from equilibria.commands.basin import OPTIONS, Question, basin_header, report_of
+from equilibria.commands.options import question
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.files.terminal import plain
 from equilibria.systems.model import Model
-from equilibria.systems.model_options import ModelOptions
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import How
 
@@ -339,10 +339,7 @@ def test_the_figure_shades_below_the_boundary_and_fills_the_stable_root():
 
 
 def answered(**words) -> tuple[str, object]:
-    options = dict.fromkeys(
-        ("mode", "point", "init", "scale", "runs", "seed", "tolerance"), None
-    ) | {"is_map": False}
-    report = answer_basin(ModelOptions(), **(options | words))
+    report = report_of(question(Question, OPTIONS, words))
     return "\n".join([*basin_header(report), *basin_lines(report)]), report
 
 

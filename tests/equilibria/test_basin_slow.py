@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-import cli
+from empirical.commands import program
 from equilibria.basin import Fate, basin_boundary, basin_point, fates, stiff
 from equilibria.basin.fates import ALIVE, COLLAPSED, crossings, mode_fates
 from equilibria.basin.mode import mode_problem
@@ -230,7 +230,7 @@ def test_what_did_not_settle_is_undecided_and_never_a_boundary(
     assert all(high - low > 0.1 for _, low, high in boundary.rows)  # both ends are known
     assert "undecided" in boundary.notes[0]
     words = ["basin", "--map", "--weight-decay", "1/1000", "--json", "-"]
-    assert cli.main(words) == 3
+    assert program.main(words) == 3
     assert json.loads(capsys.readouterr().out)["map"]["undecided"] > 0
 
 
@@ -267,7 +267,7 @@ def test_random_starts_that_do_not_settle_leave_out_the_scales(
     capsys: pytest.CaptureFixture,
 ) -> None:
     words = ["basin", "--init", "kaiming", "--runs", "4", "--map", "--lr", "1e-9", "--json", "-"]
-    assert cli.main(words) == 3
+    assert program.main(words) == 3
     data = json.loads(capsys.readouterr().out)
     assert data["undecided"] == 4
     assert data["critical_scales"] is None

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-import cli
+from empirical.commands import program
 from equilibria.errors import LimitReached, NotFinished
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
@@ -420,7 +420,7 @@ def test_no_answer_in_time_is_exit_code_3(
     lines += [f'{name} = "{f.text()}"' for name, f in (user.flow or {}).items()]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines))
-    assert cli.main(["equilibria", "--procedure", path]) == 3
+    assert program.main(["equilibria", "--procedure", path]) == 3
     output = capsys.readouterr()
     assert output.err.startswith("error: not finished, and no list is complete")
     assert output.out == ""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import equilibria as eq
-from cli import main
+from empirical.commands.program import main
 from equilibria.certificates import certificate, write_certificate
 from equilibria.certificates.compare import difference_from_model, difference_from_report
 from equilibria.errors import FormatError

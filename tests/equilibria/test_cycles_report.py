@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from equilibria.cycles import cycle_nodes, orbit_of, periodic_orbit_witness, report_lines, study
-from equilibria.cycles.command import parse_range
 from equilibria.cycles.examples import e5
 from equilibria.cycles.figure import draw_cycles
+from equilibria.cycles.parameter_range import parse_range
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError, ScopeError
 from equilibria.systems.model import Model

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equilibria as eq
-from cli import main
+from empirical.commands.program import main
 from equilibria.claims import Claim, decide
 from equilibria.systems.procedures import procedure
 from equilibria.systems.system_file import read

@@ -12,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria import analyze
+from equilibria.commands.answer import finish
+from equilibria.commands.phase import COMMAND
 from equilibria.data.moments import Moments
 from equilibria.errors import EngineMissing, FormatError, ScopeError
 from equilibria.phase import diagram_lines, make_axis, parse_axis, phase_diagram
 from equilibria.phase.cells import evaluate
-from equilibria.phase.command import PhaseOptions, diagram_of, undecided_cells
 from equilibria.phase.setting import Setting
 from equilibria.phase.spread import spread
 from equilibria.phase.strata import stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
-from equilibria.questions import Outputs, draw_phase, write
 from equilibria.systems.model import Model, default_signal
-from equilibria.systems.model_options import ModelOptions
 from equilibria.varieties.commuting.modes import modes_of, states_of
 from equilibria.varieties.component import Verdict
 from tests.equilibria.test_phase_simulation import Case, multipliers
@@ -340,19 +339,14 @@ def test_momentum_can_keep_the_map_stable_where_the_flow_oscillates():
 
 
 def test_the_command_reads_its_options_and_writes_its_files(tmp_path):
-    options = PhaseOptions(
-        x="ema=0:0.95:12",
-        y="lr=0.2:4:10:log",
-    )
-    found = diagram_of(ModelOptions(signal="1,1/2"), options)
-    assert found.setting.model.procedure == "ema"
-    files = Outputs(json=str(tmp_path / "phase.json"), plot=str(tmp_path / "phase.svg"))
-    write(files, found.to_json, lambda stream, form: draw_phase(found, stream, form))
+    answer = COMMAND.asked(x="ema=0:0.95:12", y="lr=0.2:4:10:log", signal="1,1/2")
+    files = {"json": str(tmp_path / "phase.json"), "plot": str(tmp_path / "phase.svg")}
+    assert finish(answer, files) == 0
     data = json.loads((tmp_path / "phase.json").read_text())
+    assert data["procedure"] == "ema"
     assert data["x"]["name"] == "ema"
     assert data["parameters"]["weight_decay"] == "1/20"
     assert (tmp_path / "phase.svg").read_bytes().startswith(b"<?xml")
-    assert undecided_cells(found) == 0
 
 
 @pytest.mark.parametrize(
@@ -368,6 +362,5 @@ def test_the_command_reads_its_options_and_writes_its_files(tmp_path):
     ],
 )
 def test_options_that_contradict_each_other_are_named(model, rest, message):
-    options = PhaseOptions(**{"x": "lr=0.1:1:4", "y": "weight-decay=0.1:1:4", **rest})
     with pytest.raises(FormatError, match=message):
-        diagram_of(ModelOptions(**model), options)
+        COMMAND.asked(**{"x": "lr=0.1:1:4", "y": "weight-decay=0.1:1:4", **model, **rest})

@@ -42,7 +42,7 @@ def hopf(context: Context, value: Any) -> Finding:
     """Check the Hopf points along a parameter: `along` = "beta=1:100", `at` = [[low, high], ...]."""
     from equilibria.cycles import along as path_along
     from equilibria.cycles import hopf_points, of_model
-    from equilibria.cycles.command import parse_range
+    from equilibria.cycles.parameter_range import parse_range
 
     table = table_of(value, "hopf", ("along", "at"))
     along = table.get("along")

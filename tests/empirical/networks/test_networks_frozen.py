@@ -10,9 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from empirical.commands.train import train_command  # noqa: E402
 from empirical.linear.simulate import simulate  # noqa: E402
 from empirical.networks.frozen import random_features, run_features  # noqa: E402
+from empirical.networks.session import train_as_typed  # noqa: E402
 from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402
 from equilibria.errors import FormatError  # noqa: E402
@@ -53,7 +53,7 @@ def test_runs_on_random_features_end_on_the_predicted_equilibria(tmp_path: Path)
 
 @pytest.mark.slow
 def test_runs_on_trained_features_hover_as_predicted(tmp_path: Path) -> None:
-    train_command(backbone="mlp", epochs="20", out=str(tmp_path / "net"))
+    train_as_typed(backbone="mlp", epochs="20", out=str(tmp_path / "net"))
     x, y = run_features(tmp_path / "net", components=4)
     model = Model(lr="1/20", **PAIRS)
     data = saved(tmp_path, x, y)

@@ -18,12 +18,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from empirical.commands.train import train_command  # noqa: E402
 from empirical.images.latent import LatentSource  # noqa: E402
 from empirical.networks import Settings, TrainResult, monitor, train  # noqa: E402
 from empirical.networks.effective import effective  # noqa: E402
 from empirical.networks.loop import Run  # noqa: E402
 from empirical.networks.memory import batch_that_fits  # noqa: E402
+from empirical.networks.session import train_as_typed  # noqa: E402
 from empirical.networks.settings import settings_from  # noqa: E402
 from empirical.networks.setup import machine_of  # noqa: E402
 from empirical.networks.workers import Workers  # noqa: E402
@@ -198,10 +198,10 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
         "log_every": "10", "threads": "1",
     }  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train_command(**given, out=str(whole))
+    train_as_typed(**given, out=str(whole))
     code = (
-        f"from empirical.commands.train import train_command; "
-        f"train_command(**{given!r}, out={str(killed)!r})"
+        f"from empirical.networks.session import train_as_typed; "
+        f"train_as_typed(**{given!r}, out={str(killed)!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while process.poll() is None and not list(killed.glob("checkpoint-0000000[2-9]*")):
@@ -211,7 +211,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert not (killed / "summary.json").exists(), "the run ended before it could be killed"
     with (killed / "metrics.jsonl").open("a") as stream:
         stream.write('{"step": 1')  # cut in the middle of a line
-    train_command(resume=str(killed))
+    train_as_typed(resume=str(killed))
     wanted, found = state(whole), state(killed)
     assert wanted.keys() == found.keys()
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
@@ -250,7 +250,7 @@ def test_half_a_run_and_the_other_half_are_a_whole_run(
 
 def test_the_seed_decides_everything(tmp_path: Path) -> None:
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
-        train_command(**QUICK, seed=seed, log_every="10", out=str(tmp_path / name))
+        train_as_typed(**QUICK, seed=seed, log_every="10", out=str(tmp_path / name))
     a, b, c = (state(tmp_path / name) for name in "abc")
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert any(not torch.equal(a[name], c[name]) for name in a)
@@ -258,7 +258,9 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
 
 def test_what_is_not_finite_stops_the_run_with_step_and_tensor(tmp_path: Path) -> None:
     with pytest.raises(LimitReached) as caught:
-        train_command(**QUICK, lr="1e30", loss="squared", head_bn="none", out=str(tmp_path / "run"))
+        train_as_typed(
+            **QUICK, lr="1e30", loss="squared", head_bn="none", out=str(tmp_path / "run")
+        )
     said = str(caught.value)
     assert said.startswith("step ")
     assert "is not finite; use a smaller --lr than 1e+30" in said
@@ -292,23 +294,23 @@ def test_a_refusal_leaves_no_folder_behind(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(FormatError) as caught:
-        train_command(**given, **({} if "resume" in given else {"out": "run"}))
+        train_as_typed(**given, **({} if "resume" in given else {"out": "run"}))
     assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
-    train_command(**QUICK, out=str(tmp_path / "run"))
+    train_as_typed(**QUICK, out=str(tmp_path / "run"))
     config = tmp_path / "run" / "config.toml"
     config.write_text(config.read_text().replace("head = [64, 32]", "head = [64, 16]"))
     with pytest.raises(FormatError, match="has shape"):
-        train_command(resume=str(tmp_path / "run"))
+        train_as_typed(resume=str(tmp_path / "run"))
 
 
 def test_a_file_gives_the_options_and_the_command_line_wins(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('method = "byol"\nepochs = 40\nhead = [16, 8]\ncurl = false\n')
-    result = train_command(config=str(file), steps="3", out=str(tmp_path / "run"))
+    result = train_as_typed(config=str(file), steps="3", out=str(tmp_path / "run"))
     assert (result.settings.method, result.settings.head) == ("byol", (16, 8))
     assert result.data["steps"] == 3
     assert (tmp_path / "run" / "summary.json").exists()
@@ -327,7 +329,7 @@ def test_the_batch_that_would_fit_is_found_from_two_small_ones() -> None:
 
 def test_tensorboard_events_are_written_on_demand(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    train_command(**QUICK, tensorboard=True, out=str(tmp_path / "run"))
+    train_as_typed(**QUICK, tensorboard=True, out=str(tmp_path / "run"))
     assert list((tmp_path / "run").glob("events.out.tfevents*"))
 
 
@@ -336,9 +338,9 @@ import os, sys
 import torch.distributed
 if "RANK" in os.environ:
     torch.distributed.init_process_group("gloo")
-from empirical.commands.train import train_command
+from empirical.networks.session import train_as_typed
 for method in ("byol", "simclr", "direct-pred"):
-    train_command(
+    train_as_typed(
         method=method, backbone="linear", head="16,8", head_bn="none", predictor_bn=False,
         precision="fp64", steps="4", batch_size="32", curl=False, threads="1",
         out=f"{sys.argv[1]}/{method}",
@@ -436,23 +438,23 @@ def test_a_data_set_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     reads = []
     read = datasets._read
     monkeypatch.setattr(datasets, "_read", lambda s: reads.append(s) or read(s))
-    train_command(**{**QUICK, "epochs": "1"}, out=str(tmp_path / "run"))
+    train_as_typed(**{**QUICK, "epochs": "1"}, out=str(tmp_path / "run"))
     assert len(reads) == 1
 
 
 def test_a_run_that_goes_on_is_judged_against_its_own_start(tmp_path: Path) -> None:
     out = str(tmp_path / "run")
     given = {**QUICK, "epochs": "4", "log_every": "5", "checkpoint_every": "10"}
-    whole = train_command(**given, out=out)
+    whole = train_as_typed(**given, out=out)
     last = RunFolder.open(out).metrics()[-1]
-    again = train_command(resume=out)
+    again = train_as_typed(resume=out)
     assert again.data["text"] == whole.data["text"] == last["text"]
     assert "at the start" in last["text"]
     assert last["grounds"] == json.loads(json.dumps(dict(whole.data["grounds"])))
     written = lines(tmp_path / "run")
     *_, newest = sorted((tmp_path / "run").glob("checkpoint-*"))
     newest.unlink()  # as if killed between the last two: lines are measured again
-    train_command(resume=out)
+    train_as_typed(resume=out)
     assert lines(tmp_path / "run") == written
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from empirical.commands.train_options import CHOICES
+from empirical.networks.choices import CHOICES
 from empirical.networks.closed_form import averaged, closed_form
 from empirical.networks.learner import Learner, ema_at
 from empirical.networks.losses import cosine, cross_entropy, infonce, squared

@@ -11,9 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from empirical.commands.train import train_command  # noqa: E402
 from empirical.networks import precision  # noqa: E402
 from empirical.networks.precision import cpu_flags, multiplies_bf16, precision_on  # noqa: E402
+from empirical.networks.session import train_as_typed  # noqa: E402
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 AVX2 = "flags\t\t: fpu sse2 avx avx2 fma bmi2"
@@ -75,7 +75,7 @@ def test_a_gpu_chooses_bf16_where_it_multiplies_it(capability, chosen, monkeypat
 def test_the_record_names_what_was_chosen(asked, cpu, tmp_path) -> None:
     cpu(AVX2 + " amx_bf16", tmp_path)
     folder = tmp_path / "run"
-    result = train_command(
+    result = train_as_typed(
         steps="2", batch_size="16", curl=False, threads="1", device="cpu", precision=asked,
         out=str(folder),
     )  # fmt: skip

@@ -9,24 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from empirical.commands.train_options import CHOICES, METHODS, OPTIONS
-from empirical.networks.settings import ABOUT_THE_RUN, Settings, read_config, settings_from
+from empirical.commands.train_options import OPTIONS
+from empirical.networks.choices import CHOICES, METHODS
+from empirical.networks.settings import Settings, read_config, settings_from
 from empirical.runs.toml import toml_text
 from equilibria.errors import FormatError
 
 
 def test_the_table_of_options_and_the_settings_name_the_same_things() -> None:
-    named = {option.field for option in OPTIONS} - set(ABOUT_THE_RUN)
+    named = {option.field for option in OPTIONS} - {"out", "config", "resume", "json"}
     assert named == {field.name for field in fields(Settings)}
     assert set(CHOICES) <= named
-    flags = {option.field for option in OPTIONS if option.kind == "flag"}
+    flags = {option.field for option in OPTIONS if option.kind == "switch"}
     assert flags == {field.name for field in fields(Settings) if field.type == "bool"}
 
 
 def test_the_options_are_read_without_anything_heavy() -> None:
     code = (
         "import sys, empirical, empirical.networks, empirical.commands.train_options, "
-        "empirical.networks.settings, empirical.commands.train\n"
+        "empirical.networks.settings, empirical.networks.session, empirical.commands.train\n"
         "print([m for m in ('torch', 'sklearn', 'torchvision') if m in sys.modules])"
     )
     root = Path(__file__).parents[3]

@@ -197,9 +197,9 @@ def test_an_unstable_equilibrium_is_not_where_a_run_is_predicted_to_rest(tmp_pat
 @pytest.mark.slow
 def test_a_head_that_train_made_meets_the_prediction(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from empirical.commands.train import train_command
+    from empirical.networks.session import train_as_typed
 
-    train_command(
+    train_as_typed(
         method="simsiam", backbone="linear", predictor="linear", dataset="latent", loss="squared",
         head="4", head_bn="none", predictor_bn="false", steps="3000", batch_size="256", lr="0.3",
         momentum="0", weight_decay="0.02", schedule="constant", curl="false", log_every="100",

@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from empirical.commands.overlay import overlay_command  # noqa: E402
+from empirical.commands.overlay import COMMAND  # noqa: E402
 from empirical.linear.simulate import simulate  # noqa: E402
 from empirical.overlay import overlay  # noqa: E402
 from equilibria.data.moments import Moments  # noqa: E402
@@ -63,21 +63,21 @@ def test_every_run_rests_where_predicted_at_the_predicted_rate(ema: Path) -> Non
 
 
 def test_the_text_has_the_table_and_says_what_was_written(ema: Path) -> None:
-    answer = overlay_command([ema])
+    answer = COMMAND.asked(runs=[str(ema)])
     text = "\n".join(answer.lines)
     assert "predicted stable: rank2:1+,2+   rank1:1+   rank0" in text
     assert "agreement 10 of 10" in text
     assert "ema#9" in text
     assert f"wrote overlay.json, overlay.png, overlay.html in {ema}" in text
     assert answer.decided
-    assert answer.data["agreement"] == 1.0
-    few = overlay_command([ema], max_runs="3", no_html=True)
+    assert answer.data()["agreement"] == 1.0
+    few = COMMAND.asked(runs=[str(ema)], max_runs="3", no_html=True)
     assert "3 runs (the first of 10)" in few.lines[0]
     assert "overlay.html" not in few.lines[-1]
     assert not (ema / "overlay.html").exists()  # it would contradict overlay.json
     overlay([ema])
     with pytest.raises(FormatError, match=r"--max-runs"):
-        overlay_command([ema], max_runs="none")
+        COMMAND.asked(runs=[str(ema)], max_runs="none")
 
 
 def test_a_run_near_a_saddle_that_still_moves_has_not_agreed(tmp_path: Path) -> None:

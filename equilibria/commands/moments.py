@@ -1,0 +1,139 @@
+"""`moments`: Sigma and M of images under an augmentation, with standard errors."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from equilibria.commands.options import Command, Option, whole
+from equilibria.commands.tables import seed_of
+
+if TYPE_CHECKING:
+    from equilibria.commands.answer import Answer
+    from equilibria.data.augmentation import Augmentation
+    from equilibria.data.measure import Normalize
+
+MOST_VIEWS = 10_000
+
+
+def augmentation(text: str, _option: str) -> Augmentation:
+    """Read `shift=2,flip`."""
+    from equilibria.data.augmentation import parse_augment
+
+    return parse_augment(text or "none")
+
+
+def normalize(text: str, option: str) -> Normalize:
+    """Read the unit of variance."""
+    from typing import get_args
+
+    from equilibria.data.measure import Normalize
+    from equilibria.errors import FormatError
+
+    known: tuple[Normalize, ...] = get_args(Normalize)
+    for name in known:
+        if text == name:
+            return name
+    raise FormatError(f"{option} {text}: expected one of {', '.join(known)}")
+
+
+def archive(text: str, option: str) -> str:
+    """Read the name of a file of arrays."""
+    from equilibria.errors import FormatError
+
+    if not text.endswith(".npz"):
+        raise FormatError(f"{option} {text}: expected a file name ending in .npz")
+    return text
+
+
+OPTIONS = (
+    Option("--images", "FILE[:KEY]", ".npz (with a key) or .npy of images", kind="required"),
+    Option("--out", "F.npz", "where to write the moments", reader=archive, kind="required"),
+    Option(
+        "--pairs",
+        "F.npz",
+        "also write two views of every image, for `simulate --data`",
+        reader=archive,
+    ),
+    Option("--size", "PIXELS", "resize to PIXELS x PIXELS first", reader=whole(1)),
+    Option("--components", "K", "project onto the leading K principal components", reader=whole(1)),
+    Option("--views", "V", "augmented views of an image", "16", whole(2, MOST_VIEWS)),
+    seed_of("the augmentations"),
+    Option(
+        "--augment", "SPEC", "such as shift=2,flip,noise=0.1,brightness=0.2", "none", augmentation
+    ),
+    Option(
+        "--normalize", "HOW", "largest, mean or none: the unit of variance", "largest", normalize
+    ),
+    Option("--gray", "", "convert to grey levels", kind="flag"),
+    Option("--no-center", "", "keep the mean image", kind="flag"),
+)
+
+EXAMPLES = (
+    (
+        "moments --images data.npz:x_train --size 8 --gray "
+        "--augment shift=2,flip,noise=0.1,brightness=0.2 --views 16 --out m.npz",
+        "",
+    ),
+    (
+        "moments --images photos.npy --size 16 --components 32 --augment crop=0.5,flip --out m.npz",
+        "",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Images, what is done to them, and where the moments go."""
+
+    images: str
+    out: str
+    pairs: str | None
+    size: int | None
+    components: int | None
+    views: int
+    seed: int
+    augment: Augmentation
+    normalize: Normalize
+    gray: bool
+    no_center: bool
+
+
+def answer(question: Question) -> Answer:
+    """Measure the moments and write them; two views of every image as well where asked for."""
+    from equilibria.commands.answer import Answer
+    from equilibria.data.measure import estimate_moments, load_images, save_moments
+    from equilibria.data.moments_text import moments_lines
+
+    loaded = load_images(question.images)
+    estimate = estimate_moments(
+        loaded,
+        size=question.size,
+        gray=question.gray,
+        augmentation=question.augment,
+        views=question.views,
+        components=question.components,
+        center=not question.no_center,
+        normalize=question.normalize,
+        seed=question.seed,
+        source=question.images,
+        progress=_progress if sys.stderr.isatty() else None,
+    )
+    save_moments(question.out, estimate)
+    lines = moments_lines(estimate, question.out)
+    if question.pairs is not None:
+        from equilibria.data.pairs import save_pairs, view_pairs
+
+        save_pairs(question.pairs, *view_pairs(loaded, estimate))
+        next_ = f"next: simulate --data {question.pairs}"
+        lines = [*lines, f"wrote {question.pairs}, two views of every image; {next_}"]
+    return Answer(lines)
+
+
+def _progress(done: int, total: int) -> None:
+    end = "\n" if done >= total else ""
+    print(f"\r{done} of {total} images", end=end, file=sys.stderr, flush=True)
+
+
+COMMAND = Command(OPTIONS, Question, answer, EXAMPLES)

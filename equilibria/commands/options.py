@@ -1,0 +1,163 @@
+"""Options as data: how one is typed, what it means, what it is where nothing is typed, who reads it.
+
+The parser of a command, its help and the question that it answers are made of one table. A table
+loads nothing heavy: readers import when they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from equilibria.commands.answer import Answer
+    from equilibria.systems.model_options import ModelOptions
+
+Reader = Callable[[str, str], object]
+"""(text, option) -> value; raises `FormatError` naming the option."""
+
+Typed = Mapping[str, object]
+"""What was typed, by field; None or False where nothing was."""
+
+Kind = Literal["value", "required", "flag", "switch", "list", "argument", "arguments", "any"]
+
+
+def as_typed(text: str, _option: str) -> str:
+    """Read text as it is."""
+    return text
+
+
+class Option(NamedTuple):
+    """One option, or an argument where the name has no dashes.
+
+    A flag is there or not, a switch is `--name` or `--no-name`, a list may be given again and again.
+    """
+
+    name: str
+    metavar: str = ""
+    help: str = ""
+    default: str | None = None
+    """What is read where nothing is typed, and shown in the help."""
+    reader: Reader = as_typed
+    kind: Kind = "value"
+    otherwise: str = ""
+    """What happens where nothing is typed, in words, where that is not one value."""
+    group: str = ""
+
+    @property
+    def field(self) -> str:
+        """The name in a question: `--weight-decay` is `weight_decay`."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+    @property
+    def text(self) -> str:
+        """The line of the help."""
+        fallback = self.default or self.otherwise
+        return f"{self.help} ({fallback})" if fallback else self.help
+
+    def value(self, typed: object) -> object:
+        """Return the value of what was typed, or of the default."""
+        if self.kind == "flag":
+            return bool(typed)
+        text = self.default if typed is None else typed
+        return self.reader(text, self.name) if isinstance(text, str) else text
+
+
+def grouped(title: str, *options: Option) -> tuple[Option, ...]:
+    """Return the options under a title of the help."""
+    return tuple(option._replace(group=title) for option in options)
+
+
+def whole(least: int, most: int | None = None) -> Reader:
+    """Return the reader of whole numbers from `least` to `most`."""
+
+    def read(text: str, option: str) -> int:
+        from equilibria.exact import rationals
+
+        return rationals.whole(text, option, least, rationals.MOST if most is None else most)
+
+    return read
+
+
+def seed(text: str, option: str) -> int:
+    """Read a seed."""
+    from equilibria.exact import rationals
+
+    return rationals.whole(text, option, 0, rationals.MOST_SEED)
+
+
+def number(text: str, option: str) -> float:
+    """Read a number of bounded size, to the nearest double."""
+    from equilibria.exact.rationals import quantity, to_float
+
+    return to_float(quantity(text, option))
+
+
+Asked = TypeVar("Asked", bound="DataclassInstance")
+
+
+def question(kind: type[Asked], options: Iterable[Option], typed: Typed) -> Asked:
+    """Return a frozen question, each of its fields read by the option of that name.
+
+    A field `model` is the model's options, a field `typed` what was typed of all that is not output,
+    by name of the option. Raises `FormatError` naming an option that makes no sense.
+    """
+    from dataclasses import fields
+
+    special: dict[str, Callable[[], object]] = {
+        "model": lambda: model_options(typed),
+        "typed": lambda: {o.name: typed[o.field] for o in options if _is_typed(o, typed)},
+    }
+    table = {option.field: option for option in options}
+    names = [field.name for field in fields(kind)]
+    return kind(
+        **{n: special[n]() if n in special else table[n].value(typed.get(n)) for n in names}
+    )
+
+
+def refuse(typed: Mapping[str, str], names: Iterable[str], why: str) -> None:
+    """Raise `FormatError` for the first of some options that was typed."""
+    from equilibria.errors import FormatError
+
+    for name in names:
+        if name in typed:
+            raise FormatError(f"{name} {typed[name]}: {why}")
+
+
+OUTPUT = "output"
+"""The group of what is no part of a question, only where its answer goes."""
+
+
+def _is_typed(option: Option, typed: Typed) -> bool:
+    value = typed.get(option.field)
+    return (
+        option.group != OUTPUT
+        and value is not None
+        and (option.kind == "switch" or value is not False)
+    )
+
+
+def model_options(typed: Typed) -> ModelOptions:
+    """Return the options of the model among those typed."""
+    from equilibria.systems.model_options import ModelOptions
+
+    texts: dict[str, Any] = {name: typed.get(name) for name in ModelOptions.__slots__}
+    return ModelOptions(**{**texts, "floating": bool(typed.get("float"))})
+
+
+class Command(NamedTuple):
+    """A command: its options, the question that they make, who answers it, and examples.
+
+    An example is what to type after the name of the program, and what it is for.
+    """
+
+    options: tuple[Option, ...]
+    question: type[DataclassInstance]
+    answer: Callable[..., Answer]
+    examples: tuple[tuple[str, str], ...]
+
+    def asked(self, **typed: object) -> Answer:
+        """Return the answer to options as typed, by field; `FormatError` names a bad one."""
+        return self.answer(question(self.question, self.options, typed))
