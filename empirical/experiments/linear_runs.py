@@ -7,45 +7,22 @@ reason in `measured`. Nothing measured calls itself proved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from empirical.experiments.result import Experiment, ExperimentResult
+from empirical.images.beside import IMAGES
 from empirical.linear.outcome import SimulationResult
 from equilibria.basin.probabilities import Sample, basin_probabilities
 from equilibria.data.moments import Moments
 from equilibria.errors import AnalysisError
 from equilibria.systems.model import Model
 
-IMAGES = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10" / "cifar10_small.npz"
 SURE = 1e-3
 """Two samples disagree when chance alone would make them so different this rarely."""
-
-
-@dataclass(frozen=True)
-class ExperimentResult:
-    """One claim tried on runs; `sha256` is that of the run folder (config.toml and trajectory.npz)."""
-
-    name: str
-    statement: str
-    source: str
-    predicted: str
-    measured: str
-    holds: bool | None
-    runs: int
-    sha256: str | None = None
-
-    @property
-    def how(self) -> str:
-        """Return the word for how it is known."""
-        return "empirical"
-
-
-Experiment = Callable[..., ExperimentResult]
 
 
 def simulated(model: Model, name: str, out: Path | None, **options: Any) -> SimulationResult:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers.answer import Answer
 from empirical.experiments.phase_questions import QUESTIONS, Question
+from empirical.experiments.result import ExperimentResult
 from equilibria.phase.axes import Axis
 from equilibria.phase.diagram import PhaseDiagram
 from equilibria.phase.strata import StableStrata

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.result import ExperimentResult
 from empirical.linear.batched import BatchedMap, Rates, Second
 from empirical.runs.folder import RunFolder
 from equilibria.cycles.examples import e5, e6

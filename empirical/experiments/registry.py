@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from empirical.experiments.linear_runs import EXPERIMENTS, ExperimentResult
+from empirical.experiments.linear_runs import EXPERIMENTS
 from empirical.experiments.papers import PAPER_EXPERIMENTS, late
+from empirical.experiments.result import ExperimentResult
 
 ALL: dict[str, Callable[..., ExperimentResult]] = {
     **EXPERIMENTS,

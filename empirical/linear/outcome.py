@@ -91,7 +91,7 @@ class SimulationResult:
     @property
     def data(self) -> dict[str, Any]:
         """Return the JSON object, schema noncollapse/simulate/1."""
-        from equilibria.report.json import moments_json, parameters_json
+        from equilibria.systems.model_json import moments_json, parameters_json
 
         return {
             "schema": SCHEMA,

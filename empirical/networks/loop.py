@@ -10,14 +10,17 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from empirical.collapse import COMPLETE, UNCLEAR
 from empirical.images.datasets import Images
+from empirical.networks import diagnose
+from empirical.networks.curl import step_curl
 from empirical.networks.memory import advice, batch_that_fits
+from empirical.networks.monitor import Monitor
 from empirical.networks.optimiser import rates_at
 from empirical.networks.progress import Progress
 from empirical.networks.record import Record, loss_tensors, tensorboard
@@ -25,7 +28,6 @@ from empirical.networks.result import TrainResult, lines_of
 from empirical.networks.settings import Settings
 from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.state import not_finite, restore, tensors_of
-from empirical.networks.summary import summary_of
 from empirical.networks.workers import joined
 from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError, LimitReached
@@ -220,3 +222,45 @@ class Run:
             self.settings, lines, data, None if place is None else place.path,
             decided=data["verdict"] != UNCLEAR,
         )  # fmt: skip
+
+
+CURL_LIMIT = 3_000_000
+"""Weights up to which the curl is measured: it takes some passes in double precision."""
+
+
+OF_THE_PREDICTOR = ("eigen_alignment", "asymmetry", "commutator", "balance")
+
+
+def summary_of(run: Run, monitor: Monitor) -> dict[str, Any]:
+    """Measure the trained network a last time and return everything worth keeping."""
+    s = run.settings
+    start, last = run.record.metrics[0], run.record.metrics[-1]
+    return {
+        "procedure": s.method,
+        "backbone": s.backbone,
+        "dataset": s.dataset,
+        "data_notes": list(run.setup.source.notes),
+        "steps": run.step,
+        "stopped": run.stopped,
+        **{name: last[name] for name in ("verdict", "kind", "text", "grounds")},
+        "collapse": {name: last[name] for name in diagnose.NAMES},
+        "initial": {name: start[name] for name in (*diagnose.NAMES, "knn", "knn_pixels")},
+        "loss": last["loss"],
+        "knn": monitor.knn(final=True),
+        "linear_probe": monitor.probe(),
+        "curl": _curl(run, monitor),
+        **{name: last.get(name) for name in OF_THE_PREDICTOR},
+        "images_per_second": run.trained / run.seconds if run.seconds else 0.0,
+        "seconds": run.seconds,
+        "device": run.setup.device_words(),
+        "precision": run.setup.precision,
+        "processes": run.workers.count,
+        "trajectory": {"kept": len(run.record.points), "logged": len(run.record.metrics)},
+    }
+
+
+def _curl(run: Run, monitor: Monitor) -> float | None:
+    weights = sum(p.numel() for p in run.learner.parameters())
+    if not run.settings.curl or weights > CURL_LIMIT:
+        return None
+    return step_curl(run.learner, monitor.first, monitor.second, seed=run.settings.seed)

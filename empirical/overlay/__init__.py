@@ -16,7 +16,8 @@
 Nothing here imports torch.
 """
 
-from empirical.overlay.result import FolderOverlay, OverlayResult
+from empirical.overlay.folder import FolderOverlay
+from empirical.overlay.result import OverlayResult
 from empirical.overlay.run import overlay
 
 __all__ = ["FolderOverlay", "OverlayResult", "overlay"]

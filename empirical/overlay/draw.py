@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.predicted import OrbitTarget, Prediction, Target
-from empirical.overlay.result import FolderOverlay
 from empirical.overlay.trace import Trace
 from equilibria.varieties.component import Verdict
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.overlay.predicted import normal_moduli
+from empirical.overlay.rate import normal_moduli
 from empirical.overlay.steps import jacobian, shapes_of
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model

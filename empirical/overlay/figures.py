@@ -13,9 +13,9 @@ from empirical.overlay.draw import (
     draw_one_run,
     draw_ribbon,
 )
+from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.multipliers import draw_multipliers
 from empirical.overlay.portrait import draw_portrait, draw_predictor
-from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import header
 
 if TYPE_CHECKING:

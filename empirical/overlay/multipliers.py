@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from empirical.overlay.draw import FAINT, INK, colours, empty, log_axis, short
+from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.predicted import Target
-from empirical.overlay.result import FolderOverlay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

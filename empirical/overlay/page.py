@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from empirical.overlay.figures import Panel, headline, panel_svg, panels
+from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.judge import RunOverlay
-from empirical.overlay.result import FolderOverlay
 from empirical.overlay.text import text_lines_of
 from equilibria.files import escaping
 from equilibria.systems.model import Model

@@ -21,7 +21,7 @@ from empirical.overlay.draw import (
     orbit_targets,
     traced,
 )
-from empirical.overlay.result import FolderOverlay
+from empirical.overlay.folder import FolderOverlay
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Verdict
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from empirical.linear.classify import ByModes, components_of, places_of
 from empirical.overlay.distance import ITERATIONS, orbit_distance
+from empirical.overlay.rate import normal_moduli
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import groups_of, modes_of, state_of_member
 from equilibria.varieties.commuting.representative import entry_float
@@ -213,11 +214,3 @@ def _blocks(model: Model) -> tuple[Array, ...]:
     basis = model.moments.eigenbasis[2]
     groups = groups_of(modes_of(model.moments), model.eta)
     return tuple(basis[:, [m.number - 1 for m in g.modes]] for g in groups if len(g.modes) > 1)
-
-
-def normal_moduli(component: Component) -> Array:
-    """Return the moduli of the multipliers across the component, largest first."""
-    values = [e.value for e in component.map.spectrum for _ in range(e.multiplicity)]
-    values.sort(key=lambda z: abs(z - 1))
-    # The neutral ones belong to motion along the component: as many as its dimension, at 1.
-    return np.array(sorted((abs(z) for z in values[component.map.neutral :]), reverse=True))

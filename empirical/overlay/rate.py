@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equilibria.varieties.component import Component
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -88,3 +90,11 @@ def compare(measured: float | None, radius: float | None, moduli: Array) -> Cont
 
 def _same(left: float, right: float) -> bool:
     return 0 < right < 1 and abs(np.log(left) / np.log(right) - 1) <= SAME
+
+
+def normal_moduli(component: Component) -> Array:
+    """Return the moduli of the multipliers across the component, largest first."""
+    values = [e.value for e in component.map.spectrum for _ in range(e.multiplicity)]
+    values.sort(key=lambda z: abs(z - 1))
+    # The neutral ones belong to motion along the component: as many as its dimension, at 1.
+    return np.array(sorted((abs(z) for z in values[component.map.neutral :]), reverse=True))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.judge import RunOverlay, diverged, judge
 from empirical.overlay.noise import Noise, stationary
 from empirical.overlay.predicted import OrbitTarget, Prediction, predict
-from empirical.overlay.result import FolderOverlay, OverlayResult
+from empirical.overlay.result import OverlayResult
 from empirical.overlay.source import Path3, Source, read_source, thinned
 from empirical.overlay.trace import Trace, traces
 from empirical.runs.folder import RunFolder

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
+from empirical.overlay.folder import FolderOverlay, endings
 from empirical.overlay.judge import RunOverlay
-from empirical.overlay.result import FolderOverlay, OverlayResult, endings
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ ID_WIDTH = 40
 Row = tuple[str, ...]
 
 
-def text_lines(result: OverlayResult) -> list[str]:
+def text_lines(overlays: Sequence[FolderOverlay | NetworkOverlay]) -> list[str]:
     """Return the lines for the terminal: a block for each model, then what was written."""
     lines: list[str] = []
-    linear = [f for f in result.folders if isinstance(f, FolderOverlay)]
+    linear = [f for f in overlays if isinstance(f, FolderOverlay)]
     for folders in _grouped(linear):
         lines += [*_block(folders), ""]
-    for folder in result.folders:
+    for folder in overlays:
         if not isinstance(folder, FolderOverlay):
             lines += [*_network(folder), ""]
-    files = next((folder.files for folder in result.folders if folder.files), ())
+    files = next((folder.files for folder in overlays if folder.files), ())
     if files:
-        place = result.folders[0].path if len(result.folders) == 1 else "each run folder"
+        place = overlays[0].path if len(overlays) == 1 else "each run folder"
         lines.append(f"wrote {', '.join(files)} in {place}")
     return lines
 

@@ -7,8 +7,8 @@ import json
 from dataclasses import replace
 from typing import TypeVar
 
+from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.networks import NetworkOverlay
-from empirical.overlay.result import FolderOverlay
 from equilibria.files.write import atomic, write_text
 
 JSON, PNG, HTML = "overlay.json", "overlay.png", "overlay.html"

@@ -34,7 +34,7 @@ class BasinReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of schema `noncollapse/basin/1`; parts not asked for are null."""
-        from equilibria.report.json import moments_json, parameters_json
+        from equilibria.systems.model_json import moments_json, parameters_json
 
         boundary = None if self.boundary is None else self.boundary.to_json()
         rows = None if boundary is None else boundary.pop("boundary")

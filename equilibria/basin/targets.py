@@ -20,6 +20,7 @@ from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
 from equilibria.varieties.commuting.modes import Mode, State, groups_of, modes_of, state_of_member
 from equilibria.varieties.component import Component, Verdict
+from equilibria.varieties.routes import variety_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,14 +188,13 @@ class Listed:
     """
 
     def __init__(self, model: Model, dynamics: MatrixDynamics, *, is_map: bool) -> None:
-        from equilibria import analyze
         from equilibria.varieties.commuting.representative import entry_float
 
         self.dynamics = dynamics
         self.names: list[str] = []
         self.ranks: list[int | None] = []
         self.points: list[tuple[Array, Array, float]] = []
-        for component in analyze(model).components:
+        for component in variety_of(model).components:
             radius = radius_of(model, component, np.inf, is_map=is_map)
             if not radius:
                 continue

@@ -62,7 +62,7 @@ def answer(question: Question) -> Answer:
     """Return the graph; without weight decay the order alone, where strata make no graph."""
     from equilibria.commands.answer import Answer
     from equilibria.files.progress import progress_bar
-    from equilibria.graph import connection_graph, draw_graph, graph_json, graph_lines
+    from equilibria.graph import connection_graph, draw_graph, graph_lines
     from equilibria.systems.model_options import build_model
 
     model = build_model(question.model)
@@ -84,7 +84,7 @@ def answer(question: Question) -> Answer:
 
     return Answer(
         graph_lines(found, every=question.every),
-        lambda: graph_json(found),
+        found.to_json,
         decided=found.decided,
         draw=lambda stream, form: draw_graph(found, stream, form),
         files={"graphml": graphml},

@@ -105,7 +105,7 @@ class CyclesReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of schema `noncollapse/cycles/1`."""
-        from equilibria.report.json import moments_json, parameters_json
+        from equilibria.systems.model_json import moments_json, parameters_json
 
         scale = self.scale
         return {

@@ -15,9 +15,8 @@ its balanced set. Start with `gradient_certificate`.
 
 from __future__ import annotations
 
-from equilibria.gradient.any_metric import EquilibriumSpectrum
 from equilibria.gradient.certificate import gradient_certificate, or_reason, system_certificate
-from equilibria.gradient.report import GradientReport
+from equilibria.gradient.report import EquilibriumSpectrum, GradientReport
 from equilibria.gradient.spectrum import exact_witness
 
 __all__ = [

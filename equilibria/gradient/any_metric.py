@@ -8,13 +8,13 @@ numerically may be passed in. Finding nothing proves nothing, and is reported as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
 from equilibria.gradient.obstructions import aligned_witnesses
-from equilibria.gradient.report import AnyMetric, MetricWitness
+from equilibria.gradient.report import AnyMetric, EquilibriumSpectrum, MetricWitness
 from equilibria.gradient.spectrum import MAX_SIZE, exact_witness
 from equilibria.gradient.submodel import entry, leading_entry, submodel
 from equilibria.systems.model import Model
@@ -29,20 +29,6 @@ NOTHING = (
 )
 RESIDUAL_TOLERANCE = 1e-9
 IMAGINARY_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class EquilibriumSpectrum:
-    """An equilibrium found elsewhere, with its spectrum for the flow.
-
-    `point` holds fractions or floats by variable name (absent ones are 0); `residual` is the
-    relative size of the flow there. A point of fractions alone is decided exactly if it is small.
-    """
-
-    id: str
-    point: Mapping[str, Fraction | float]
-    eigenvalues: tuple[complex, ...]
-    residual: float = 0.0
 
 
 def any_metric(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> AnyMetric:

@@ -13,11 +13,11 @@ from fractions import Fraction
 
 from equilibria.errors import ConsistencyError
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.gradient.any_metric import EquilibriumSpectrum, any_metric
+from equilibria.gradient.any_metric import any_metric
 from equilibria.gradient.constant_metric import bootstrap_constant_metric
 from equilibria.gradient.factor import integrating_factor
 from equilibria.gradient.forms import OneForm, nonzero_point, substitute
-from equilibria.gradient.report import CurlWitness, Field, Loop, MapField
+from equilibria.gradient.report import CurlWitness, EquilibriumSpectrum, Field, Loop, MapField
 from equilibria.gradient.submodel import (
     SubModel,
     entry,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from equilibria.errors import AnalysisError, ConsistencyError, LimitReached
-from equilibria.gradient.any_metric import EquilibriumSpectrum
 from equilibria.gradient.bootstrap import bootstrap_field, bootstrap_map, closed_loop
 from equilibria.gradient.constant_metric import (
     NO_CONSTANT,
@@ -29,6 +28,7 @@ from equilibria.gradient.report import (
     AnyMetric,
     ConstantMetric,
     CurlWitness,
+    EquilibriumSpectrum,
     Field,
     GradientReport,
     IntegratingFactor,

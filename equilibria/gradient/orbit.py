@@ -19,7 +19,7 @@ from equilibria.varieties.component import How
 if TYPE_CHECKING:
     from equilibria.cycles.cycle import LimitCycle
     from equilibria.cycles.setting import Setting
-    from equilibria.gradient.any_metric import EquilibriumSpectrum
+    from equilibria.gradient.report import EquilibriumSpectrum
 
 LARGEST = 3  # rank and data dimension
 FOCI = 2  # runs, at most

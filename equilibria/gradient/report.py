@@ -269,3 +269,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(entry) for entry in value]
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class EquilibriumSpectrum:
+    """An equilibrium found elsewhere, with its spectrum for the flow.
+
+    `point` holds fractions or floats by variable name (absent ones are 0); `residual` is the
+    relative size of the flow there. A point of fractions alone is decided exactly if it is small.
+    """
+
+    id: str
+    point: Mapping[str, Fraction | float]
+    eigenvalues: tuple[complex, ...]
+    residual: float = 0.0

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from equilibria.graph.connect import connection_graph
 from equilibria.graph.figure import draw_graph
-from equilibria.graph.learning import LearningOrder, learning_order
-from equilibria.graph.result import Connection, ConnectionGraph, Node
+from equilibria.graph.learning import learning_order
+from equilibria.graph.result import Connection, ConnectionGraph, LearningOrder, Node
 from equilibria.graph.text import graph_lines, order_lines
-from equilibria.graph.write import graph_json, write_graphml
+from equilibria.graph.write import write_graphml
 
 __all__ = [
     "Connection",
@@ -27,7 +27,6 @@ __all__ = [
     "Node",
     "connection_graph",
     "draw_graph",
-    "graph_json",
     "graph_lines",
     "learning_order",
     "order_lines",

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equilibria.errors import ConsistencyError, FormatError, ScopeError
-from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
-from equilibria.graph.landscape import Choice, Landscape, potential
+from equilibria.errors import ConsistencyError
+from equilibria.graph.directions import Direction, blocks_of, directions_of
+from equilibria.graph.landscape import Block, Choice, Landscape, potential
 from equilibria.graph.mixtures import mixed_starts
 from equilibria.graph.orbits import Orbit, Tracker
 from equilibria.graph.result import Connection, ConnectionGraph, Node
+from equilibria.graph.scope import check_scope, check_seed
 from equilibria.graph.starts import StartList, weights_for
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import State
@@ -33,10 +34,9 @@ from equilibria.varieties.commuting.variety import aligned_variety
 from equilibria.varieties.component import Component, How, Variety, Verdict
 
 if TYPE_CHECKING:
-    from equilibria.graph.learning import LearningOrder
+    from equilibria.graph.result import LearningOrder
 
 DEFAULT_COMPONENTS = 64
-LEARNED = ("stop-gradient", "ema")
 
 
 def connection_graph(
@@ -80,32 +80,6 @@ def connection_graph(
         order=order,
     )
     return replace(graph, seconds=time.perf_counter() - began)
-
-
-def check_seed(seed: int) -> None:
-    """Raise `FormatError` for a seed that is not a key of the generator."""
-    if not 0 <= seed < 2**63:
-        raise FormatError(f"--seed {seed}: expected a whole number from 0 to 2^63 - 1")
-
-
-def check_scope(model: Model, *, decay: bool = True, commuting: bool = True) -> None:
-    """Raise `ScopeError` for models without a connection graph."""
-    if model.procedure not in LEARNED:
-        raise ScopeError(
-            f"--procedure {model.procedure}: connections are not computed here",
-            hint="`graph` answers for stop-gradient and ema",
-        )
-    if commuting and not model.moments.commute:
-        raise ScopeError(
-            "Sigma and M do not commute: nothing is learned mode by mode then",
-            hint="`graph` without --order shows what leads where",
-        )
-    if decay and not (model.eta and model.eta_p):
-        name = "--predictor-weight-decay" if model.eta else "--weight-decay"
-        raise ScopeError(
-            f"{name} 0: without decay equilibria fill whole families, not isolated strata",
-            hint="any weight decay above 0 will do, such as 1/1000; --order-only answers at 0",
-        )
 
 
 def _joint(model: Model, max_components: int) -> ConnectionGraph:

@@ -21,11 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.errors import ConsistencyError
-from equilibria.exact.rationals import to_float
-from equilibria.graph.landscape import Landscape
-from equilibria.varieties.commuting.modes import Mode, State
+from equilibria.graph.landscape import Block, Landscape, restricted
 from equilibria.varieties.commuting.strata import Stratum
-from equilibria.varieties.noncommuting.dense import Physics, jacobian_flow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,29 +30,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Where unstable directions live: the states involved, and the inactive input, if any."""
-
-    kind: str
-    states: tuple[State, ...]
-    other: Mode | None = None
-
-    @property
-    def modes(self) -> tuple[int, ...]:
-        """Return the columns of the modes involved."""
-        columns = [state.mode.number - 1 for state in self.states]
-        return tuple(columns if self.other is None else [*columns, self.other.number - 1])
-
-    @property
-    def words(self) -> str:
-        """Return a few words for the direction."""
-        labels = [state.label for state in self.states]
-        if self.other is not None:
-            return f"input {self.other.number} at {labels[0]}"
-        return f"mode {labels[0][:-1]}" if self.kind == "diagonal" else f"pair {','.join(labels)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +66,7 @@ def directions_of(landscape: Landscape, block: Block, count: int) -> list[Direct
 
     Raises `ConsistencyError` where the eigenvalues say otherwise.
     """
-    jacobian, wanted, rows, columns = _restricted(landscape, block)
+    jacobian, wanted, rows, columns = restricted(landscape, block)
     values, vectors = np.linalg.eig(jacobian)
     order = np.lexsort((-values.imag, -values.real))
     values, vectors = values[order], vectors[:, order]
@@ -116,44 +90,6 @@ def directions_of(landscape: Landscape, block: Block, count: int) -> list[Direct
             found.append(_direction(landscape, block, float(values[k].real), full, rows, columns))
         k += len(parts)
     return found[:count]
-
-
-def pair_eigenvalues(landscape: Landscape, left: State, right: State) -> NDArray[np.complex128]:
-    """Return the eigenvalues of the pair block of two states, without its neutral rotation."""
-    jacobian, *_ = _restricted(landscape, Block("pair", (left, right)))
-    values = np.linalg.eigvals(jacobian).astype(np.complex128)
-    return np.delete(values, int(np.abs(values).argmin()))
-
-
-def _restricted(landscape: Landscape, block: Block) -> tuple[Array, NDArray[np.bool_], int, int]:
-    """Return the dense Jacobian of the block's modes on its coordinates, and which those are."""
-    model = landscape.model
-    rows, columns = len(block.states), len(block.modes)
-    modes = [landscape.modes[j] for j in block.modes]
-    physics = Physics(
-        Sigma=np.diag([to_float(mode.s) for mode in modes]),
-        M=np.diag([to_float(mode.m) for mode in modes]),
-        predictor_decay=to_float(model.eta_p),
-        encoder_decay=to_float(model.eta),
-        alpha=to_float(model.alpha),
-    )
-    P = np.diag([state.value for state in block.states])
-    W = np.zeros((rows, columns))
-    W[:, :rows] = P / np.sqrt(landscape.scale)
-    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
-    jacobian = jacobian_flow(P, W, physics, beta=beta)
-    predictor, encoder = np.zeros((rows, rows), dtype=bool), np.zeros((rows, columns), dtype=bool)
-    if block.kind == "diagonal":
-        predictor[0, 0] = encoder[0, 0] = True
-    elif block.kind == "input":
-        encoder[0, 1] = True
-    else:
-        predictor[:] = encoder[:] = ~np.eye(2, dtype=bool)
-    parts = [predictor.ravel(), encoder.ravel()]
-    if beta is not None:
-        parts.append(encoder.ravel())
-    wanted = np.concatenate(parts)
-    return jacobian[np.ix_(wanted, wanted)], wanted, rows, columns
 
 
 def _direction(

@@ -13,7 +13,7 @@ With unequal decays pairs can also oscillate (T8.6); there the last sum is numer
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,8 +25,9 @@ from equilibria.exact.rationals import to_float
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.blocks import Blocks
 from equilibria.varieties.commuting.components import stratum_id
-from equilibria.varieties.commuting.modes import State, groups_of, modes_of
+from equilibria.varieties.commuting.modes import Mode, State, groups_of, modes_of
 from equilibria.varieties.commuting.strata import Lists, Stratum
+from equilibria.varieties.noncommuting.dense import Physics, jacobian_flow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,8 +105,6 @@ class Landscape:
         return self._numeric_pairs()
 
     def _numeric_pairs(self) -> NDArray[np.int64]:
-        from equilibria.graph.directions import pair_eigenvalues
-
         counts = np.zeros((len(self.states),) * 2, dtype=np.int64)
         for i, left in enumerate(self.states):
             for j, right in enumerate(self.states[:i]):
@@ -213,3 +212,64 @@ def potential(model: Model, stratum: Stratum) -> float | None:
         for state in stratum
     )
     return total / to_float(model.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where unstable directions live: the states involved, and the inactive input, if any."""
+
+    kind: str
+    states: tuple[State, ...]
+    other: Mode | None = None
+
+    @property
+    def modes(self) -> tuple[int, ...]:
+        """Return the columns of the modes involved."""
+        columns = [state.mode.number - 1 for state in self.states]
+        return tuple(columns if self.other is None else [*columns, self.other.number - 1])
+
+    @property
+    def words(self) -> str:
+        """Return a few words for the direction."""
+        labels = [state.label for state in self.states]
+        if self.other is not None:
+            return f"input {self.other.number} at {labels[0]}"
+        return f"mode {labels[0][:-1]}" if self.kind == "diagonal" else f"pair {','.join(labels)}"
+
+
+def pair_eigenvalues(landscape: Landscape, left: State, right: State) -> NDArray[np.complex128]:
+    """Return the eigenvalues of the pair block of two states, without its neutral rotation."""
+    jacobian, *_ = restricted(landscape, Block("pair", (left, right)))
+    values = np.linalg.eigvals(jacobian).astype(np.complex128)
+    return np.delete(values, int(np.abs(values).argmin()))
+
+
+def restricted(landscape: Landscape, block: Block) -> tuple[Array, NDArray[np.bool_], int, int]:
+    """Return the dense Jacobian of the block's modes on its coordinates, and which those are."""
+    model = landscape.model
+    rows, columns = len(block.states), len(block.modes)
+    modes = [landscape.modes[j] for j in block.modes]
+    physics = Physics(
+        Sigma=np.diag([to_float(mode.s) for mode in modes]),
+        M=np.diag([to_float(mode.m) for mode in modes]),
+        predictor_decay=to_float(model.eta_p),
+        encoder_decay=to_float(model.eta),
+        alpha=to_float(model.alpha),
+    )
+    P = np.diag([state.value for state in block.states])
+    W = np.zeros((rows, columns))
+    W[:, :rows] = P / np.sqrt(landscape.scale)
+    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
+    jacobian = jacobian_flow(P, W, physics, beta=beta)
+    predictor, encoder = np.zeros((rows, rows), dtype=bool), np.zeros((rows, columns), dtype=bool)
+    if block.kind == "diagonal":
+        predictor[0, 0] = encoder[0, 0] = True
+    elif block.kind == "input":
+        encoder[0, 1] = True
+    else:
+        predictor[:] = encoder[:] = ~np.eye(2, dtype=bool)
+    parts = [predictor.ravel(), encoder.ravel()]
+    if beta is not None:
+        parts.append(encoder.ravel())
+    wanted = np.concatenate(parts)
+    return jacobian[np.ix_(wanted, wanted)], wanted, rows, columns

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
 from equilibria.graph.landscape import Landscape
 from equilibria.graph.orbits import Orbit, Starts, Tracker
+from equilibria.graph.result import Itinerary, LearningOrder, Stop, Threshold
 from equilibria.systems.initial_values import initial_matrices
 from equilibria.systems.integrate import Control, integrate
 from equilibria.systems.model import Model
@@ -47,91 +48,6 @@ PATIENCE = 20.0
 BALANCED = "balanced"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A stratum on the way: the time of closest approach, and how near it was (in gaps)."""
-
-    id: str
-    time: float
-    distance: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry of `stops`."""
-        return {"id": self.id, "time": self.time, "distance": self.distance}
-
-
-@dataclass(frozen=True, slots=True)
-class Itinerary:
-    """One run: the strata that it passes, in order; `end` is None when it did not settle."""
-
-    run: int
-    stops: tuple[Stop, ...]
-    end: str | None
-    time: float
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the ids in order."""
-        return tuple(stop.id for stop in self.stops)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry of `runs`."""
-        return {
-            "run": self.run,
-            "stops": [stop.to_json() for stop in self.stops],
-            "end": self.end,
-            "time": self.time,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A scale of the first run above which it ends elsewhere, and what it passes just above."""
-
-    scale: float
-    below: str
-    above: str
-    stops: tuple[Stop, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry of `thresholds`."""
-        return {
-            "scale": self.scale,
-            "below": self.below,
-            "above": self.above,
-            "stops": [stop.to_json() for stop in self.stops],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class LearningOrder:
-    """The itineraries of runs from one scale; `ladder` counts the ends from every scale tried."""
-
-    init: str
-    scale: float
-    seed: int
-    runs: tuple[Itinerary, ...]
-    ladder: tuple[tuple[float, tuple[tuple[str, int], ...]], ...] = ()
-    thresholds: tuple[Threshold, ...] = ()
-
-    def common(self) -> list[tuple[tuple[str, ...], int]]:
-        """Return the itineraries with their counts, the most frequent first."""
-        counts = Counter(run.names for run in self.runs)
-        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object `itinerary`."""
-        return {
-            "init": self.init,
-            "scale": self.scale,
-            "seed": self.seed,
-            "how": "numeric",
-            "runs": [run.to_json() for run in self.runs],
-            "ladder": [{"scale": scale, "ends": dict(ends)} for scale, ends in self.ladder],
-            "thresholds": [threshold.to_json() for threshold in self.thresholds],
-        }
-
-
 def learning_order(
     model: Model,
     *,
@@ -146,7 +62,7 @@ def learning_order(
     `balanced`, W is normal and P = sqrt(a) (W W^T)^(1/2), the set that every run approaches (T2.1,
     T11.2). Run i depends on (seed, i) alone. Also answers without weight decay.
     """
-    from equilibria.graph.connect import check_scope, check_seed
+    from equilibria.graph.scope import check_scope, check_seed
 
     check_scope(model, decay=False)
     check_seed(seed)

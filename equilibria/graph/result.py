@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,8 +15,7 @@ from equilibria.varieties.component import How, Verdict
 if TYPE_CHECKING:
     import networkx as nx
 
-    from equilibria.graph.learning import LearningOrder
-
+SCHEMA = "noncollapse/graph/1"
 KINDS = ("diagonal", "input", "pair", "eigenvector", "plane", "floquet", "generic")
 
 
@@ -206,9 +206,23 @@ class ConnectionGraph:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of schema `noncollapse/graph/1`."""
-        from equilibria.graph.write import graph_json
+        from equilibria.systems.model_json import moments_json, parameters_json
 
-        return graph_json(self)
+        return {
+            "schema": SCHEMA,
+            "procedure": self.model.procedure,
+            "parameters": parameters_json(self.model),
+            "moments": moments_json(self.model),
+            "nodes": [node.to_json() for node in self.nodes],
+            "edges": [connection.to_json() for connection in self.connections],
+            "sinks": list(self.sinks),
+            "degenerate": list(self.degenerate),
+            "unsettled": dict(self.unsettled),
+            "outside": dict(self.outside),
+            "strata_total": self.total,
+            "complete": {"value": self.complete, "why": self.why},
+            "itinerary": None if self.order is None else self.order.to_json(),
+        }
 
 
 def _preference(connection: Connection) -> tuple[bool, int, str, str, str]:
@@ -227,3 +241,88 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
         key: " ".join(map(str, value)) if isinstance(value, list) else value
         for key, value in values.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stratum on the way: the time of closest approach, and how near it was (in gaps)."""
+
+    id: str
+    time: float
+    distance: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `stops`."""
+        return {"id": self.id, "time": self.time, "distance": self.distance}
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """One run: the strata that it passes, in order; `end` is None when it did not settle."""
+
+    run: int
+    stops: tuple[Stop, ...]
+    end: str | None
+    time: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the ids in order."""
+        return tuple(stop.id for stop in self.stops)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `runs`."""
+        return {
+            "run": self.run,
+            "stops": [stop.to_json() for stop in self.stops],
+            "end": self.end,
+            "time": self.time,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A scale of the first run above which it ends elsewhere, and what it passes just above."""
+
+    scale: float
+    below: str
+    above: str
+    stops: tuple[Stop, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `thresholds`."""
+        return {
+            "scale": self.scale,
+            "below": self.below,
+            "above": self.above,
+            "stops": [stop.to_json() for stop in self.stops],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LearningOrder:
+    """The itineraries of runs from one scale; `ladder` counts the ends from every scale tried."""
+
+    init: str
+    scale: float
+    seed: int
+    runs: tuple[Itinerary, ...]
+    ladder: tuple[tuple[float, tuple[tuple[str, int], ...]], ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+
+    def common(self) -> list[tuple[tuple[str, ...], int]]:
+        """Return the itineraries with their counts, the most frequent first."""
+        counts = Counter(run.names for run in self.runs)
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object `itinerary`."""
+        return {
+            "init": self.init,
+            "scale": self.scale,
+            "seed": self.seed,
+            "how": "numeric",
+            "runs": [run.to_json() for run in self.runs],
+            "ladder": [{"scale": scale, "ends": dict(ends)} for scale, ends in self.ladder],
+            "thresholds": [threshold.to_json() for threshold in self.thresholds],
+        }

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from equilibria.cycles.report import multiplier
-from equilibria.graph.learning import LearningOrder
-from equilibria.graph.result import Connection, ConnectionGraph, Node
-from equilibria.report.report import shortened
+from equilibria.graph.result import Connection, ConnectionGraph, LearningOrder, Node
+from equilibria.report.analysis import shortened
 from equilibria.varieties.component import How
 
 WIDTH = 100

@@ -18,9 +18,13 @@ from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.block_tables import critical_phi
 from equilibria.varieties.commuting.blocks import Blocks
-from equilibria.varieties.commuting.couplings import diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.couplings import (
+    diagonal_coupling,
+    diagonal_sign,
+    pair_coupling,
+    pair_sign,
+)
 from equilibria.varieties.commuting.modes import Mode, State, modes_of, states_of
-from equilibria.varieties.commuting.unequal_decays import diagonal_sign, pair_sign
 
 Kind = Literal[
     "fold",

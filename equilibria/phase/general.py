@@ -92,7 +92,7 @@ class GeneralDiagram:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of schema `noncollapse/phase/1`."""
-        from equilibria.report.json import moments_json, parameters_json
+        from equilibria.systems.model_json import moments_json, parameters_json
 
         varied = {axis.name.replace("-", "_") for axis in (self.x, self.y)}
         parameters = parameters_json(self.model)

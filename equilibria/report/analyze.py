@@ -1,24 +1,22 @@
 """From a model to a report: which components there are, and what follows from them.
 
-`analyze` chooses the route by the procedure's family and by whether the moments commute. Each route
-returns a `Variety`; the sentence that heads the report is derived from it here.
+The routes return a `Variety`; the sentence that heads the report is derived from it here.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
-from equilibria.report.report import Report, Summary, shortened
+from equilibria.report.analysis import Summary, shortened
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, Variety
-
-DEFAULT_COMPONENTS = 64
+from equilibria.varieties.routes import DEFAULT_COMPONENTS, variety_of
 
 
 def analyze(model: Model, *, max_components: int = DEFAULT_COMPONENTS) -> Report:
@@ -28,58 +26,13 @@ def analyze(model: Model, *, max_components: int = DEFAULT_COMPONENTS) -> Report
     `FormatError` for input that is not what it says.
     """
     start = time.perf_counter()
-    entry = procedure(model.procedure)
-    variety = _route(entry.family)(model, max_components)
+    variety = variety_of(model, max_components)
     return Report(
         model=model,
         variety=variety,
         summary=summarise(model, variety),
         seconds=time.perf_counter() - start,
     )
-
-
-def _route(family: str | None) -> Callable[[Model, int], Variety]:
-    routes = {
-        "bootstrap": _bootstrap,
-        "direct": _direct,
-        "joint": _joint,
-        "contrastive": _contrastive,
-    }
-    if family not in routes:
-        raise ScopeError(f"no analysis is known for procedures of family {family!r}")
-    return routes[family]
-
-
-def _bootstrap(model: Model, max_components: int) -> Variety:
-    if not model.moments.commute:
-        from equilibria.varieties.noncommuting.variety import general_variety
-
-        return general_variety(model, max_components=max_components)
-    if model.eta == 0 or model.eta_p == 0:
-        from equilibria.varieties.without_decay.variety import zero_decay_variety
-
-        return zero_decay_variety(model, max_components=max_components)
-    from equilibria.varieties.commuting.variety import aligned_variety
-
-    return aligned_variety(model, max_components=max_components)
-
-
-def _direct(model: Model, max_components: int) -> Variety:
-    from equilibria.varieties.real_spectrum.direct import direct_variety
-
-    return direct_variety(model, max_components=max_components)
-
-
-def _joint(model: Model, max_components: int) -> Variety:
-    from equilibria.varieties.real_spectrum.joint import joint_variety
-
-    return joint_variety(model, max_components=max_components)
-
-
-def _contrastive(model: Model, max_components: int) -> Variety:
-    from equilibria.varieties.real_spectrum.contrastive import contrastive_variety
-
-    return contrastive_variety(model, max_components=max_components)
 
 
 def summarise(model: Model, variety: Variety) -> Summary:

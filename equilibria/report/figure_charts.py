@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.report.analysis import Analysis
 from equilibria.report.figure_marks import BELOW, FAINT, drawable, marker, marker_style, note
 from equilibria.report.portrait import Standing, standing_of
-from equilibria.report.report import Report
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CHART_ROWS = 16
 
 
-def draw_predictors(axes: Axes, report: Report) -> None:
+def draw_predictors(axes: Axes, report: Analysis) -> None:
     """Draw the eigenvalues of every component's predictor, for moments without common modes."""
     components = report.components[:CHART_ROWS]
     for row, component in enumerate(components):
@@ -50,7 +50,7 @@ def predictor_eigenvalues(component: Component) -> list[float]:
     return sorted(float(x) for x in np.linalg.eigvals(matrix).real) if matrix.size else []
 
 
-def draw_extents(axes: Axes, report: Report) -> None:
+def draw_extents(axes: Axes, report: Analysis) -> None:
     """Draw the largest multiplier of every component, for systems without a predictor."""
     components = report.components[:CHART_ROWS]
     for row, component in enumerate(components):
@@ -66,7 +66,7 @@ def draw_extents(axes: Axes, report: Report) -> None:
     _chart(axes, report, components, "largest multiplier of each component")
 
 
-def _chart(axes: Axes, report: Report, components: Sequence[Component], title: str) -> None:
+def _chart(axes: Axes, report: Analysis, components: Sequence[Component], title: str) -> None:
     from matplotlib.lines import Line2D
 
     axes.set_yticks(range(len(components)), [drawable(c.id, 18) for c in components], fontsize=8)

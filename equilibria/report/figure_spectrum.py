@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equilibria.report.analysis import Analysis
 from equilibria.report.figure_marks import BELOW, COLOURS, FAINT, INK, drawable
 from equilibria.report.numbers import extent
 from equilibria.report.portrait import Standing, main_component, split_neutral
-from equilibria.report.report import Report
 from equilibria.varieties.component import Component, Verdict
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SPECTRUM_LIMIT = 20_000
 
 
-def draw_spectrum(figure: Figure, place: SubplotSpec, report: Report) -> None:
+def draw_spectrum(figure: Figure, place: SubplotSpec, report: Analysis) -> None:
     """Draw the multipliers of the main component in the unit circle, and a zoom towards 1."""
     component = main_component(report)
     normal, neutral, why = _multipliers(report, component)
@@ -51,7 +51,7 @@ def draw_spectrum(figure: Figure, place: SubplotSpec, report: Report) -> None:
 
 
 def _multipliers(
-    report: Report, component: Component | None
+    report: Analysis, component: Component | None
 ) -> tuple[list[complex], list[complex], str]:
     model = report.model
     if component is None:

@@ -1,4 +1,4 @@
-"""Report -> a figure: the leading mode's phase portrait and the multipliers that decide.
+"""Analysis -> a figure: the leading mode's phase portrait and the multipliers that decide.
 
 Nothing global is touched: the figure is a plain `matplotlib.figure.Figure`, without a window and
 without pyplot. Equal reports give equal bytes with the same version of matplotlib.
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
+from equilibria.report.analysis import Analysis
 from equilibria.report.figure_charts import draw_extents, draw_predictors
 from equilibria.report.figure_marks import INK, drawable
 from equilibria.report.figure_mode import draw_line, draw_plane
 from equilibria.report.figure_spectrum import draw_spectrum
 from equilibria.report.portrait import mode_portrait
-from equilibria.report.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ STYLE: dict[str, Any] = {
 }
 
 
-def draw_report(report: Report, stream: IO[bytes], format: str) -> None:
+def draw_report(report: Analysis, stream: IO[bytes], format: str) -> None:
     """Write the figure as `png` or `svg` to a binary stream; equal reports give equal bytes."""
     if format not in FORMATS:
         raise FormatError(f"--plot: format {format!r} is not one of {', '.join(FORMATS)}")
@@ -52,7 +52,7 @@ def draw_report(report: Report, stream: IO[bytes], format: str) -> None:
         figure.savefig(stream, format=format, dpi=DPI, metadata=metadata[format])
 
 
-def report_figure(report: Report) -> Figure:
+def report_figure(report: Analysis) -> Figure:
     """Return the figure of a report: equilibria of the leading mode, multipliers of the main one.
 
     Every equilibrium is an artist whose gid is `component:ID`, curves with the number of the part.
@@ -81,7 +81,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _title(figure: Figure, report: Report) -> None:
+def _title(figure: Figure, report: Analysis) -> None:
     from equilibria.report.text import header
 
     first, *others = header(report)
@@ -93,7 +93,7 @@ def _title(figure: Figure, report: Report) -> None:
         figure.text(0.02, place, drawable(line, 130), fontsize=9, va="top", color=INK)
 
 
-def _equilibria_panel(axes: Axes, report: Report) -> None:
+def _equilibria_panel(axes: Axes, report: Analysis) -> None:
     portrait = mode_portrait(report)
     if portrait is None:
         if any("P" in component.representative for component in report.components[:1]):

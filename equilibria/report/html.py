@@ -1,4 +1,4 @@
-"""Report -> HTML: a fragment for notebooks, and a page that is one file and needs no network.
+"""Analysis -> HTML: a fragment for notebooks, and a page that is one file and needs no network.
 
 No scripts and no links; every text from outside is escaped. Words carry every fact, colour repeats
 it.
@@ -10,8 +10,8 @@ import io
 from collections.abc import Iterable
 
 from equilibria.files import escaping
+from equilibria.report.analysis import Analysis
 from equilibria.report.numbers import decimal, extent
-from equilibria.report.report import Report
 from equilibria.report.text import gradient_lines, header, known, notes
 from equilibria.varieties.component import Component, Stability, Verdict
 
@@ -39,7 +39,7 @@ table { border-collapse: collapse; } td, th { padding: .15rem .7rem .15rem 0; }
 """
 
 
-def report_html(report: Report) -> str:
+def report_html(report: Analysis) -> str:
     """Return a self-contained fragment: what was analysed, the answer, the table, the grounds."""
     title, *others = header(report)
     return "\n".join(
@@ -56,7 +56,7 @@ def report_html(report: Report) -> str:
     )
 
 
-def html_page(report: Report) -> str:
+def html_page(report: Analysis) -> str:
     """Return a whole page: the fragment of `report_html` under the figure as inline SVG."""
     title = escape(header(report)[0])
     return "\n".join(
@@ -75,7 +75,7 @@ def html_page(report: Report) -> str:
     )
 
 
-def _inline_svg(report: Report) -> str:
+def _inline_svg(report: Analysis) -> str:
     """Return the figure without the XML declaration, which has no place inside HTML."""
     from equilibria.report.figures import draw_report
 
@@ -85,7 +85,7 @@ def _inline_svg(report: Report) -> str:
     return text[text.index("<svg") :].rstrip()
 
 
-def _table(report: Report) -> list[str]:
+def _table(report: Analysis) -> list[str]:
     heads = "".join(
         f'<th style="text-align:{"right" if head in NUMBERS else "left"}">{head}</th>'
         for head in HEADS

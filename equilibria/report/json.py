@@ -1,4 +1,4 @@
-"""Report -> the object of the interface contract, schema `noncollapse/equilibria/1`."""
+"""Analysis -> the object of the interface contract, schema `noncollapse/equilibria/1`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from equilibria.report.report import Report
+from equilibria.report.analysis import Analysis
 from equilibria.systems.model import Model
+from equilibria.systems.model_json import moments_json, parameters_json
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.varieties.component import (
     Algebraic,
@@ -19,13 +20,12 @@ from equilibria.varieties.component import (
 )
 
 SCHEMA = "noncollapse/equilibria/1"
-FULL_MATRIX_LIMIT = 256
 SYSTEM_ENTRY_LIMIT = 512
 SPECTRUM_LIMIT = 60_000
 LEADING = 8
 
 
-def report_json(report: Report) -> dict[str, Any]:
+def report_json(report: Analysis) -> dict[str, Any]:
     """Return the report as plain data: rationals are strings, floats stand beside exact forms.
 
     Large reports leave out what would not fit and say so: the entrywise polynomials beyond 512
@@ -54,48 +54,7 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
-def parameters_json(model: Model) -> dict[str, Any]:
-    """Return every rate as an exact string, and the sizes."""
-    values: dict[str, Any] = {
-        "lr": str(model.h),
-        "weight_decay": str(model.eta),
-        "predictor_lr": str(model.alpha),
-        "predictor_weight_decay": str(model.eta_p),
-        "momentum": str(model.nu),
-        "embed_dim": model.n,
-        "input_dim": model.d,
-    }
-    if model.procedure == "ema":
-        values["ema"] = str(model.mu)
-        values["flow_rate"] = str(model.flow_rate)
-    return values
-
-
-def moments_json(model: Model) -> dict[str, Any]:
-    """Return Sigma and M entry by entry, or their diagonals alone where d is large."""
-    moments = model.moments
-    shared = {
-        "commute": moments.commute,
-        "commutator": moments.commutator,
-        "source": moments.source,
-    }
-    if model.d > FULL_MATRIX_LIMIT and moments.total is not None and moments.signal is not None:
-        return {
-            "Sigma": None,
-            "M": None,
-            "Sigma_diagonal": [str(value) for value in moments.total],
-            "M_diagonal": [str(value) for value in moments.signal],
-            **shared,
-        }
-    sigma, m = moments.rational_matrices()
-    return {"Sigma": _matrix_text(sigma), "M": _matrix_text(m), **shared}
-
-
-def _matrix_text(matrix: tuple[tuple[Fraction, ...], ...]) -> list[list[str]]:
-    return [[str(value) for value in row] for row in matrix]
-
-
-def system_json(report: Report) -> dict[str, Any]:
+def system_json(report: Analysis) -> dict[str, Any]:
     """Return the polynomials of flow and map, or the matrix form alone for large sizes."""
     model = report.model
     entries = model.n * model.d + model.n**2
@@ -148,7 +107,7 @@ def small_system(model: Model) -> PolynomialSystem:
     return procedure(model.procedure).build(tiny)
 
 
-def _components_json(report: Report) -> list[dict[str, Any]]:
+def _components_json(report: Analysis) -> list[dict[str, Any]]:
     n, d = report.model.n, report.model.d
     each = n * n + 2 * n * d
     room = SPECTRUM_LIMIT // max(1, len(report.components))

@@ -1,4 +1,4 @@
-"""Report -> a LaTeX fragment without a preamble; it needs amsmath and nothing else.
+"""Analysis -> a LaTeX fragment without a preamble; it needs amsmath and nothing else.
 
 Matrix equations and polynomials are typeset from the system itself, exact numbers as fractions and
 roots; words and their escaping are in `latex_text`.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from equilibria.report import numbers
+from equilibria.report.analysis import Analysis
 from equilibria.report.json import SYSTEM_ENTRY_LIMIT, small_system
 from equilibria.report.latex_text import (
     decimal,
@@ -23,7 +24,6 @@ from equilibria.report.latex_text import (
     variable,
 )
 from equilibria.report.numbers import extent, significant
-from equilibria.report.report import Report
 from equilibria.report.text import known
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
@@ -41,7 +41,7 @@ ID_WIDTH = 30
 HEADS = "component & rank & collapse & dim & flow & abscissa & map & radius & largest $h$ & known"
 
 
-def report_latex(report: Report) -> str:
+def report_latex(report: Analysis) -> str:
     """Return flow and map, moments, the table of components and what is known of the gradient."""
     parts = [
         "% needs \\usepackage{amsmath}; made by noncollapse",
@@ -60,7 +60,7 @@ def report_latex(report: Report) -> str:
     return "\n".join(parts).rstrip() + "\n\\endgroup\n"
 
 
-def _heading(report: Report) -> list[str]:
+def _heading(report: Analysis) -> list[str]:
     model = report.model
     entry = procedure(model.procedure)
     sizes = rf"encoder ${model.n} \times {model.d}$"
@@ -88,7 +88,7 @@ def _display(rows: Sequence[str]) -> list[str]:
     return [r"\begin{align*}", " \\\\\n".join(f"  {row}" for row in rows), r"\end{align*}"]
 
 
-def _equations(report: Report) -> list[str]:
+def _equations(report: Analysis) -> list[str]:
     lines = _shape(report).matrix_form
     stated: list[str] = []
     for line in lines:
@@ -105,7 +105,7 @@ def _equations(report: Report) -> list[str]:
     ]
 
 
-def _shape(report: Report) -> PolynomialSystem:
+def _shape(report: Analysis) -> PolynomialSystem:
     """Return a system with the report's matrix form, small where the report's own is large."""
     model = report.model
     large = model.n * model.d + model.n**2 > SYSTEM_ENTRY_LIMIT
@@ -171,7 +171,7 @@ def _decimals(rows: Iterable[Iterable[float]]) -> str:
     return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"
 
 
-def _table(report: Report) -> list[str]:
+def _table(report: Analysis) -> list[str]:
     """Return the components in tables of at most `PAGE_ROWS`, since a tabular does not break."""
     rows = [_row(component) + r" \\" for component in report.components[:SHOWN_ROWS]]
     lines: list[str] = []
@@ -217,7 +217,7 @@ def _cell(number: str) -> str:
     return "--" if number == "-" else f"${number}$"
 
 
-def _roots(report: Report) -> list[str]:
+def _roots(report: Analysis) -> list[str]:
     """Return the exact values of p for every root that a listed component uses."""
     used = {
         (number, root)
@@ -254,7 +254,7 @@ def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]
             yield mode.number, state.root, f"{closed}{significant(state.value, 6, decimal)}"
 
 
-def _conditions(report: Report) -> list[str]:
+def _conditions(report: Analysis) -> list[str]:
     """Return where components are stable that are so on a part of themselves only."""
     lines: list[str] = []
     for component in report.components[:SHOWN_ROWS]:
@@ -275,7 +275,7 @@ def _condition(text: str) -> str:
     return rf"\texttt{{{escape(text)}}}" if typeset is None else f"${typeset} > 0$"
 
 
-def _standing(report: Report) -> list[str]:
+def _standing(report: Analysis) -> list[str]:
     """Return whether the list is complete, and the notes of the components."""
     variety = report.variety
     lines: list[str] = []
@@ -298,7 +298,7 @@ def _standing(report: Report) -> list[str]:
     return ["\n\n".join(lines) + "\n"] if lines else []
 
 
-def _gradient(report: Report) -> list[str]:
+def _gradient(report: Analysis) -> list[str]:
     gradient = report.gradient
     lines = []
     for text, how in gradient.sentences:
@@ -325,7 +325,7 @@ def _partial(over: str, under: str) -> str:
     return rf"\frac{{\partial f_{{{over}}}}}{{\partial {under}}}"
 
 
-def _entrywise(report: Report) -> list[str]:
+def _entrywise(report: Analysis) -> list[str]:
     model = report.model
     if model.n * model.d + model.n**2 > ENTRYWISE_LIMIT:
         return []

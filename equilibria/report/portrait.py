@@ -23,13 +23,13 @@ from equilibria.errors import AnalysisError
 from equilibria.exact.grammar import parse
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import to_float
-from equilibria.report.analyze import analyze
-from equilibria.report.report import Report
+from equilibria.report.analysis import Analysis
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.modes import Mode, modes_of, states_of
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Stability, Verdict
+from equilibria.varieties.routes import variety_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class Portrait:
         return values
 
 
-def main_component(report: Report) -> Component | None:
+def main_component(report: Analysis) -> Component | None:
     """Return the highest-rank component with a stable map, else full collapse, else the first."""
     stable = [c for c in report.components if c.map.is_stable]
     if stable:
@@ -125,7 +125,7 @@ def main_component(report: Report) -> Component | None:
     return collapse or next(iter(report.components), None)
 
 
-def mode_portrait(report: Report) -> Portrait | None:
+def mode_portrait(report: Analysis) -> Portrait | None:
     """Return the portrait of the leading mode; None where no mode describes the equilibria."""
     model = report.model
     if procedure(model.procedure).family is None or not model.moments.commute:
@@ -133,7 +133,7 @@ def mode_portrait(report: Report) -> Portrait | None:
     mode = _leading_mode(report)
     single = replace(model, moments=Moments.commuting(signal=[mode.m], total=[mode.s]), embed_dim=1)
     try:
-        components = analyze(single).components
+        components = variety_of(single).components
     except AnalysisError:
         return None
     spots = [_spot(report, c, mode) for c in components if not c.dimension]
@@ -166,7 +166,7 @@ def standing_of(component: Component) -> Standing:
     return Standing.PART if found is Standing.STABLE and (flow.part or step.part) else found
 
 
-def _leading_mode(report: Report) -> Mode:
+def _leading_mode(report: Analysis) -> Mode:
     """Return the mode with the largest |p+| (without decay |m/s|) in the main component."""
     model, main = report.model, main_component(report)
     modes = modes_of(model.moments)
@@ -187,7 +187,7 @@ def _strength(model: Model, mode: Mode) -> tuple[float, float]:
     return max((abs(state.value) for state in states), default=0.0), to_float(abs(mode.m))
 
 
-def _spot(report: Report, component: Component, mode: Mode) -> Spot:
+def _spot(report: Analysis, component: Component, mode: Mode) -> Spot:
     name = _renumbered(component.id, mode)
     point = component.representative
     p = entry_float(point["P"][0][0]) if "P" in point else 0.0

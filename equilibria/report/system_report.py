@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number
-from equilibria.report.report import Summary, shortened
+from equilibria.report.analysis import Summary, shortened
+from equilibria.report.json import SCHEMA, component_json
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.system_file import UserSystem, load
 from equilibria.varieties.component import Component, Stability, Variety
@@ -45,7 +46,6 @@ class SystemReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the interface contract, with `moments` null."""
-        from equilibria.report.system_text import system_report_json
 
         return system_report_json(self)
 
@@ -143,3 +143,42 @@ def _tally(components: Sequence[Component], parts: Sequence[Stability]) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def system_report_json(report: SystemReport) -> dict[str, Any]:
+    """Return the schema of `equilibria` with what a system file has: no moments, no collapse."""
+    system = report.system
+    return {
+        "schema": SCHEMA,
+        "procedure": report.user.name,
+        "parameters": {name: str(value) for name, value in report.user.parameters.items()},
+        "moments": None,
+        "system": {
+            "variables": list(system.variables),
+            "flow": {name: entry.text() for name, entry in system.flow.items()} or None,
+            "map": {name: entry.text() for name, entry in system.map.items()} or None,
+            "degree": max(entry.degree for entry in (*system.flow.values(), *system.map.values())),
+            "symmetry": system.symmetry,
+            "matrix_form": list(system.matrix_form),
+        },
+        "components": [_component(c, flow=bool(system.flow)) for c in report.components],
+        "strata_total": report.variety.total,
+        "stable_total": report.variety.stable_total,
+        "complete": {"value": report.variety.complete, "why": report.variety.why},
+        "description": report.variety.description or None,
+        "gradient_field": report.gradient.to_json() if report.gradient is not None else None,
+        "verdict": {
+            "avoids_collapse": None,
+            "stable_components": list(report.summary.stable),
+            "stable_in_part": list(report.summary.in_part),
+            "undecided_components": list(report.summary.undecided),
+            "text": report.summary.text,
+        },
+    }
+
+
+def _component(component: Component, *, flow: bool) -> dict[str, Any]:
+    data = component_json(component, full=True, detailed=True)
+    if not flow:
+        data["flow"] = None
+    return data

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
-from equilibria.report.json import SCHEMA, component_json
 from equilibria.report.numbers import Kind, decimal, extent
 from equilibria.report.system_report import SystemReport
 from equilibria.report.text import STYLES, known
@@ -14,45 +13,6 @@ from equilibria.varieties.component import Algebraic, Component, Entry, Stabilit
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def system_report_json(report: SystemReport) -> dict[str, Any]:
-    """Return the schema of `equilibria` with what a system file has: no moments, no collapse."""
-    system = report.system
-    return {
-        "schema": SCHEMA,
-        "procedure": report.user.name,
-        "parameters": {name: str(value) for name, value in report.user.parameters.items()},
-        "moments": None,
-        "system": {
-            "variables": list(system.variables),
-            "flow": {name: entry.text() for name, entry in system.flow.items()} or None,
-            "map": {name: entry.text() for name, entry in system.map.items()} or None,
-            "degree": max(entry.degree for entry in (*system.flow.values(), *system.map.values())),
-            "symmetry": system.symmetry,
-            "matrix_form": list(system.matrix_form),
-        },
-        "components": [_component(c, flow=bool(system.flow)) for c in report.components],
-        "strata_total": report.variety.total,
-        "stable_total": report.variety.stable_total,
-        "complete": {"value": report.variety.complete, "why": report.variety.why},
-        "description": report.variety.description or None,
-        "gradient_field": report.gradient.to_json() if report.gradient is not None else None,
-        "verdict": {
-            "avoids_collapse": None,
-            "stable_components": list(report.summary.stable),
-            "stable_in_part": list(report.summary.in_part),
-            "undecided_components": list(report.summary.undecided),
-            "text": report.summary.text,
-        },
-    }
-
-
-def _component(component: Component, *, flow: bool) -> dict[str, Any]:
-    data = component_json(component, full=True, detailed=True)
-    if not flow:
-        data["flow"] = None
-    return data
 
 
 def print_system_report(

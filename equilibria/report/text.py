@@ -1,4 +1,4 @@
-"""Report -> the terminal: the answer first, then the table, then how it is known.
+"""Analysis -> the terminal: the answer first, then the table, then how it is known.
 
 Words carry every fact and colour repeats it. Lines fit in 100 columns and read at 80.
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
+from equilibria.report.analysis import Analysis
 from equilibria.report.numbers import decimal, extent, significant
-from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, How, Stability, Verdict
@@ -28,7 +28,7 @@ WIDE = 92
 
 
 def print_report(
-    report: Report, console: Console, *, ascii_only: bool = False, equations: bool = False
+    report: Analysis, console: Console, *, ascii_only: bool = False, equations: bool = False
 ) -> None:
     """Print the report."""
 
@@ -64,7 +64,7 @@ def print_report(
         say(line)
 
 
-def header(report: Report) -> list[str]:
+def header(report: Analysis) -> list[str]:
     """Return what was analysed: procedure, sizes, rates, moments."""
     model = report.model
     title = procedure(model.procedure).title
@@ -114,7 +114,7 @@ def _short(value: Fraction) -> str:
     return text if len(text) <= 12 else f"{float(value):.6g}"
 
 
-def equation_lines(report: Report) -> Iterable[str]:
+def equation_lines(report: Analysis) -> Iterable[str]:
     """Return the matrix form, then every polynomial of the flow and the map."""
     system = report.system
     yield from system.matrix_form
@@ -127,7 +127,7 @@ def equation_lines(report: Report) -> Iterable[str]:
         yield f"0 = {entry.text()}"
 
 
-def _table(report: Report, width: int) -> Table:
+def _table(report: Analysis, width: int) -> Table:
     """Return the table of components; a narrow terminal gets fewer columns, never cut numbers."""
     from rich.table import Table
     from rich.text import Text
@@ -161,7 +161,7 @@ def _table(report: Report, width: int) -> Table:
     return table
 
 
-def condition_lines(report: Report) -> list[str]:
+def condition_lines(report: Analysis) -> list[str]:
     """Return where components are stable that are stable on a part of themselves."""
     import textwrap
 
@@ -196,7 +196,7 @@ def known(component: Component) -> str:
     return max(asked, key=order.index).value
 
 
-def notes(report: Report) -> list[str]:
+def notes(report: Analysis) -> list[str]:
     """Return the legend: roots, dimension, completeness, degenerate cases."""
     lines = list(_roots(report))
     if any(component.dimension for component in report.components):
@@ -232,7 +232,7 @@ def _count(total: int) -> str:
     return text or f"about 10^{int(total.bit_length() * 0.30103)}"
 
 
-def _roots(report: Report) -> Iterable[str]:
+def _roots(report: Analysis) -> Iterable[str]:
     """Explain the mode labels by the values of p."""
     from equilibria.varieties.commuting.modes import modes_of, states_of
     from equilibria.varieties.commuting.representative import number
@@ -266,7 +266,7 @@ def _roots(report: Report) -> Iterable[str]:
                 yield from parts[1:]
 
 
-def gradient_lines(report: Report) -> list[str]:
+def gradient_lines(report: Analysis) -> list[str]:
     """Return what is known of the gradient question, a sentence each."""
     lines = []
     for sentence, how in report.gradient.sentences:

@@ -10,8 +10,8 @@ import pytest
 from equilibria.data.moments import Moments
 from equilibria.errors import ConsistencyError, ScopeError
 from equilibria.graph import ConnectionGraph, connection_graph, graph_lines, starts
-from equilibria.graph.directions import Block, Direction, blocks_of, directions_of
-from equilibria.graph.landscape import Landscape
+from equilibria.graph.directions import Direction, blocks_of, directions_of
+from equilibria.graph.landscape import Block, Landscape
 from equilibria.graph.result import Node
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
+from equilibria.report.analysis import Summary
 from equilibria.report.analyze import analyze
 from equilibria.report.figure_charts import predictor_eigenvalues
 from equilibria.report.figure_marks import drawable
@@ -28,7 +29,7 @@ from equilibria.report.html import html_page, report_html
 from equilibria.report.latex import report_latex
 from equilibria.report.latex_text import escape, formula, fraction, polynomial, sentence, surd
 from equilibria.report.portrait import Standing, main_component, mode_portrait, split_neutral
-from equilibria.report.report import Report, Summary
+from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import PROCEDURES
 from equilibria.varieties.commuting.modes import modes_of, states_of

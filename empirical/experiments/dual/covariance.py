@@ -24,7 +24,7 @@ from empirical.experiments.dual.expectation import Draws
 from empirical.experiments.dual.measure import Layer, layers, minibatch_residue, slope
 from empirical.experiments.dual.network import relu_network
 from empirical.experiments.dual.result import finish, rounded
-from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.result import ExperimentResult
 
 NAME = "covariance-operator"
 CONTRASTS = (

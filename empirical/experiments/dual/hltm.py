@@ -17,7 +17,7 @@ import numpy as np
 from empirical.experiments.dual.result import finish, rounded
 from empirical.experiments.dual.tree import HELD_OUT, ceilings, grow, sample
 from empirical.experiments.dual.treenet import Training, build, correlations, train
-from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.result import ExperimentResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

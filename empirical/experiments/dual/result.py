@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from empirical.experiments.linear_runs import ExperimentResult
+from empirical.experiments.result import ExperimentResult
 from empirical.runs.folder import versions
 from equilibria.errors import FormatError
 from equilibria.files.write import write_text

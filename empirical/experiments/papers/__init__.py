@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from empirical.experiments.linear_runs import ExperimentResult
+    from empirical.experiments.result import ExperimentResult
 
 HALVES = ("names_tian_ponce", "names_simsiam_li")
 """Modules whose `NAMES` map an experiment's name to (module of this package, function)."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import IMAGES, ExperimentResult
+from empirical.experiments.result import ExperimentResult
+from empirical.images.beside import IMAGES
 from empirical.runs.folder import versions
 from equilibria.files.write import write_text
 

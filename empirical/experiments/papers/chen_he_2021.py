@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers.alternation import one_mode
 from empirical.experiments.papers.answer import Answer
 from empirical.experiments.papers.chen_he_table import ABLATIONS, BASE, FIRST, SOURCE, Ablation
@@ -29,6 +28,7 @@ from empirical.experiments.papers.trials import (
     trials,
     word,
 )
+from empirical.experiments.result import ExperimentResult
 
 SPREAD = 0.02
 """The paper's batch sizes 64 to 2048 span two points."""

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.experiments.papers.alternation import OneStep
 from empirical.experiments.papers.answer import Answer, untried
 from empirical.experiments.papers.networks_run import PHOTOGRAPHS
@@ -33,6 +32,8 @@ from empirical.experiments.papers.trials import (
     trials,
     word,
 )
+from empirical.experiments.result import ExperimentResult
+from empirical.images.beside import IMAGES
 from empirical.networks.settings import Settings
 
 SOURCE = "Li, Efros, Pathak 2022"

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers.answer import Answer
 from empirical.experiments.papers.trials import trained
+from empirical.experiments.result import ExperimentResult
 from empirical.images.latent import FACTORS, LatentSource
 from empirical.networks.settings import settings_from
 from empirical.networks.setup import Setup

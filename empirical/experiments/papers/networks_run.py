@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import IMAGES
+from empirical.images.beside import DATA, IMAGES
 from empirical.networks.loop import train
 from empirical.networks.settings import Settings, settings_from
 from empirical.runs.folder import RunFolder
@@ -61,6 +61,3 @@ def digits(*, full: bool, epochs: int) -> dict[str, object]:
                 "weight_decay": "4e-4", "batch_size": 128, "epochs": 100,
                 "data_root": str(DATA / "cifar10")}  # fmt: skip
     return {"dataset": "digits", "backbone": "mlp", "epochs": epochs}
-
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

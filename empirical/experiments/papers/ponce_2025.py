@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers import (
     ponce_networks,
     ponce_objective,
@@ -18,6 +17,7 @@ from empirical.experiments.papers import (
     ponce_variety,
 )
 from empirical.experiments.papers.answer import Answer
+from empirical.experiments.result import ExperimentResult
 
 
 def _experiment(measure: Callable[..., Answer]) -> Callable[..., ExperimentResult]:

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.experiments.papers.answer import PONCE, Answer, untried
 from empirical.experiments.papers.networks_run import PHOTOGRAPHS, digits
 from empirical.experiments.papers.ponce_objective import STATEMENT, largest_rise
+from empirical.experiments.result import ExperimentResult
+from empirical.images.beside import IMAGES
 from empirical.networks.learner import Learner
 from empirical.networks.loop import Run
 from empirical.networks.losses import precise

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import IMAGES, ExperimentResult
 from empirical.experiments.papers.answer import PONCE, Answer, untried
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
+from empirical.experiments.result import ExperimentResult
+from empirical.images.beside import IMAGES
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.one_model import one_mode_spheres
 from empirical.experiments.papers.answer import PONCE, Answer
+from empirical.experiments.result import ExperimentResult
 from empirical.runs.folder import RunFolder
 
 NAMES = ("zero", "inner sphere", "outer sphere", "not settled")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers.answer import PONCE, Answer
 from empirical.experiments.papers.linear_runs import norm
+from empirical.experiments.result import ExperimentResult
 from empirical.linear.classify import components_of
 from empirical.linear.simulate import simulate
 from empirical.overlay.distance import orbit_distance

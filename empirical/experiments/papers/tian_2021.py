@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers import (
     tian_alignment,
     tian_balance,
@@ -19,6 +18,7 @@ from empirical.experiments.papers import (
     tian_rates,
 )
 from empirical.experiments.papers.answer import Answer
+from empirical.experiments.result import ExperimentResult
 
 Measured = Callable[..., ExperimentResult]
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from empirical.collapse import COMPLETE
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers.answer import TIAN, Answer
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
+from empirical.experiments.result import ExperimentResult
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments.linear_runs import ExperimentResult
 from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.result import ExperimentResult
 
 DIRECT: dict[str, object] = {"method": "direct-pred"}
 VARIANTS: dict[str, dict[str, object]] = {

@@ -19,7 +19,7 @@ from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.blocks import FILTER_MARGIN, NUMERIC_MARGIN, Blocks
-from equilibria.varieties.commuting.couplings import pair_coupling
+from equilibria.varieties.commuting.couplings import pair_coupling, pair_sign
 from equilibria.varieties.commuting.largest_step import inverse_step
 from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
 
@@ -327,8 +327,6 @@ class _Steps:
 
     def _settle_indefinite(self, signs: Signs, indefinite: NDArray[np.bool_]) -> None:
         """Decide pairs of opposite signs beyond the sufficient bound by their exact polynomials."""
-        from equilibria.varieties.commuting.unequal_decays import pair_sign
-
         for i, j in self._stable_pairs(indefinite & (signs >= 0)):
             left, right = self.blocks.states[i], self.blocks.states[j]
             sign, _ = pair_sign(left, right, self.model, Fraction(1), is_map=True)

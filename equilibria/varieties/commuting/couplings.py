@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from equilibria.exact.root_location import Coefficients, add
+from equilibria.exact.root_location import Coefficients, add, disc, hurwitz
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import State
@@ -144,3 +144,29 @@ def _value(row: tuple[Surd, ...], phi: Fraction) -> Surd:
     for value in row[-2::-1]:
         total = total * phi + value
     return total
+
+
+def without_zero_roots(coefficients: Coefficients) -> tuple[Coefficients, int]:
+    """Return the polynomial divided by its power of lambda, and that power: the neutral roots."""
+    count = 0
+    while len(coefficients) > 1 and coefficients[0].sign() == 0:
+        coefficients = coefficients[1:]
+        count += 1
+    return coefficients, count
+
+
+def pair_sign(
+    left: State, right: State, model: Model, kappa: Fraction, *, is_map: bool
+) -> tuple[int, int]:
+    """Return the exact position of a pair's normal eigenvalues, and its zeros beyond the first."""
+    return _position(pair_coupling(left, right, model.eta, kappa), model, is_map=is_map)
+
+
+def diagonal_sign(state: State, model: Model, kappa: Fraction, *, is_map: bool) -> tuple[int, int]:
+    """Return the exact position of a diagonal block's normal eigenvalues, and its zeros."""
+    return _position(diagonal_coupling(state, model.eta, kappa), model, is_map=is_map)
+
+
+def _position(coupling: Coupling, model: Model, *, is_map: bool) -> tuple[int, int]:
+    remaining, zeros = without_zero_roots(coupling.characteristic(model, is_map=is_map))
+    return (disc(remaining, model.h) if is_map else hurwitz(remaining)), zeros

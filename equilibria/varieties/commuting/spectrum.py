@@ -13,7 +13,12 @@ import numpy as np
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.systems.model import Model
-from equilibria.varieties.commuting.couplings import Coupling, diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.couplings import (
+    Coupling,
+    diagonal_coupling,
+    pair_coupling,
+    without_zero_roots,
+)
 from equilibria.varieties.commuting.modes import Mode, State
 from equilibria.varieties.commuting.strata import Stratum
 from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
@@ -23,7 +28,6 @@ from equilibria.varieties.commuting.unequal_decays import (
     flow_matrix,
     map_matrix,
     pair_block,
-    without_zero_roots,
 )
 from equilibria.varieties.component import Eigenvalue
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.exact.root_location import Coefficients, disc, hurwitz
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.block_tables import (
     DecayTables,
@@ -30,9 +29,13 @@ from equilibria.varieties.commuting.block_tables import (
     free_extent,
 )
 from equilibria.varieties.commuting.blocks import Blocks
-from equilibria.varieties.commuting.couplings import Coupling, diagonal_coupling, pair_coupling
+from equilibria.varieties.commuting.couplings import (
+    diagonal_coupling,
+    diagonal_sign,
+    pair_coupling,
+    pair_sign,
+)
 from equilibria.varieties.commuting.largest_step import inverse_step
-from equilibria.varieties.commuting.modes import State
 from equilibria.varieties.commuting.transfer import Dynamics
 
 if TYPE_CHECKING:
@@ -81,32 +84,6 @@ def pair_block(
         constant[2 + row][2 + row] = -(p[i] * p[i] * s[j]) - eta
         target[2 + row][2 + row] = p[i] * m[j]
     return Matrices(constant, target, 2)
-
-
-def without_zero_roots(coefficients: Coefficients) -> tuple[Coefficients, int]:
-    """Return the polynomial divided by its power of lambda, and that power: the neutral roots."""
-    count = 0
-    while len(coefficients) > 1 and coefficients[0].sign() == 0:
-        coefficients = coefficients[1:]
-        count += 1
-    return coefficients, count
-
-
-def pair_sign(
-    left: State, right: State, model: Model, kappa: Fraction, *, is_map: bool
-) -> tuple[int, int]:
-    """Return the exact position of a pair's normal eigenvalues, and its zeros beyond the first."""
-    return _position(pair_coupling(left, right, model.eta, kappa), model, is_map=is_map)
-
-
-def diagonal_sign(state: State, model: Model, kappa: Fraction, *, is_map: bool) -> tuple[int, int]:
-    """Return the exact position of a diagonal block's normal eigenvalues, and its zeros."""
-    return _position(diagonal_coupling(state, model.eta, kappa), model, is_map=is_map)
-
-
-def _position(coupling: Coupling, model: Model, *, is_map: bool) -> tuple[int, int]:
-    remaining, zeros = without_zero_roots(coupling.characteristic(model, is_map=is_map))
-    return (disc(remaining, model.h) if is_map else hurwitz(remaining)), zeros
 
 
 def unequal_decay_tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> DecayTables:

@@ -1,0 +1,59 @@
+"""Which analysis answers for a model: by the procedure's family, the moments and the decays."""
+
+from __future__ import annotations
+
+from equilibria.errors import ScopeError
+from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
+from equilibria.varieties.component import Variety
+
+DEFAULT_COMPONENTS = 64
+
+
+def variety_of(model: Model, max_components: int = DEFAULT_COMPONENTS) -> Variety:
+    """Return the equilibrium components of a model with their stability.
+
+    Raises `ScopeError` where a closed form does not apply and no other route exists.
+    """
+    family = procedure(model.procedure).family
+    routes = {
+        "bootstrap": _bootstrap,
+        "direct": _direct,
+        "joint": _joint,
+        "contrastive": _contrastive,
+    }
+    if family not in routes:
+        raise ScopeError(f"no analysis is known for procedures of family {family!r}")
+    return routes[family](model, max_components)
+
+
+def _bootstrap(model: Model, max_components: int) -> Variety:
+    if not model.moments.commute:
+        from equilibria.varieties.noncommuting.variety import general_variety
+
+        return general_variety(model, max_components=max_components)
+    if model.eta == 0 or model.eta_p == 0:
+        from equilibria.varieties.without_decay.variety import zero_decay_variety
+
+        return zero_decay_variety(model, max_components=max_components)
+    from equilibria.varieties.commuting.variety import aligned_variety
+
+    return aligned_variety(model, max_components=max_components)
+
+
+def _direct(model: Model, max_components: int) -> Variety:
+    from equilibria.varieties.real_spectrum.direct import direct_variety
+
+    return direct_variety(model, max_components=max_components)
+
+
+def _joint(model: Model, max_components: int) -> Variety:
+    from equilibria.varieties.real_spectrum.joint import joint_variety
+
+    return joint_variety(model, max_components=max_components)
+
+
+def _contrastive(model: Model, max_components: int) -> Variety:
+    from equilibria.varieties.real_spectrum.contrastive import contrastive_variety
+
+    return contrastive_variety(model, max_components=max_components)
