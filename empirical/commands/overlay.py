@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from equilibria.commands.options import Command, Option, grouped, whole
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, grouped, whole
 from equilibria.commands.tables import JSON
 
 if TYPE_CHECKING:

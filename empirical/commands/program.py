@@ -17,7 +17,8 @@ from equilibria.commands.parser import PROGRAM, Parser, fill, joined, refuse_das
 from equilibria.files import terminal
 
 if TYPE_CHECKING:
-    from equilibria.commands.options import Command, Typed
+    from equilibria.commands.command import Command
+    from equilibria.commands.options import Typed
 
 # The matrices here are small: BLAS threads would cost more than they save. Set the variable to
 # override.

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from equilibria.commands.options import Command, Option, grouped, number, whole
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, grouped, number, whole
 from equilibria.commands.tables import JSON, MODEL, seed_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from empirical.commands.train_options import OPTIONS
-from equilibria.commands.options import Command
+from equilibria.commands.command import Command
 
 if TYPE_CHECKING:
     from equilibria.commands.answer import Answer

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from equilibria.commands.command import Command
 from equilibria.commands.exit_code import DONE
-from equilibria.commands.options import Command, Option, grouped, whole
+from equilibria.commands.options import Option, grouped, whole
 from equilibria.commands.tables import JSON, time_limit
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from equilibria.commands.options import Command, Option, grouped, number, refuse
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, grouped, number, refuse
 from equilibria.commands.tables import FILES, MODEL, seed_of, time_limit
 
 if TYPE_CHECKING:

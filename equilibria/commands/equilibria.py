@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import IO, TYPE_CHECKING
 
-from equilibria.commands.options import Command, Option, grouped
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, grouped
 from equilibria.commands.tables import (
     ASCII,
     JSON,

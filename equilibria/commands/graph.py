@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from equilibria.commands.options import Command, Option, grouped, number, whole
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, grouped, number, whole
 from equilibria.commands.tables import FILES, MAX_COMPONENTS, MODEL, seed_of
 
 if TYPE_CHECKING:

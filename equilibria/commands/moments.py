@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from equilibria.commands.options import Command, Option, whole
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, whole
 from equilibria.commands.tables import seed_of
 
 if TYPE_CHECKING:

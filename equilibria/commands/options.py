@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from equilibria.commands.answer import Answer
     from equilibria.systems.model_options import ModelOptions
 
 Reader = Callable[[str, str], object]
@@ -145,19 +144,3 @@ def model_options(typed: Typed) -> ModelOptions:
 
     texts: dict[str, Any] = {name: typed.get(name) for name in ModelOptions.__slots__}
     return ModelOptions(**{**texts, "floating": bool(typed.get("float"))})
-
-
-class Command(NamedTuple):
-    """A command: its options, the question that they make, who answers it, and examples.
-
-    An example is what to type after the name of the program, and what it is for.
-    """
-
-    options: tuple[Option, ...]
-    question: type[DataclassInstance]
-    answer: Callable[..., Answer]
-    examples: tuple[tuple[str, str], ...]
-
-    def asked(self, **typed: object) -> Answer:
-        """Return the answer to options as typed, by field; `FormatError` names a bad one."""
-        return self.answer(question(self.question, self.options, typed))

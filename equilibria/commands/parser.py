@@ -13,7 +13,8 @@ from equilibria.commands.exit_code import BAD_INPUT
 from equilibria.files import terminal
 
 if TYPE_CHECKING:
-    from equilibria.commands.options import Command, Option
+    from equilibria.commands.command import Command
+    from equilibria.commands.options import Option
 
 PROGRAM = "cli.py" if os.path.basename(sys.argv[0]) == "cli.py" else "noncollapse"
 WIDTH = 80

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, cast, get_args
 
-from equilibria.commands.options import Command, Option, grouped, refuse
+from equilibria.commands.command import Command
+from equilibria.commands.options import Option, grouped, refuse
 from equilibria.commands.tables import FILES, MODEL
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from equilibria.commands.command import Command
 from equilibria.commands.exit_code import FAILED
-from equilibria.commands.options import Command, Option, grouped
+from equilibria.commands.options import Option, grouped
 from equilibria.commands.tables import MODEL
 
 if TYPE_CHECKING:
