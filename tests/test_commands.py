@@ -181,7 +181,12 @@ OURS = {
     "equilibria.files.terminal",
     "equilibria.version",
 }
-TABLES = {"equilibria.commands.options", "equilibria.commands.tables", "equilibria.defaults"}
+TABLES = {
+    "equilibria.commands.command",
+    "equilibria.commands.options",
+    "equilibria.commands.tables",
+    "equilibria.defaults",
+}
 HEAVY = {"fractions", "html", "json", "matplotlib", "numpy", "rich", "scipy", "sympy", "torch"}
 
 
@@ -212,7 +217,7 @@ def test_the_default_answer_loads_nothing_of_the_measured_half() -> None:
         m for m in OURS if m.startswith("empirical")
     }
     commands = {m for m in modules if m.startswith("equilibria.commands.")}
-    used = {"answer", "equilibria", "exit_code", "options", "parser", "tables"}
+    used = {"answer", "command", "equilibria", "exit_code", "options", "parser", "tables"}
     assert commands == {f"equilibria.commands.{name}" for name in used}
     assert not modules & {"html", "matplotlib", "rich._emoji_codes", "scipy", "sympy", "torch"}
 
