@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped, whole
+from equilibria.commands.options import Option, flag, grouped, whole
 from equilibria.commands.tables import JSON
-
-if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
 
 OPTIONS = (
     Option("runs", "RUN", "run folders", kind="arguments"),
     Option("--max-runs", "N", "runs judged in a folder, at most", "256", whole(1)),
-    Option("--no-html", "", "write no HTML page", kind="flag"),
+    flag("--no-html", "write no HTML page"),
     *grouped("output", JSON._replace(help="write all of them; `-` for stdout alone")),
 )
 
@@ -26,8 +23,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """Run folders, and how many runs of each are judged."""
 
     runs: Sequence[str]
@@ -38,7 +34,6 @@ class Question:
 def answer(question: Question) -> Answer:
     """Compare runs with the predicted stable set, and write down how in their folders."""
     from empirical.overlay.run import overlay
-    from equilibria.commands.answer import Answer
 
     found = overlay(question.runs, max_runs=question.max_runs, html=not question.no_html)
     return Answer(found.lines, lambda: found.data, decided=found.decided)

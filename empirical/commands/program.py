@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -48,8 +49,8 @@ def command_of(name: str) -> Command:
     return command
 
 
-def build_parser() -> Parser:
-    """Return the parser of all commands."""
+def build_parser(names: Iterable[str] = COMMANDS) -> Parser:
+    """Return the parser of some commands, of all where the help lists them."""
     parser = Parser(
         prog=PROGRAM,
         description="Equilibria and stability of non-contrastive self-supervised learning.",
@@ -58,8 +59,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, prog=PROGRAM
     )
-    for name, summary in COMMANDS.items():
-        complete = partial(_complete, name)
+    for name in names:
+        summary, complete = COMMANDS[name], partial(_complete, name)
         commands.add_parser(name, help=summary, description=summary, complete=complete)
     return parser
 
@@ -83,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _answer(words: list[str]) -> int:
     """Read the words, run the command they name, and return its exit code."""
-    parser = build_parser()
+    parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS)
     try:
         refuse_dashes(parser, words)
         options = parser.parse_args(joined(words))
@@ -102,7 +103,7 @@ def _answer(words: list[str]) -> int:
 
 def _asked(name: str, typed: Typed) -> int:
     """Make the question, have it answered, write and print the answer."""
-    from equilibria.commands.answer import check_outputs, finish
+    from equilibria.commands.outputs import check_outputs, finish
 
     check_outputs(typed)
     return finish(command_of(name).asked(**typed), typed)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped, number, whole
+from equilibria.commands.options import Option, Words, grouped, number, whole
 from equilibria.commands.tables import JSON, MODEL, seed_of
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
     from empirical.linear.outcome import SimulationResult
-    from equilibria.commands.answer import Answer
     from equilibria.systems.model_options import ModelOptions
 
 OF_THE_DATA = ("--input-dim", "--signal", "--total", "--noise", "--isotropic", "--moments")
@@ -24,33 +24,23 @@ OPTIONS = (
         "runs",
         Option("--runs", "N", "how many", "256", whole(1)),
         Option(
-            "--steps",
-            "K",
-            "at most",
-            reader=whole(1),
-            otherwise="until settled; 10000 with mini-batches",
+            "--steps", "K", "at most", Words("until settled; 10000 with mini-batches"), whole(1)
         ),
         Option("--init", "NAME", "kaiming, normal, orthogonal or a file with W and P", "kaiming"),
         Option("--scale", "S", "factor of the initial W and P", "1", number),
-        Option(
-            "--batch-size",
-            "B",
-            "pairs a step; 0 is full batch, on the moments",
-            "0",
-            whole(0),
-        ),
+        Option("--batch-size", "B", "pairs a step; 0 is full batch, on the moments", "0", whole(0)),
         Option("--data", "F.npz", "views x and y (N, d) for mini-batches, not Gaussian ones"),
         seed_of("starts and batches"),
         Option("--device", "NAME", "auto, cpu or cuda", "auto"),
         Option("--dtype", "NAME", "float64 or float32", "float64"),
-        Option("--out", "DIR", "run folder", otherwise="runs/<timestamp>-<name>"),
-        Option("--name", "NAME", "of the run folder", otherwise="the procedure"),
+        Option("--out", "DIR", "run folder", Words("runs/<timestamp>-<name>")),
+        Option("--name", "NAME", "of the run folder", Words("the procedure")),
         Option(
             "--log-every",
             "K",
             "steps between snapshots",
-            reader=whole(1),
-            otherwise="spaced like a logarithm",
+            Words("spaced like a logarithm"),
+            whole(1),
         ),
         Option("--resume", "RUN", "go on with a run that was interrupted"),
     ),
@@ -64,8 +54,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A model, where its runs start, what they are trained on, and where they are written."""
 
     model: ModelOptions
@@ -87,8 +76,6 @@ class Question:
 
 def answer(question: Question) -> Answer:
     """Train the runs, write their folder, and say where each ended."""
-    from equilibria.commands.answer import Answer
-
     found = simulated(question)
     return Answer(found.lines, lambda: found.data, decided=found.decided)
 
@@ -98,9 +85,10 @@ def simulated(question: Question, *, progress: bool | None = None) -> Simulation
     from empirical.commands.installed import need_torch
 
     need_torch("simulate")
+    from dataclasses import replace
+
     from empirical.linear import simulate as simulation
     from empirical.runs.folder import default_place
-    from equilibria.errors import FormatError
     from equilibria.systems.model_options import build_model
 
     options = question.model

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from empirical.commands.train_options import OPTIONS
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-
-if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
 
 EXAMPLES = (
     ("train", "SimSiam on digits, half a minute"),
@@ -20,8 +17,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """What was typed; presets fill in the rest, and make `Settings` of it."""
 
     typed: Mapping[str, str | bool]
@@ -30,7 +26,6 @@ class Question:
 def answer(question: Question) -> Answer:
     """Train, and say whether the run collapsed."""
     from empirical.commands.installed import need_torch
-    from equilibria.commands.answer import Answer
 
     need_torch("train")
     from empirical.networks.session import train_as_typed

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped, number, refuse, whole
+from equilibria.commands.options import Option, Words, flag, grouped, number, refuse, whole
 from equilibria.commands.tables import FILES, MODEL, seed_of
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
     from equilibria.basin import BasinReport, Sample
     from equilibria.basin.probabilities import Progress
-    from equilibria.commands.answer import Answer
     from equilibria.systems.model_options import ModelOptions
 
 SMALLEST_TOLERANCE = 1e-13
@@ -27,7 +27,6 @@ def coordinates(text: str, _option: str) -> tuple[str, ...]:
 
 def tolerance(text: str, option: str) -> float:
     """Read a tolerance that doubles can meet."""
-    from equilibria.errors import FormatError
     from equilibria.exact.rationals import shown
 
     value = number(text, option)
@@ -43,19 +42,15 @@ OPTIONS = (
     *grouped(
         "question",
         Option(
-            "--mode",
-            "J",
-            "the boundary in this mode's (p, w[, t]) space",
-            reader=whole(1),
-            otherwise="1",
+            "--mode", "J", "the boundary in this mode's (p, w[, t]) space", Words("1"), whole(1)
         ),
-        Option("--point", "P,W[,T]", "the fate of one start of the mode", reader=coordinates),
+        Option("--point", "P,W[,T]", "the fate of one start of the mode", None, coordinates),
         Option("--init", "NAME", "random starts of all modes: kaiming, normal or orthogonal"),
         Option("--scale", "S", "factor of the initial W and P", "1", number),
         Option("--runs", "N", "random starts", "1000", whole(1, LARGEST_RUNS)),
         seed_of("the starts"),
-        Option("--tolerance", "TOL", "of boundaries and integration", reader=tolerance),
-        Option("--map", "", "the update map instead of the flow", kind="flag"),
+        Option("--tolerance", "TOL", "of boundaries and integration", None, tolerance),
+        flag("--map", "the update map instead of the flow"),
     ),
     *FILES,
 )
@@ -67,8 +62,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A model, and one mode's boundary, one start of it, or random starts of all modes."""
 
     model: ModelOptions
@@ -87,7 +81,6 @@ def answer(question: Question) -> Answer:
     """Return a mode's boundary, the fate of a start, the endings of random starts."""
     from equilibria.basin import basin_lines
     from equilibria.basin.figure import draw_basin
-    from equilibria.commands.answer import Answer
     from equilibria.files.progress import progress_bar
 
     report = report_of(question, progress=progress_bar())

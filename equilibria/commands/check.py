@@ -6,27 +6,27 @@ import fnmatch
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
 from equilibria.commands.exit_code import DONE
-from equilibria.commands.options import Option, grouped, whole
+from equilibria.commands.options import Option, Words, flag, grouped, whole
 from equilibria.commands.tables import JSON, time_limit
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
     from equilibria.claims.claim import Claim, Outcome
-    from equilibria.commands.answer import Answer
 
 MOST_JOBS = 8
 
 OPTIONS = (
     Option("files", "FILE", "claims files (TOML)", kind="any"),
-    Option("--list", "", "show the claims, decide nothing", kind="flag"),
+    flag("--list", "show the claims, decide nothing"),
     Option("--only", "PATTERN", "claims whose id matches", kind="list"),
     time_limit("processor seconds a claim"),
-    Option("--jobs", "N", "claims at a time", reader=whole(1), otherwise="all cores"),
-    Option("--empirical", "", "run training experiments too", kind="flag"),
+    Option("--jobs", "N", "claims at a time", Words("all cores"), whole(1)),
+    flag("--empirical", "run training experiments too"),
     *grouped(
         "output",
         JSON,
@@ -43,8 +43,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """Files of claims, the shipped ledger for none, and which of them are decided."""
 
     files: Sequence[str]
@@ -60,7 +59,6 @@ def answer(question: Question) -> Answer:
     from equilibria.claims.reader import ledger_files, read_claims
     from equilibria.claims.text import check_json, check_lines, exit_code, junit, markdown
     from equilibria.claims.workers import EXPERIMENTS, run_claims
-    from equilibria.commands.answer import Answer, text_file
 
     claims = chosen(read_claims(question.files or ledger_files()), question.only or ())
     if question.list:
@@ -78,19 +76,15 @@ def answer(question: Question) -> Answer:
         check_lines(outcomes, title, question.time_limit),
         lambda: check_json(outcomes),
         code=exit_code(outcomes),
-        files={
-            "junit": text_file("--junit", lambda: junit(outcomes)),
-            "markdown": text_file(
-                "--markdown", lambda: markdown(outcomes, f"noncollapse check: {title}")
-            ),
+        texts={
+            "junit": lambda: junit(outcomes),
+            "markdown": lambda: markdown(outcomes, f"noncollapse check: {title}"),
         },
     )
 
 
 def chosen(claims: Sequence[Claim], only: Sequence[str]) -> tuple[Claim, ...]:
     """Return the claims whose id matches a pattern such as `tian-*`, or holds it as a part."""
-    from equilibria.errors import FormatError
-
     for pattern in only:
         if not any(_matches(claim, pattern) for claim in claims):
             raise FormatError(f"--only {pattern}: no claim of that name; see --list")
@@ -102,7 +96,6 @@ def _matches(claim: Claim, pattern: str) -> bool:
 
 
 def _listed(claims: Sequence[Claim]) -> Answer:
-    from equilibria.commands.answer import Answer
     from equilibria.files.escaping import escape
 
     names = [escape(claim.id) for claim in claims]

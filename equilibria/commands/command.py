@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.options import Option, question
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    from equilibria.commands.answer import Answer
 
 
 class Command(NamedTuple):
@@ -20,7 +16,7 @@ class Command(NamedTuple):
     """
 
     options: tuple[Option, ...]
-    question: type[DataclassInstance]
+    question: Callable[..., object]
     answer: Callable[..., Answer]
     examples: tuple[tuple[str, str], ...]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped, number, refuse
+from equilibria.commands.options import Option, flag, grouped, number, refuse
 from equilibria.commands.tables import FILES, MODEL, seed_of, time_limit
 
 if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
     from equilibria.cycles.parameter_range import Range
     from equilibria.systems.model_options import ModelOptions
 
@@ -27,7 +26,7 @@ OPTIONS = (
     *MODEL,
     *grouped(
         "question",
-        Option("--search", "", "look for oscillation nearby", kind="flag"),
+        flag("--search", "look for oscillation nearby"),
         Option(
             "--along",
             "NAME=LO:HI",
@@ -44,16 +43,12 @@ OPTIONS = (
 
 EXAMPLES = (
     ("cycles --moments m.npz --weight-decay 1/16", "unstable foci and limit cycles"),
-    (
-        "cycles --moments m.npz --weight-decay 1/1000 --embed-dim 3 --along beta=1:100",
-        "",
-    ),
+    ("cycles --moments m.npz --weight-decay 1/1000 --embed-dim 3 --along beta=1:100", ""),
     ("cycles --moments m.npz --search", "moments nearby that oscillate"),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A model, a parameter to follow, and whether to search moments nearby."""
 
     model: ModelOptions
@@ -67,7 +62,6 @@ class Question:
 
 def answer(question: Question) -> Answer:
     """Return unstable foci, limit cycles, Hopf points along a parameter, the search."""
-    from equilibria.commands.answer import Answer
     from equilibria.cycles import report_lines, study
     from equilibria.cycles.figure import draw_cycles
     from equilibria.systems.model_options import build_model

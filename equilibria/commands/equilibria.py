@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped
-from equilibria.commands.tables import (
-    ASCII,
-    JSON,
-    MAX_COMPONENTS,
-    MODEL,
-    PLOT,
-    time_limit,
-)
+from equilibria.commands.options import Option, flag, grouped
+from equilibria.commands.tables import ASCII, JSON, MAX_COMPONENTS, MODEL, PLOT, time_limit
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
     from equilibria.report.report import Report
     from equilibria.report.system_report import SystemReport
     from equilibria.systems.model_options import ModelOptions
@@ -38,12 +31,12 @@ OPTIONS = (
     *grouped(
         "output",
         MAX_COMPONENTS,
-        Option("--equations", "", "print every polynomial", kind="flag"),
+        flag("--equations", "print every polynomial"),
         JSON,
         Option("--latex", "F", "write a LaTeX fragment"),
         PLOT,
         Option("--certificate", "F", "write evidence that `verify` re-checks (JSON)"),
-        Option("--cite", "", "print BibTeX of what was used", kind="flag"),
+        flag("--cite", "print BibTeX of what was used"),
         ASCII,
     ),
 )
@@ -59,8 +52,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A model or a system file, and how much of it is listed and printed."""
 
     model: ModelOptions
@@ -84,8 +76,6 @@ def answer(question: Question) -> Answer:
 
 
 def _of_a_model(question: Question) -> Answer:
-    from equilibria.commands.answer import Answer, text_file
-    from equilibria.errors import FormatError
     from equilibria.report.analyze import analyze
     from equilibria.report.text import print_report
     from equilibria.systems.model_options import build_model
@@ -94,10 +84,10 @@ def _of_a_model(question: Question) -> Answer:
         raise FormatError(f"--set {question.set[0]}: only for --procedure FILE.toml")
     report = analyze(build_model(question.model), max_components=question.max_components)
 
-    def certificate(path: str) -> None:
-        from equilibria.certificates import write_certificate
+    def certificate() -> str:
+        from equilibria.certificates import certificate_text
 
-        write_certificate(path, report)
+        return certificate_text(report)
 
     def latex() -> str:
         from equilibria.report.latex import report_latex
@@ -113,14 +103,13 @@ def _of_a_model(question: Question) -> Answer:
         data=report.to_json,
         indent=_indent(report),
         show=_shown(report, print_report, question),
-        files={"certificate": certificate, "latex": text_file("--latex", latex)},
+        texts={"certificate": certificate, "latex": latex},
         draw=draw,
         decided=not report.summary.undecided,
     )
 
 
 def _of_a_file(question: Question) -> Answer:
-    from equilibria.commands.answer import Answer
     from equilibria.report.system_report import analyze_system_file, parse_overrides
     from equilibria.report.system_text import print_system_report
 
@@ -144,14 +133,12 @@ def _of_a_file(question: Question) -> Answer:
 
 def _refuse(question: Question) -> None:
     """Refuse what only a model of ours has."""
-    from equilibria.errors import FormatError
-
     options = question.model
-    for item in fields(options):
-        if item.name not in OF_A_SYSTEM and getattr(options, item.name):
-            name = "--" + item.name.replace("_", "-")
+    for name in options.__slots__:
+        if name not in OF_A_SYSTEM and getattr(options, name):
+            shown = f"--{name.replace('_', '-')} {getattr(options, name)}"
             raise FormatError(
-                f"{name} {getattr(options, item.name)}: does not apply to a system file",
+                f"{shown}: does not apply to a system file",
                 hint="change a parameter of the file with --set NAME=VALUE",
             )
     if question.latex is not None or question.plot is not None:

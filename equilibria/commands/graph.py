@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped, number, whole
+from equilibria.commands.options import Option, Words, flag, grouped, number, whole
 from equilibria.commands.tables import FILES, MAX_COMPONENTS, MODEL, seed_of
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
     from equilibria.graph import LearningOrder
     from equilibria.systems.model import Model
     from equilibria.systems.model_options import ModelOptions
@@ -20,16 +20,10 @@ OPTIONS = (
     *grouped(
         "question",
         MAX_COMPONENTS._replace(help="nodes at most"),
-        Option("--every", "", "print every edge", kind="flag"),
-        Option("--order", "", "the saddles that small starts visit", kind="flag"),
+        flag("--every", "print every edge"),
+        flag("--order", "the saddles that small starts visit"),
         Option("--init", "NAME", "of --order: balanced, kaiming, normal or orthogonal", "balanced"),
-        Option(
-            "--start",
-            "S",
-            "of --order: factor of the initial values",
-            reader=number,
-            otherwise="chosen",
-        ),
+        Option("--start", "S", "of --order: factor of the initial values", Words("chosen"), number),
         Option("--runs", "N", "of --order: starts", "8", whole(1)),
         seed_of("directions and starts"),
     ),
@@ -43,8 +37,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A model, how many strata, and whether small starts are followed as well."""
 
     model: ModelOptions
@@ -61,9 +54,8 @@ class Question:
 
 def answer(question: Question) -> Answer:
     """Return the graph; without weight decay the order alone, where strata make no graph."""
-    from equilibria.commands.answer import Answer
     from equilibria.files.progress import progress_bar
-    from equilibria.graph import connection_graph, draw_graph, graph_lines
+    from equilibria.graph import connection_graph, draw_graph, graph_lines, graphml_text
     from equilibria.systems.model_options import build_model
 
     model = build_model(question.model)
@@ -78,17 +70,12 @@ def answer(question: Question) -> Answer:
         progress=progress_bar(),
     )
 
-    def graphml(path: str) -> None:
-        from equilibria.graph import write_graphml
-
-        write_graphml(found, path)
-
     return Answer(
         graph_lines(found, every=question.every),
         found.to_json,
         decided=found.decided,
         draw=lambda stream, form: draw_graph(found, stream, form),
-        files={"graphml": graphml},
+        texts={"graphml": lambda: graphml_text(found)},
     )
 
 
@@ -96,17 +83,11 @@ def _order(model: Model, question: Question) -> LearningOrder:
     from equilibria.graph import learning_order
 
     return learning_order(
-        model,
-        init=question.init,
-        scale=question.start,
-        runs=question.runs,
-        seed=question.seed,
+        model, init=question.init, scale=question.start, runs=question.runs, seed=question.seed
     )
 
 
 def _order_alone(learned: LearningOrder, question: Question) -> Answer:
-    from equilibria.commands.answer import Answer
-    from equilibria.errors import FormatError
     from equilibria.graph import order_lines
 
     if question.plot is not None or question.graphml is not None:

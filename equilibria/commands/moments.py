@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, whole
+from equilibria.commands.options import Option, flag, whole
 from equilibria.commands.tables import seed_of
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
     from equilibria.data.augmentation import Augmentation
     from equilibria.data.measure import Normalize
 
@@ -30,7 +30,6 @@ def normalize(text: str, option: str) -> Normalize:
     from typing import get_args
 
     from equilibria.data.measure import Normalize
-    from equilibria.errors import FormatError
 
     known: tuple[Normalize, ...] = get_args(Normalize)
     for name in known:
@@ -41,8 +40,6 @@ def normalize(text: str, option: str) -> Normalize:
 
 def archive(text: str, option: str) -> str:
     """Read the name of a file of arrays."""
-    from equilibria.errors import FormatError
-
     if not text.endswith(".npz"):
         raise FormatError(f"{option} {text}: expected a file name ending in .npz")
     return text
@@ -55,10 +52,11 @@ OPTIONS = (
         "--pairs",
         "F.npz",
         "also write two views of every image, for `simulate --data`",
-        reader=archive,
+        None,
+        archive,
     ),
-    Option("--size", "PIXELS", "resize to PIXELS x PIXELS first", reader=whole(1)),
-    Option("--components", "K", "project onto the leading K principal components", reader=whole(1)),
+    Option("--size", "PIXELS", "resize to PIXELS x PIXELS first", None, whole(1)),
+    Option("--components", "K", "project onto the leading K principal components", None, whole(1)),
     Option("--views", "V", "augmented views of an image", "16", whole(2, MOST_VIEWS)),
     seed_of("the augmentations"),
     Option(
@@ -67,8 +65,8 @@ OPTIONS = (
     Option(
         "--normalize", "HOW", "largest, mean or none: the unit of variance", "largest", normalize
     ),
-    Option("--gray", "", "convert to grey levels", kind="flag"),
-    Option("--no-center", "", "keep the mean image", kind="flag"),
+    flag("--gray", "convert to grey levels"),
+    flag("--no-center", "keep the mean image"),
 )
 
 EXAMPLES = (
@@ -84,8 +82,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """Images, what is done to them, and where the moments go."""
 
     images: str
@@ -103,7 +100,6 @@ class Question:
 
 def answer(question: Question) -> Answer:
     """Measure the moments and write them; two views of every image as well where asked for."""
-    from equilibria.commands.answer import Answer
     from equilibria.data.measure import estimate_moments, load_images, save_moments
     from equilibria.data.moments_text import moments_lines
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from equilibria.errors import FormatError
 
+if TYPE_CHECKING:
     from equilibria.systems.model_options import ModelOptions
 
 Reader = Callable[[str, str], object]
@@ -28,21 +28,23 @@ def as_typed(text: str, _option: str) -> str:
     return text
 
 
+class Words(str):
+    """What happens where nothing is typed, where that is not one value to be read."""
+
+
 class Option(NamedTuple):
     """One option, or an argument where the name has no dashes.
 
-    A flag is there or not, a switch is `--name` or `--no-name`, a list may be given again and again.
+    The default is what is read where nothing is typed. A flag is there or not, a switch is `--name` or
+    `--no-name`, a list may be given again and again.
     """
 
     name: str
     metavar: str = ""
     help: str = ""
-    default: str | None = None
-    """What is read where nothing is typed, and shown in the help."""
+    default: str | Words | None = None
     reader: Reader = as_typed
     kind: Kind = "value"
-    otherwise: str = ""
-    """What happens where nothing is typed, in words, where that is not one value."""
     group: str = ""
 
     @property
@@ -53,15 +55,29 @@ class Option(NamedTuple):
     @property
     def text(self) -> str:
         """The line of the help."""
-        fallback = self.default or self.otherwise
-        return f"{self.help} ({fallback})" if fallback else self.help
+        return f"{self.help} ({self.default})" if self.default else self.help
+
+    @property
+    def fallback(self) -> str | None:
+        """The text that is read where nothing is typed; None where words say what happens."""
+        return None if isinstance(self.default, Words) else self.default
 
     def value(self, typed: object) -> object:
         """Return the value of what was typed, or of the default."""
         if self.kind == "flag":
             return bool(typed)
-        text = self.default if typed is None else typed
+        text = self.fallback if typed is None else typed
         return self.reader(text, self.name) if isinstance(text, str) else text
+
+
+def flag(name: str, text: str) -> Option:
+    """Return an option that is there or not."""
+    return Option(name, "", text, kind="flag")
+
+
+def switch(name: str, text: str, default: str) -> Option:
+    """Return an option that is said or denied."""
+    return Option(name, "", text, default, kind="switch")
 
 
 def grouped(title: str, *options: Option) -> tuple[Option, ...]:
@@ -94,23 +110,21 @@ def number(text: str, option: str) -> float:
     return to_float(quantity(text, option))
 
 
-Asked = TypeVar("Asked", bound="DataclassInstance")
+Asked = TypeVar("Asked")
 
 
-def question(kind: type[Asked], options: Iterable[Option], typed: Typed) -> Asked:
+def question(kind: Callable[..., Asked], options: Iterable[Option], typed: Typed) -> Asked:
     """Return a frozen question, each of its fields read by the option of that name.
 
     A field `model` is the model's options, a field `typed` what was typed of all that is not output,
     by name of the option. Raises `FormatError` naming an option that makes no sense.
     """
-    from dataclasses import fields
-
     special: dict[str, Callable[[], object]] = {
         "model": lambda: model_options(typed),
         "typed": lambda: {o.name: typed[o.field] for o in options if _is_typed(o, typed)},
     }
     table = {option.field: option for option in options}
-    names = [field.name for field in fields(kind)]
+    names = kind.__annotations__
     return kind(
         **{n: special[n]() if n in special else table[n].value(typed.get(n)) for n in names}
     )
@@ -118,8 +132,6 @@ def question(kind: type[Asked], options: Iterable[Option], typed: Typed) -> Aske
 
 def refuse(typed: Mapping[str, str], names: Iterable[str], why: str) -> None:
     """Raise `FormatError` for the first of some options that was typed."""
-    from equilibria.errors import FormatError
-
     for name in names:
         if name in typed:
             raise FormatError(f"{name} {typed[name]}: {why}")

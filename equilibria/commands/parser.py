@@ -36,7 +36,8 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, complete: Callable[[Parser], None] | None = None, **settings: Any) -> None:
-        super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
+        settings |= {"formatter_class": Formatter, "allow_abbrev": False}
+        super().__init__(add_help=complete is None, **settings)
         self._complete = complete
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -59,6 +60,7 @@ class Parser(argparse.ArgumentParser):
 
 def fill(parser: Parser, command: Command) -> None:
     """Add the options of a command, and its examples."""
+    parser.add_argument("-h", "--help", action="help", help="show this help message and exit")
     parser.add_argument("--debug", action="store_true", help="show the full trace of an error")
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
     for option in command.options:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, cast, get_args
+from typing import IO, TYPE_CHECKING, NamedTuple, cast, get_args
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, grouped, refuse
+from equilibria.commands.options import Option, Words, flag, grouped, refuse
 from equilibria.commands.tables import FILES, MODEL
+from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
     from equilibria.phase import PhaseDiagram
     from equilibria.phase.general import GeneralDiagram
     from equilibria.phase.setting import Decay
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 def jobs(text: str, option: str) -> int:
     """Read a number of workers, -1 for all cores."""
-    from equilibria.errors import FormatError
     from equilibria.exact.rationals import rational, shown
 
     value = rational(text, option)
@@ -46,27 +45,23 @@ GRID = grouped(
         "--decay",
         "HOW",
         "decay of the predictor: equal, coupled (times predictor-lr) or fixed",
-        otherwise="equal, or fixed with --predictor-weight-decay",
+        Words("equal, or fixed with --predictor-weight-decay"),
     ),
-    Option("--surface", "", "largest lr over ema, momentum, alpha", kind="flag"),
+    flag("--surface", "largest lr over ema, momentum, alpha"),
     Option("--backend", "NAME", "joblib backend: loky, threading, dask, ray"),
-    Option("--jobs", "N", "workers", reader=jobs, otherwise="all cores for large grids"),
+    Option("--jobs", "N", "workers", Words("all cores for large grids"), jobs),
 )
 
 OPTIONS = (*MODEL, *GRID, *FILES)
 
 EXAMPLES = (
-    (
-        "phase --ema 0.99 --x weight-decay=0.001:0.3 --y lr=0.05:20:60:log --plot phase.png",
-        "",
-    ),
+    ("phase --ema 0.99 --x weight-decay=0.001:0.3 --y lr=0.05:20:60:log --plot phase.png", ""),
     ("phase --x noise=0:2 --y weight-decay=0.001:0.3 --signal 1,3/4,1/2 --embed-dim 3", ""),
     ("phase --ema 0.99 --surface", "largest lr over three rates"),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A model and two axes, or the surface of the largest step size.
 
     `decay` None: fixed where the model's options give the predictor's decay, else equal.
@@ -85,7 +80,6 @@ class Question:
 
 def answer(question: Question) -> Answer:
     """Return the diagram, or the surface."""
-    from equilibria.commands.answer import Answer
     from equilibria.files.progress import progress_bar
     from equilibria.phase import PhaseDiagram, diagram_lines
     from equilibria.phase.general_text import general_lines
@@ -115,8 +109,6 @@ def draw_phase(diagram: Diagram, stream: IO[bytes], form: str) -> None:
 
 
 def _surface(question: Question) -> Answer:
-    from equilibria.commands.answer import Answer
-    from equilibria.errors import FormatError
     from equilibria.phase import step_surface, surface_lines
     from equilibria.systems.model_options import build_model
 
@@ -138,6 +130,8 @@ def diagram_of(question: Question, *, progress: Progress | None = None) -> Diagr
 
     Moments that do not commute have a route of their own, with a coarser grid by default.
     """
+    from dataclasses import replace
+
     from equilibria.phase import parse_axis, phase_diagram
     from equilibria.systems.model_options import build_model
 
@@ -151,19 +145,13 @@ def diagram_of(question: Question, *, progress: Progress | None = None) -> Diagr
     if not model.moments.commute and model.procedure in ("stop-gradient", "ema"):
         return _general(model, question, decay, progress)
     return phase_diagram(
-        model,
-        *axes,
-        decay=decay,
-        backend=question.backend,
-        jobs=question.jobs,
-        progress=progress,
+        model, *axes, decay=decay, backend=question.backend, jobs=question.jobs, progress=progress
     )
 
 
 def _general(
     model: Model, question: Question, decay: Decay, progress: Progress | None
 ) -> GeneralDiagram:
-    from equilibria.errors import FormatError
     from equilibria.phase import parse_axis
     from equilibria.phase.general import DEFAULT_COUNT, general_diagram
 
@@ -188,7 +176,6 @@ def undecided_cells(diagram: Diagram) -> int:
 
 
 def _decay(question: Question) -> Decay:
-    from equilibria.errors import FormatError
     from equilibria.phase.setting import Decay
 
     given, decay = question.model.predictor_weight_decay is not None, question.decay
@@ -205,8 +192,6 @@ def _decay(question: Question) -> Decay:
 
 
 def _check_conflicts(options: ModelOptions, names: set[str]) -> None:
-    from equilibria.errors import FormatError
-
     for name in sorted(names):
         if getattr(options, name.replace("-", "_")) is not None:
             raise FormatError(f"--{name}: is an axis of the diagram, leave the option out")

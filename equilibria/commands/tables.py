@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equilibria import defaults
-from equilibria.commands.options import OUTPUT, Option, grouped, seed, whole
+from equilibria.commands.options import OUTPUT, Option, Words, flag, grouped, seed, whole
 
 MODEL = grouped(
     "model (numbers may be 0.99, 99/100 or 1e-3; all are exact)",
@@ -11,39 +11,36 @@ MODEL = grouped(
         "--procedure",
         "NAME",
         f"{', '.join(defaults.PROCEDURE_NAMES)}, or a system file",
-        otherwise="default: ema when --ema is given, else stop-gradient",
+        Words("default: ema when --ema is given, else stop-gradient"),
     ),
-    Option("--ema", "MU", "EMA momentum of the target, 0 <= MU < 1", otherwise=defaults.EMA),
-    Option("--lr", "H", "step size", otherwise=defaults.LR),
-    Option("--weight-decay", "ETA", "weight decay", otherwise=defaults.WEIGHT_DECAY),
+    Option("--ema", "MU", "EMA momentum of the target, 0 <= MU < 1", Words(defaults.EMA)),
+    Option("--lr", "H", "step size", Words(defaults.LR)),
+    Option("--weight-decay", "ETA", "weight decay", Words(defaults.WEIGHT_DECAY)),
     Option(
         "--predictor-lr",
         "ALPHA",
         "predictor learning rate over the encoder's",
-        otherwise=defaults.PREDICTOR_LR,
+        Words(defaults.PREDICTOR_LR),
     ),
     Option(
-        "--predictor-weight-decay", "ETA_P", "decay of the predictor", otherwise="the weight decay"
+        "--predictor-weight-decay", "ETA_P", "decay of the predictor", Words("the weight decay")
     ),
-    Option("--momentum", "NU", "heavy ball, as SGD's momentum", otherwise=defaults.MOMENTUM),
-    Option("--embed-dim", "N", "rows of the encoder, n", otherwise=defaults.EMBED_DIM),
-    Option("--input-dim", "D", "data dimension, d", otherwise="2, or what the moments say"),
-    Option("--signal", "M1,M2,...", "eigenvalues of M, one a mode", otherwise="1,3/4,9/16,..."),
+    Option("--momentum", "NU", "heavy ball, as SGD's momentum", Words(defaults.MOMENTUM)),
+    Option("--embed-dim", "N", "rows of the encoder, n", Words(defaults.EMBED_DIM)),
+    Option("--input-dim", "D", "data dimension, d", Words("2, or what the moments say")),
+    Option("--signal", "M1,M2,...", "eigenvalues of M, one a mode", Words("1,3/4,9/16,...")),
     Option("--total", "S1,S2,...", "eigenvalues of Sigma"),
-    Option("--noise", "V", "Sigma = M + V I", otherwise=defaults.NOISE),
+    Option("--noise", "V", "Sigma = M + V I", Words(defaults.NOISE)),
     Option("--isotropic", "S", "Sigma = S I"),
     Option("--moments", "FILE.npz", "arrays Sigma and M, commuting or not"),
-    Option("--float", "", "decide signs in floating point", kind="flag"),
+    flag("--float", "decide signs in floating point"),
 )
 """Read by `equilibria.systems.model_options`, which tells what was said from what was not."""
 
 JSON = Option("--json", "F", "write JSON; `-` writes it to stdout alone")
 PLOT = Option("--plot", "F", "write a figure, .png or .svg")
-ASCII = Option("--ascii", "", "write eta instead of its letter", kind="flag")
+ASCII = flag("--ascii", "write eta instead of its letter")
 FILES = grouped(OUTPUT, JSON, PLOT, ASCII)
-
-OUTPUTS = ("json", "latex", "plot", "certificate", "graphml", "junit", "markdown", "pairs")
-"""Options that name a file to write, in every command that has them."""
 
 
 def seed_of(what: str) -> Option:

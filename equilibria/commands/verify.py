@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
 from equilibria.commands.exit_code import FAILED
 from equilibria.commands.options import Option, grouped
 from equilibria.commands.tables import MODEL
 
 if TYPE_CHECKING:
-    from equilibria.commands.answer import Answer
     from equilibria.kernel import Verification
     from equilibria.systems.model_options import ModelOptions
 
@@ -29,8 +28,7 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """A certificate, and the model and the report that it should be of."""
 
     file: str
@@ -40,7 +38,6 @@ class Question:
 
 def answer(question: Question) -> Answer:
     """Re-check the certificate, then compare."""
-    from equilibria.commands.answer import Answer
     from equilibria.files.untrusted import check_file
     from equilibria.verify import verify_file
 

@@ -6,10 +6,7 @@ Nothing is unpickled, declared sizes are checked before anything is read, and a 
 
 from __future__ import annotations
 
-import tokenize
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -34,7 +31,16 @@ def readable(name: str, verdict: str = "damaged, or not what it says") -> Iterat
             yield
     except OSError as error:
         raise FormatError(f"{name}: cannot be read ({reason(error)})") from error
-    except (
+    except _damage() as error:
+        raise FormatError(f"{name}: {verdict} ({reason(error)})") from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    import tokenize
+    import zipfile
+    import zlib
+
+    return (
         ArithmeticError,
         AttributeError,
         EOFError,
@@ -47,8 +53,7 @@ def readable(name: str, verdict: str = "damaged, or not what it says") -> Iterat
         ValueError,
         zipfile.BadZipFile,
         zlib.error,
-    ) as error:
-        raise FormatError(f"{name}: {verdict} ({reason(error)})") from error
+    )
 
 
 def read_arrays(
@@ -62,6 +67,8 @@ def read_arrays(
 
     Raises `FormatError`, led by `option`, when it is no such file or an array is missing.
     """
+    import zipfile
+
     import numpy as np
 
     where = f"{option} {path}".strip()

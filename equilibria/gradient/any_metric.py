@@ -9,7 +9,6 @@ numerically may be passed in. Finding nothing proves nothing, and is reported as
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
@@ -76,7 +75,7 @@ def _free_predictor(model: Model) -> Iterator[MetricWitness]:
             found = exact_witness(small.system, point, component="rank0")
             if found is not None:
                 shown = {small.outer(name): value for name, value in found.equilibrium.items()}
-                yield replace(found, equilibrium=shown)
+                yield found._replace(equilibrium=shown)
                 return
     trace = sum((entry(model.moments, "M", j, j) for j in range(model.d)), Fraction(0))
     if model.n >= 2 and trace:

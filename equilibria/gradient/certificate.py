@@ -13,7 +13,6 @@ from equilibria.gradient.constant_metric import (
     definite_member,
     missing_direction,
 )
-from equilibria.gradient.direct import direct_field, direct_pair, exponent
 from equilibria.gradient.factor import NO_FACTOR, frobenius_witness
 from equilibria.gradient.forms import OneForm, nonzero_point, one_form, potential
 from equilibria.gradient.integrals import first_integrals
@@ -83,6 +82,8 @@ def _bootstrap(model: Model, equilibria: tuple[EquilibriumSpectrum, ...]) -> Gra
 
 
 def _direct(model: Model) -> GradientReport:
+    from equilibria.gradient.direct import direct_field, direct_pair, exponent
+
     a = exponent(model)
     try:
         pair = direct_pair(model)

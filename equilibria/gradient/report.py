@@ -7,9 +7,8 @@ a gradient field" is half a sentence, the other half is the metric and the set.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from equilibria.varieties.component import Algebraic, Entry, How
 
@@ -17,8 +16,7 @@ NOT_DECIDED = "not decided"
 """The scope of what was not asked: no sentence of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class CurlWitness:
+class CurlWitness(NamedTuple):
     """A non-zero curl, d theta(a)/d b - d theta(b)/d a for `variables` = (a, b), theta = g f.
 
     `curl` is its polynomial and `value` the value at `point`. `elsewhere` says what the variables
@@ -34,8 +32,7 @@ class CurlWitness:
     times: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(NamedTuple):
     """A closed loop in a coordinate plane and the exact work of g f around it (theorem T3.2).
 
     `corners` are visited in order and then the first again.
@@ -47,8 +44,7 @@ class Loop:
     path: str = "straight lines; all other variables are 0"
 
 
-@dataclass(frozen=True, slots=True)
-class SectorLoop:
+class SectorLoop(NamedTuple):
     """A closed loop between two rays and two ellipses P_11 = const of one output row.
 
     It runs out along the first of the `rays` (directions in `plane`) from the first to the second
@@ -63,8 +59,7 @@ class SectorLoop:
     path: str = "ray, outer ellipse, ray, inner ellipse; all other rows of W are 0"
 
 
-@dataclass(frozen=True, slots=True)
-class FrobeniusWitness:
+class FrobeniusWitness(NamedTuple):
     """A point where theta ^ d theta is not 0, so that no factor u makes u theta a gradient."""
 
     variables: tuple[str, str, str]
@@ -75,8 +70,7 @@ class FrobeniusWitness:
     kind: str = "frobenius"
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(NamedTuple):
     """An equilibrium with an asymmetric linearization of g f: no positive factor near it (T3.3)."""
 
     component: str
@@ -85,8 +79,7 @@ class Exclusion:
     asymmetry: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class IntegratingFactor:
+class IntegratingFactor(NamedTuple):
     """Is there a factor u > 0 and a potential V on some open set with u g f = -grad V?
 
     `exists` False means on no non-empty open set; True means locally, with `scope` saying where.
@@ -102,8 +95,7 @@ class IntegratingFactor:
     potential: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConstantMetric:
+class ConstantMetric(NamedTuple):
     """Is there a constant positive definite G with G f = -grad V?"""
 
     exists: bool | None
@@ -114,8 +106,7 @@ class ConstantMetric:
     metric: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricWitness:
+class MetricWitness(NamedTuple):
     """An equilibrium whose linearization is not similar to a symmetric matrix (theorem T3.4).
 
     `kind` is `nonreal-eigenvalue`, `jordan-block` or `periodic-orbit`; `exact` states the exact
@@ -133,8 +124,7 @@ class MetricWitness:
     period: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnyMetric:
+class AnyMetric(NamedTuple):
     """Is there a Riemannian metric, depending on the state or not, that makes f a gradient?
 
     `orbit` is a periodic orbit, where one was met: the strongest witness, for along it no function
@@ -148,8 +138,7 @@ class AnyMetric:
     orbit: MetricWitness | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """The flow as a gradient field for `metric`; `reason` says why `is_gradient` is what it is."""
 
     is_gradient: bool | None
@@ -164,8 +153,7 @@ class Field:
     euclidean_witness: CurlWitness | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MapField:
+class MapField(NamedTuple):
     """Is the update map a gradient step x+ = x - h g^-1 grad V?"""
 
     is_gradient: bool | None
@@ -174,8 +162,7 @@ class MapField:
     witness: CurlWitness | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FirstIntegral:
+class FirstIntegral(NamedTuple):
     """Polynomials with a simple law along the flow; `law` is "constant" for first integrals.
 
     `entries` lists them where they are few; `map_law` is what one step of the map does to them.
@@ -190,8 +177,7 @@ class FirstIntegral:
     map_law: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RestrictedPotential:
+class RestrictedPotential(NamedTuple):
     """A potential on part of the state space, or for a metric that depends on the state."""
 
     potential: str
@@ -202,8 +188,7 @@ class RestrictedPotential:
     checked: str
 
 
-@dataclass(frozen=True, slots=True)
-class GradientReport:
+class GradientReport(NamedTuple):
     """The certificate. `potential` is set exactly where the flow is a gradient field for
     `flow.metric`; `to_json()` gives the `gradient_field` object of the report."""
 
@@ -237,8 +222,7 @@ class GradientReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return dictionaries, lists, text and numbers only; rationals are text such as "1/10"."""
-        names = [field.name for field in fields(self) if field.name != "procedure"]
-        body = {name: plain(getattr(self, name)) for name in names}
+        body = {name: plain(value) for name, value in self._asdict().items() if name != "procedure"}
         body["scope"] = [
             {"text": text, "how": how.value if how else None} for text, how in self.sentences
         ]
@@ -253,11 +237,11 @@ def _with_witness(part: AnyMetric) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` with dataclasses, fractions and complex numbers replaced by plain data."""
+    """Return `value` with named tuples, fractions and complex numbers replaced by plain data."""
     if isinstance(value, Algebraic):
         return {"value": value.value, "exact": value.exact}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "_asdict"):
+        return {name: plain(entry) for name, entry in value._asdict().items()}
     if isinstance(value, How):
         return value.value
     if isinstance(value, Fraction):
@@ -271,8 +255,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class EquilibriumSpectrum:
+class EquilibriumSpectrum(NamedTuple):
     """An equilibrium found elsewhere, with its spectrum for the flow.
 
     `point` holds fractions or floats by variable name (absent ones are 0); `residual` is the

@@ -18,7 +18,7 @@ from equilibria.graph.figure import draw_graph
 from equilibria.graph.learning import learning_order
 from equilibria.graph.result import Connection, ConnectionGraph, LearningOrder, Node
 from equilibria.graph.text import graph_lines, order_lines
-from equilibria.graph.write import write_graphml
+from equilibria.graph.write import graphml_text, write_graphml
 
 __all__ = [
     "Connection",
@@ -28,6 +28,7 @@ __all__ = [
     "connection_graph",
     "draw_graph",
     "graph_lines",
+    "graphml_text",
     "learning_order",
     "order_lines",
     "write_graphml",

@@ -505,7 +505,7 @@ def test_e3_and_e4_characteristic_polynomials_and_witness(case):
     assert characteristic_polynomial(jacobian) == expected
     given_spectrum = EquilibriumSpectrum("rank2:a", point, ())
     report = gradient_certificate(model, equilibria=[given_spectrum])
-    assert report.flow.any_metric.witness == replace(witness, component="rank2:a")
+    assert report.flow.any_metric.witness == witness._replace(component="rank2:a")
     assert gradient_certificate(model).flow.any_metric.exists is None
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equilibria import analyze
-from equilibria.commands.answer import finish
+from equilibria.commands.outputs import finish
 from equilibria.commands.phase import COMMAND
 from equilibria.data.moments import Moments
 from equilibria.errors import EngineMissing, FormatError, ScopeError

@@ -8,7 +8,6 @@ Signs are -1 (inside), 0 (on the boundary), 1 (outside); steps are inf where no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -149,6 +148,8 @@ def _for_both(
     """Return the function's tables of flow and map; large ones at the same time on two cores."""
     if size < THREADED_SIZE:
         return [function(flow), function(step)]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(function, (flow, step)))
 
