@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from empirical.experiments.papers.answer import Answer
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers.chen_he_2021 import ablation
 from empirical.experiments.papers.chen_he_figure import draw, table
 from empirical.experiments.papers.script import data_root, run_script

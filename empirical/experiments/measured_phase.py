@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.papers.answer import Answer
+from empirical.experiments.answer import Answer
 from empirical.experiments.phase_questions import QUESTIONS, Question
 from empirical.experiments.result import ExperimentResult
 from equilibria.phase.axes import Axis

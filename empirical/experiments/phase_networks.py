@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from empirical.experiments.papers.answer import Answer
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers.trials import Watched, put
 from empirical.experiments.phase_questions import QUESTIONS, Question
 from empirical.experiments.result import ExperimentResult
+from empirical.images.dice import generator, key
 from empirical.images.latent import LatentSource
-from empirical.networks.dice import generator, key
 from empirical.networks.learner import Learner
 from empirical.networks.models import Encoder
 from empirical.networks.settings import Settings, settings_from

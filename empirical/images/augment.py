@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from empirical.images.colour import Jitter, blur, grey, jitter
-from empirical.networks.dice import Dice
+from empirical.images.dice import Dice
 
 ATTEMPTS = 10
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from empirical.networks.dice import Dice
+from empirical.images.dice import Dice
 
 LUMA = (0.2989, 0.587, 0.114)
 # YIQ, whose chroma plane is rotated instead of HSV's hue; a cheaper relative, not the same map.

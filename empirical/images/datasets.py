@@ -13,7 +13,7 @@ import numpy as np
 
 from empirical.images import formats
 from empirical.images.folder import read_folder
-from empirical.networks.settings import Settings
+from empirical.images.wanted import Wanted
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ HOW_TO_GET = {
 }
 
 
-def read_images(settings: Settings) -> Images:
+def read_images(settings: Wanted) -> Images:
     """Return the data set that the settings name; raises `FormatError` when it is not there."""
     images = _read(settings)
     _check(images, settings)
@@ -68,7 +68,7 @@ def read_images(settings: Settings) -> Images:
     return images
 
 
-def _read(settings: Settings) -> Images:
+def _read(settings: Wanted) -> Images:
     name = settings.dataset
     if name.endswith(".npz"):
         return Images(*formats.read_npz(Path(name), "--dataset"))
@@ -118,7 +118,7 @@ def _digits() -> Images:
     return Images(images[train], labels[train], images[test], labels[test])
 
 
-def _check(images: Images, settings: Settings) -> None:
+def _check(images: Images, settings: Wanted) -> None:
     source = settings.data_root or settings.dataset
     for part in ("train", "test"):
         x, y = getattr(images, part), getattr(images, f"{part}_labels")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from empirical.networks.dice import Dice, generator
+from empirical.images.dice import Dice, generator
 
 SIDE, FACTORS, NOISE, COUNT = 4, 8, 0.25, 4096
 

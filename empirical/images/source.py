@@ -17,8 +17,8 @@ from torch import Tensor
 
 from empirical.images.augment import Crop, Photos, Same, Strokes, View, plain, sized
 from empirical.images.datasets import Images
-from empirical.networks.dice import Dice, generator, order
-from empirical.networks.settings import Settings
+from empirical.images.dice import Dice, generator, order
+from empirical.images.wanted import Wanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +120,7 @@ class ImageSource:
 
 
 def image_source(
-    images: Images, settings: Settings, device: torch.device, dtype: torch.dtype
+    images: Images, settings: Wanted, device: torch.device, dtype: torch.dtype
 ) -> ImageSource:
     """Put a data set on the device; channels are normalised by the training images' moments."""
     mean, deviation = channel_moments(images.train[:: max(1, len(images.train) // SAMPLED)])
@@ -163,7 +163,7 @@ def channel_moments(images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mean), torch.from_numpy(deviation).clamp_min(1e-3)
 
 
-def view_of(settings: Settings, size: tuple[int, int]) -> View:
+def view_of(settings: Wanted, size: tuple[int, int]) -> View:
     """Return the augmentation that `--augment` names; auto: by the data."""
     name = settings.augment
     if name == "auto":

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from empirical.networks.dice import generator
+from empirical.images.dice import generator
 from empirical.networks.learner import Learner
 from empirical.networks.workers import Workers
 

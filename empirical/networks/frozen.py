@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from empirical.images.datasets import read_images
+from empirical.images.dice import generator
 from empirical.images.source import ImageSource, image_source
-from empirical.networks.dice import generator
 from empirical.networks.evaluate import features_of
 from empirical.networks.models import backbone
 from empirical.networks.settings import Settings, from_config, settings_from

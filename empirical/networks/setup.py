@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from empirical.images.datasets import Images, read_images
+from empirical.images.dice import key
 from empirical.images.latent import LatentSource
 from empirical.images.source import Source, image_source
-from empirical.networks.dice import key
 from empirical.networks.learner import Learner
 from empirical.networks.monitor import Monitor, settle_statistics
 from empirical.networks.optimiser import Optimiser, optimiser_of

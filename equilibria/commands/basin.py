@@ -121,7 +121,7 @@ def _sample(question: Question) -> Sample | None:
 
 def basin_header(report: BasinReport) -> list[str]:
     """Return what was asked about: procedure, sizes, rates, moments."""
-    from equilibria.report.text import moments_line
+    from equilibria.systems.model_text import moments_line
     from equilibria.systems.procedures import procedure
 
     model = report.model

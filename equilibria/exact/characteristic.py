@@ -7,13 +7,9 @@ connected parts of its graph are split off first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
 from typing import Protocol, Self, TypeVar
-
-from equilibria.exact.polynomial import Polynomial
-from equilibria.varieties.elimination.ideal import Ideal
 
 
 class Number(Protocol):
@@ -26,26 +22,6 @@ class Number(Protocol):
 
 N = TypeVar("N", bound=Number)
 Matrix = Sequence[Sequence[N]]
-
-
-@dataclass(frozen=True, slots=True)
-class Residue:
-    """A polynomial modulo an ideal, held as its normal form."""
-
-    ideal: Ideal
-    form: Polynomial
-
-    def __add__(self, other: Residue) -> Residue:
-        return Residue(self.ideal, self.form + other.form)
-
-    def __mul__(self, other: Residue | Fraction) -> Residue:
-        if isinstance(other, Fraction):
-            return Residue(self.ideal, self.form * other)
-        self.ideal.budget.spend(len(self.form.terms) * len(other.form.terms), "products")
-        return Residue(self.ideal, self.ideal.normal_form(self.form * other.form))
-
-    def __bool__(self) -> bool:
-        return bool(self.form)
 
 
 def characteristic_polynomials(matrix: Matrix[N], one: N) -> list[list[N]]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from equilibria.cycles.report import multiplier
 from equilibria.graph.result import Connection, ConnectionGraph, LearningOrder, Node
-from equilibria.report.analysis import shortened
 from equilibria.varieties.component import How
+from equilibria.varieties.listing import shortened
 
 WIDTH = 100
 MOST_EDGES = 64
@@ -28,7 +28,7 @@ def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
 
 
 def _heading(graph: ConnectionGraph) -> list[str]:
-    from equilibria.report.text import moments_line
+    from equilibria.systems.model_text import moments_line
     from equilibria.systems.procedures import procedure
 
     model = graph.model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TURNING = 1e-6
 TURNING_LIMIT = 4
-SHOWN_NAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,6 @@ class Summary:
     undecided: tuple[str, ...]
     text: str
     in_part: tuple[str, ...] = ()
-
-
-def shortened(names: Sequence[str]) -> str:
-    """Return the first few names, and that there are more."""
-    more = ", ..." if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from equilibria.exact.rationals import to_float
-from equilibria.report.analysis import Summary, shortened
+from equilibria.report.analysis import Summary
 from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, Variety
+from equilibria.varieties.listing import shortened
 from equilibria.varieties.routes import DEFAULT_COMPONENTS, variety_of
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number
-from equilibria.report.analysis import Summary, shortened
+from equilibria.report.analysis import Summary
 from equilibria.report.json import SCHEMA, component_json
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.system_file import UserSystem, load
 from equilibria.varieties.component import Component, Stability, Variety
+from equilibria.varieties.listing import shortened
 
 if TYPE_CHECKING:
     from equilibria.gradient import GradientReport

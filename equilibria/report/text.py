@@ -6,14 +6,13 @@ Words carry every fact and colour repeats it. Lines fit in 100 columns and read 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
 from equilibria.report.analysis import Analysis
 from equilibria.report.numbers import decimal, extent, significant
-from equilibria.systems.model import Model
+from equilibria.systems.model_text import moments_line
 from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, How, Stability, Verdict
 
@@ -88,30 +87,6 @@ def header(report: Analysis) -> list[str]:
         f"{title} · {sizes} · {count} variables, symmetry O({model.n})",
         "   ".join(rates) + "     " + moments_line(model),
     ]
-
-
-def moments_line(model: Model) -> str:
-    """Return Sigma and M in a few words."""
-    moments = model.moments
-    if moments.total is not None and moments.signal is not None:
-        return f"Σ = {_diagonal(moments.total)}   M = {_diagonal(moments.signal)}"
-    kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
-    source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
-    return f"Σ, M {model.d}x{model.d}{source} ({kind})"
-
-
-def _diagonal(values: tuple[Fraction, ...]) -> str:
-    shown = [_short(value) for value in values[:4]]
-    if len(values) > 4:
-        shown.append(f"... {len(values)} in all")
-    if len(set(values)) == 1 and len(values) > 1:
-        return f"{_short(values[0])} I"
-    return f"diag({', '.join(shown)})"
-
-
-def _short(value: Fraction) -> str:
-    text = str(value)
-    return text if len(text) <= 12 else f"{float(value):.6g}"
 
 
 def equation_lines(report: Analysis) -> Iterable[str]:

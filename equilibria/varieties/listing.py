@@ -18,3 +18,12 @@ def fitting(rest: Sequence[Component], room: int) -> list[Component]:
     room = max(room, min(1, len(unclear)))
     kept = {c.id for c in [*unclear, *others][:room]}
     return [c for c in rest if c.id in kept]
+
+
+SHOWN_NAMES = 6
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first few names, and that there are more."""
+    more = ", ..." if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers.alternation import one_mode
-from empirical.experiments.papers.answer import Answer
 from empirical.experiments.papers.chen_he_table import ABLATIONS, BASE, FIRST, SOURCE, Ablation
 from empirical.experiments.papers.trials import (
     Trial,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from empirical.collapse import NO
-from empirical.experiments.papers.answer import Answer
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers.script import COLOURS, columns
 from empirical.experiments.papers.trials import word
 

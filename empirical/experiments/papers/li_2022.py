@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from empirical.experiments.answer import Answer, untried
 from empirical.experiments.papers.alternation import OneStep
-from empirical.experiments.papers.answer import Answer, untried
 from empirical.experiments.papers.networks_run import PHOTOGRAPHS
 from empirical.experiments.papers.orders import Order
 from empirical.experiments.papers.trials import (

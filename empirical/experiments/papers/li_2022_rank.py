@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from empirical.experiments.papers.answer import Answer
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers.trials import trained
 from empirical.experiments.result import ExperimentResult
 from empirical.images.latent import FACTORS, LatentSource

@@ -17,8 +17,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from empirical.images.dice import generator, order
 from empirical.images.source import ImageSource
-from empirical.networks.dice import generator, order
 from empirical.networks.setup import Setup
 
 KINDS = ("multi-epoch", "single-pass", "cumulative", "last", "hybrid")

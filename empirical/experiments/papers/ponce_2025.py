@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers import (
     ponce_networks,
     ponce_objective,
     ponce_spheres,
     ponce_variety,
 )
-from empirical.experiments.papers.answer import Answer
 from empirical.experiments.result import ExperimentResult
 
 

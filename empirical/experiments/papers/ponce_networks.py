@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.experiments.papers.answer import PONCE, Answer, untried
+from empirical.experiments.answer import PONCE, Answer, untried
 from empirical.experiments.papers.networks_run import PHOTOGRAPHS, digits
 from empirical.experiments.papers.ponce_objective import STATEMENT, largest_rise
 from empirical.experiments.result import ExperimentResult

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.papers.answer import PONCE, Answer, untried
+from empirical.experiments.answer import PONCE, Answer, untried
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from empirical.experiments.result import ExperimentResult
 from empirical.images.beside import IMAGES

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from empirical.experiments.answer import PONCE, Answer
 from empirical.experiments.one_model import one_mode_spheres
-from empirical.experiments.papers.answer import PONCE, Answer
 from empirical.experiments.result import ExperimentResult
 from empirical.runs.folder import RunFolder
 

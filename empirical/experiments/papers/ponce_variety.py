@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.papers.answer import PONCE, Answer
+from empirical.experiments.answer import PONCE, Answer
 from empirical.experiments.papers.linear_runs import norm
 from empirical.experiments.result import ExperimentResult
 from empirical.linear.classify import components_of

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from empirical.experiments.papers.answer import Answer
+from empirical.experiments.answer import Answer
 from equilibria.errors import AnalysisError, FormatError
 from equilibria.files.escaping import escape
 from equilibria.files.write import atomic, check_place, write_text

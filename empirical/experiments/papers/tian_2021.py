@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers import (
     tian_alignment,
     tian_balance,
@@ -17,7 +18,6 @@ from empirical.experiments.papers import (
     tian_directpred,
     tian_rates,
 )
-from empirical.experiments.papers.answer import Answer
 from empirical.experiments.result import ExperimentResult
 
 Measured = Callable[..., ExperimentResult]

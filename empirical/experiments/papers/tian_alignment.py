@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from empirical.experiments.result import ExperimentResult
 from equilibria.data.moments import Moments

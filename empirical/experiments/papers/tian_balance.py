@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, starts
 from empirical.experiments.result import ExperimentResult
 from empirical.linear.flow import BootstrapFlow, integrate_flow

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments.papers.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer
 from empirical.experiments.result import ExperimentResult
 
 DIRECT: dict[str, object] = {"method": "direct-pred"}

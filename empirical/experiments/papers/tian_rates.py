@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.experiments.answer import TIAN, Answer
 from empirical.experiments.measured_phase import MeasuredPhase, measure_phase
-from empirical.experiments.papers.answer import TIAN, Answer
 from empirical.experiments.result import ExperimentResult
 from equilibria.phase.axes import parse_axis
 from equilibria.systems.model import Model

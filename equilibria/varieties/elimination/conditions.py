@@ -14,15 +14,10 @@ from fractions import Fraction
 from math import comb, gcd, lcm
 
 from equilibria.errors import ConsistencyError, LimitReached
-from equilibria.exact.characteristic import (
-    Residue,
-    cayley,
-    characteristic_polynomials,
-    hurwitz_conditions,
-)
+from equilibria.exact.characteristic import cayley, characteristic_polynomials, hurwitz_conditions
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.varieties.elimination.factor import factor
-from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.ideal import Ideal, Residue
 from equilibria.varieties.elimination.reality import sum_of_squares
 
 MAX_FACTORED_TERMS = 100

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import combinations, product
@@ -288,3 +289,23 @@ def _insert(
             kept.append(i)
     pairs.extend((i, new) for i in kept if not _disjoint(tops[i], top))
     active[:] = [i for i in active if not _divides(top, tops[i])] + [new]
+
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """A polynomial modulo an ideal, held as its normal form."""
+
+    ideal: Ideal
+    form: Polynomial
+
+    def __add__(self, other: Residue) -> Residue:
+        return Residue(self.ideal, self.form + other.form)
+
+    def __mul__(self, other: Residue | Fraction) -> Residue:
+        if isinstance(other, Fraction):
+            return Residue(self.ideal, self.form * other)
+        self.ideal.budget.spend(len(self.form.terms) * len(other.form.terms), "products")
+        return Residue(self.ideal, self.ideal.normal_form(self.form * other.form))
+
+    def __bool__(self) -> bool:
+        return bool(self.form)

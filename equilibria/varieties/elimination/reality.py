@@ -16,10 +16,10 @@ from itertools import combinations, islice, product
 from math import comb
 
 from equilibria.errors import LimitReached
-from equilibria.exact.characteristic import Residue, determinant
+from equilibria.exact.characteristic import determinant
 from equilibria.exact.number_field import Element
 from equilibria.exact.polynomial import Polynomial
-from equilibria.varieties.elimination.ideal import Ideal
+from equilibria.varieties.elimination.ideal import Ideal, Residue
 from equilibria.varieties.elimination.points import Point, real_points
 
 SIMPLE = tuple(

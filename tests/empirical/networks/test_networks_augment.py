@@ -9,7 +9,7 @@ from torch import Tensor
 
 from empirical.images.augment import Crop, Photos, Same, Strokes, resample, sized
 from empirical.images.colour import Jitter, blur, grey, jitter, luma, turned, turned_in_yiq
-from empirical.networks.dice import Dice, generator, order
+from empirical.images.dice import Dice, generator, order
 
 torchvision = pytest.importorskip("torchvision")
 v1 = torchvision.transforms

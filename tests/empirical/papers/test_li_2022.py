@@ -16,7 +16,7 @@ from empirical.experiments.papers import li_2022, li_2022_rank
 from empirical.experiments.papers.li_2022 import Plan, correlations, slope
 from empirical.experiments.papers.orders import Order
 from empirical.experiments.papers.trials import Trial, base, excess
-from empirical.networks.dice import order
+from empirical.images.dice import order
 
 COUNT = 103
 

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from empirical.experiments.answer import Answer
 from empirical.experiments.papers import (
     tian_alignment,
     tian_balance,
@@ -20,7 +21,6 @@ from empirical.experiments.papers import (
     tian_directpred,
     tian_rates,
 )
-from empirical.experiments.papers.answer import Answer
 from empirical.experiments.papers.script import run_script
 
 ROOT = Path(__file__).resolve().parents[3]

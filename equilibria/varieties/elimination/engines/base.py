@@ -194,3 +194,14 @@ def _bound(pid: int, limits: Limits) -> bool:
     except ProcessLookupError:
         return True
     return True
+
+
+def engine_environment() -> dict[str, str]:
+    """Return the environment of an engine in Python: ours, with this package on the import path."""
+    home = str(Path(__file__).resolve().parents[4])
+    path = os.environ.get("PYTHONPATH")
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{home}{os.pathsep}{path}" if path else home,
+        "PYTHONHASHSEED": "0",
+    }

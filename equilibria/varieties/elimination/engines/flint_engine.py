@@ -11,11 +11,11 @@ from equilibria.exact.polynomial import Polynomial
 from equilibria.varieties.elimination.engines.base import (
     Answer,
     Limits,
+    engine_environment,
     plain_ring,
     read_answer,
     run_program,
 )
-from equilibria.varieties.elimination.engines.sympy_engine import _environment
 
 INSTALL = "pip install python-flint"
 
@@ -46,7 +46,7 @@ class Flint:
             "-m",
             "equilibria.varieties.elimination.engines.flint_worker",
         ]
-        outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
+        outcome = run_program(command, "\n".join(lines) + "\n", limits, engine_environment())
         primes, _, finished = read_answer(outcome.output, ring, self.name)
         note = "" if finished else _why(outcome.output)
         return Answer(self.name, release, primes, finished, note)

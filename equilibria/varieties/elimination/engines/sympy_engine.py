@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-import equilibria
 from equilibria.exact.polynomial import Polynomial
 from equilibria.varieties.elimination.engines.base import (
     Answer,
     Limits,
+    engine_environment,
     plain_ring,
     read_answer,
     run_program,
@@ -50,7 +48,7 @@ class Sympy:
             "-m",
             "equilibria.varieties.elimination.engines.sympy_worker",
         ]
-        outcome = run_program(command, "\n".join(lines) + "\n", limits, _environment())
+        outcome = run_program(command, "\n".join(lines) + "\n", limits, engine_environment())
         primes, _, finished = read_answer(outcome.output, ring, self.name)
         note = "" if finished else _why(outcome.output, limits)
         steps = steps_done(outcome.output)
@@ -61,14 +59,3 @@ def _why(output: str, limits: Limits) -> str:
     if "stopped" in output.split():
         return f"its bound on the work ({limits.work:g} s)"
     return "an error or the memory limit"
-
-
-def _environment() -> dict[str, str]:
-    """Return the worker's environment: ours, with this package on the import path."""
-    home = str(Path(equilibria.__path__[0]).parent)
-    path = os.environ.get("PYTHONPATH")
-    return {
-        **os.environ,
-        "PYTHONPATH": f"{home}{os.pathsep}{path}" if path else home,
-        "PYTHONHASHSEED": "0",
-    }

@@ -1,0 +1,31 @@
+"""A model in a line of text."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from equilibria.systems.model import Model
+
+
+def moments_line(model: Model) -> str:
+    """Return Sigma and M in a few words."""
+    moments = model.moments
+    if moments.total is not None and moments.signal is not None:
+        return f"Σ = {_diagonal(moments.total)}   M = {_diagonal(moments.signal)}"
+    kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
+    source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
+    return f"Σ, M {model.d}x{model.d}{source} ({kind})"
+
+
+def _diagonal(values: tuple[Fraction, ...]) -> str:
+    shown = [_short(value) for value in values[:4]]
+    if len(values) > 4:
+        shown.append(f"... {len(values)} in all")
+    if len(set(values)) == 1 and len(values) > 1:
+        return f"{_short(values[0])} I"
+    return f"diag({', '.join(shown)})"
+
+
+def _short(value: Fraction) -> str:
+    text = str(value)
+    return text if len(text) <= 12 else f"{float(value):.6g}"
