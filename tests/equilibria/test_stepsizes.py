@@ -15,10 +15,10 @@ from equilibria.data.moments import Moments
 from equilibria.exact.intervals import Polynomial, Uncertain
 from equilibria.systems.model import Model
 from equilibria.systems.procedures import procedure
+from equilibria.varieties.commuting.block_matrices import Matrices, diagonal_block, pair_block
 from equilibria.varieties.commuting.couplings import diagonal_coupling, pair_coupling
 from equilibria.varieties.commuting.largest_step import Rates, largest_step
 from equilibria.varieties.commuting.modes import modes_of, states_of
-from equilibria.varieties.commuting.unequal_decays import Matrices, diagonal_block, pair_block
 from equilibria.varieties.component import Component, Verdict
 from tests import dense
 

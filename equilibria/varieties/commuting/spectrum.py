@@ -13,6 +13,13 @@ import numpy as np
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.systems.model import Model
+from equilibria.varieties.commuting.block_matrices import (
+    Matrices,
+    diagonal_block,
+    flow_matrix,
+    map_matrix,
+    pair_block,
+)
 from equilibria.varieties.commuting.couplings import (
     Coupling,
     diagonal_coupling,
@@ -22,13 +29,6 @@ from equilibria.varieties.commuting.couplings import (
 from equilibria.varieties.commuting.modes import Mode, State
 from equilibria.varieties.commuting.strata import Stratum
 from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
-from equilibria.varieties.commuting.unequal_decays import (
-    Matrices,
-    diagonal_block,
-    flow_matrix,
-    map_matrix,
-    pair_block,
-)
 from equilibria.varieties.component import Eigenvalue
 
 Rational = Fraction | Surd
@@ -152,15 +152,15 @@ class _Collector:
     def _pair(self, left: State, right: State) -> None:
         kappa = self.model.kappa or Fraction(1)
         p, q = in_common_field(left.p, right.p)
-        zero = p * 0
-        block = pair_block(
-            (p, q),
-            (zero + left.mode.s, zero + right.mode.s),
-            (zero + left.mode.m, zero + right.mode.m),
-            zero + self.model.eta,
-            kappa,
-        )
         if kappa != 1:
+            zero = p * 0
+            block = pair_block(
+                (p, q),
+                (zero + left.mode.s, zero + right.mode.s),
+                (zero + left.mode.m, zero + right.mode.m),
+                zero + self.model.eta,
+                kappa,
+            )
             self._matrix(block, pair_coupling(left, right, self.model.eta, kappa))
             return
         self._neutral(1)
