@@ -16,6 +16,7 @@ import numpy as np
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.systems.model import Model
+from equilibria.varieties.component import Component
 from equilibria.varieties.noncommuting.balanced import balanced_point
 from equilibria.varieties.noncommuting.core import (
     Array,
@@ -133,3 +134,16 @@ def of_model(model: Model, *, is_map: bool = False) -> Setting:
         return Setting(sigma, m, eta, beta=beta, kappa=kappa)
     mu = to_float(model.mu) if ema else None
     return Setting(sigma, m, eta, h=to_float(model.h), mu=mu, nu=to_float(model.nu), kappa=kappa)
+
+
+def core_of(model: Model, component: Component, setting: Setting) -> CoreEquilibrium:
+    """The core of a component of `general_variety`: its first `rank` rows in alpha = 1 units."""
+    k = component.rank or 0
+    assert model.kappa is not None
+    root = np.sqrt(to_float(model.alpha / model.kappa))
+    point = component.representative
+    W = np.array(point["W"], dtype=float)[:k].reshape(k, model.d) * root
+    P = np.array(point["P"], dtype=float)[:k, :k].reshape(k, k)
+    return core_equilibrium(
+        P, W, setting.Sigma, setting.M, setting.eta, label=component.id, origin="general"
+    )

@@ -16,11 +16,11 @@ import numpy as np
 from equilibria.cycles import find_cycles
 from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.pairs import frequency, leading_pair
-from equilibria.cycles.setting import Setting, of_model
+from equilibria.cycles.setting import Setting, core_of, of_model
 from equilibria.errors import ConsistencyError, ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.graph.arrivals import TOLERANCE, Follower
-from equilibria.graph.places import Place, collapse_place, core_of, equilibrium_place
+from equilibria.graph.places import Place, collapse_place, equilibrium_place
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, How, Verdict

@@ -14,10 +14,8 @@ import numpy as np
 from equilibria.cycles.cycle import LimitCycle
 from equilibria.cycles.dynamics import Dynamics, dynamics_of
 from equilibria.cycles.setting import Setting
-from equilibria.exact.rationals import to_float
-from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, Verdict
-from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium, core_equilibrium
+from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
 from equilibria.varieties.noncommuting.eigen import matrix_size
 
 UNSTABLE = 1e-8  # real part, relative to the Jacobian, above which a direction is unstable
@@ -46,19 +44,6 @@ class Place:
     index: int
     rate: float
     directions: tuple[Direction, ...]
-
-
-def core_of(model: Model, component: Component, setting: Setting) -> CoreEquilibrium:
-    """The core of a component of `general_variety`: its first `rank` rows in alpha = 1 units."""
-    k = component.rank or 0
-    assert model.kappa is not None
-    root = np.sqrt(to_float(model.alpha / model.kappa))
-    point = component.representative
-    W = np.array(point["W"], dtype=float)[:k].reshape(k, model.d) * root
-    P = np.array(point["P"], dtype=float)[:k, :k].reshape(k, k)
-    return core_equilibrium(
-        P, W, setting.Sigma, setting.M, setting.eta, label=component.id, origin="general"
-    )
 
 
 def marks_of(dynamics: Dynamics, states: Array) -> Array:

@@ -14,9 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from equilibria.cycles.setting import Setting, of_model
+from equilibria.cycles.setting import Setting, core_of, of_model
 from equilibria.exact.rationals import to_float
-from equilibria.graph.places import core_of
 from equilibria.systems.model import Model
 from equilibria.varieties.noncommuting.core import CoreEquilibrium
 from equilibria.varieties.noncommuting.names import letters

@@ -60,13 +60,13 @@ def test_a_short_list_of_moments_that_do_not_commute_keeps_what_is_undecided(
     whole = variety.general_variety(model).components
     last = whole[-1]
     assert last.map.verdict is Verdict.UNSTABLE
-    component = variety._Solver.component
+    component = variety.Solver.component
 
     def undecided(*arguments: Any, **options: Any) -> Component:
         found = component(*arguments, **options)
         return replace(found, flow=KINDS["?"]) if found.id == last.id else found
 
-    monkeypatch.setattr(variety._Solver, "component", undecided)
+    monkeypatch.setattr(variety.Solver, "component", undecided)
     short = variety.general_variety(model, max_components=2)
     assert last.id in [c.id for c in short.components]
     assert not short.complete

@@ -24,7 +24,7 @@ from equilibria.varieties.component import Component, Detail, Entry
 from equilibria.varieties.noncommuting import core_equilibrium
 from equilibria.varieties.noncommuting.core import CoreEquilibrium
 from equilibria.varieties.noncommuting.names import letters
-from equilibria.varieties.noncommuting.variety import Found, _Solver
+from equilibria.varieties.noncommuting.variety import Found, Solver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ UNKNOWNS = 600  # of the densest spectra that are made for a list of unstable eq
 
 def mixed_components(model: Model, sums: Iterable[DirectSum], limit: int) -> list[Component]:
     """Return the first `limit` direct sums as components `rank2:a`, `rank2:b`, ..., `rank3:a`, ..."""
-    solver = _Solver(model)
+    solver = Solver(model)
     seen: Counter[int] = Counter()
     found = []
     for item in islice(sums, limit):
@@ -51,7 +51,7 @@ def mixed_components(model: Model, sums: Iterable[DirectSum], limit: int) -> lis
     return found
 
 
-def _core(model: Model, item: DirectSum, solver: _Solver) -> CoreEquilibrium:
+def _core(model: Model, item: DirectSum, solver: Solver) -> CoreEquilibrium:
     predictor, encoder = _matrices(model, item, item.rank)
     if not model.moments.is_diagonal:
         order = [mode.number - 1 for mode in modes_of(model.moments)]

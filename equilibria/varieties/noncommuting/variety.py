@@ -59,7 +59,7 @@ def general_variety(
     if model.eta == 0 or model.eta_p == 0:
         return balanced_variety(model, max_components)
     tell = progress or (lambda _: None)
-    solver = _Solver(model)
+    solver = Solver(model)
     found = list(solver.equilibria(max_components, tell))
     components = [solver.collapse()]
     for rank in sorted({item.core.rank for item in found}, reverse=True):
@@ -84,7 +84,9 @@ def general_variety(
     )
 
 
-class _Solver:
+class Solver:
+    """Finds the equilibria of one model rank by rank, and says how each is known."""
+
     def __init__(self, model: Model) -> None:
         self.model = model
         self.sigma, self.m = model.moments.matrices()

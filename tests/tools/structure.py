@@ -1,0 +1,251 @@
+"""The rules of the house, as functions of the sources: a mapping from path to text.
+
+Each returns its violations, a line each, and none where the rule holds, so that tests can plant some.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+
+Sources = Mapping[str, str]
+
+# From the ground up. A room imports rooms of floors below its own, and nothing else.
+FLOORS = (
+    {"equilibria.errors", "equilibria.version", "equilibria.defaults", "equilibria.kernel"},
+    {"equilibria.files", "equilibria.verify"},
+    {"equilibria.exact"},
+    {"equilibria.data"},
+    {"equilibria.systems"},
+    {"equilibria.varieties"},
+    {"equilibria.basin", "equilibria.cycles"},
+    {"equilibria.gradient", "equilibria.graph", "equilibria.phase"},
+    {"equilibria.report"},
+    {"equilibria.certificates"},
+    {"equilibria.claims"},
+    {"equilibria"},
+    {"equilibria.commands"},
+    {"empirical.runs", "empirical.collapse"},
+    {"empirical.linear", "empirical.images"},
+    {"empirical.networks"},
+    {"empirical.overlay"},
+    {"empirical.experiments"},
+    {"empirical"},
+    {"empirical.commands"},
+    {"cli"},
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MOST_AT_THE_TOP = 8
+MOST_LINES_OF_CLI = 250
+EVALUATES = {"eval", "exec", "compile", "sympify", "parse_expr", "lambdify"}
+HARMLESS = {"compile": ("re", "torch")}
+UNPICKLES = {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
+TORCH = {"torch", "torchvision"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of `module`, and of `name` from it, at a line of the module `where`."""
+
+    where: str
+    line: int
+    module: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class House:
+    """The modules of some sources and what they import, wherever in them: at the top, in a function,
+    for types alone, or in a table of names that are imported late."""
+
+    sources: Sources
+
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """The path of every module, by its dotted name."""
+        return {dotted(path): path for path in self.sources}
+
+    @cached_property
+    def trees(self) -> dict[str, ast.Module]:
+        return {module: ast.parse(self.sources[path]) for module, path in self.modules.items()}
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        return [found for module in self.trees for found in self._imports_of(module)]
+
+    @cached_property
+    def edges(self) -> dict[str, set[str]]:
+        """The modules of the house that each module imports."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for item in self.imports:
+            target = self._module_of(item)
+            if target is not None and target != item.where:
+                found[item.where].add(target)
+        return found
+
+    def _module_of(self, item: Import) -> str | None:
+        whole = f"{item.module}.{item.name}"
+        if item.name is not None and whole in self.modules:
+            return whole
+        return item.module if item.module in self.modules else None
+
+    def _imports_of(self, module: str) -> Iterator[Import]:
+        for node in ast.walk(self.trees[module]):
+            if isinstance(node, ast.Import):
+                yield from (Import(module, node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = self._base(module, node)
+                yield from (Import(module, node.lineno, base, a.name) for a in node.names)
+            elif isinstance(node, ast.Constant) and self._is_late(node.value):
+                # "equilibria.basin" in a table of what is imported late; "module:NAME" is what a
+                # caller hands over, who may stand higher.
+                yield Import(module, node.lineno, str(node.value))
+
+    def _is_late(self, value: object) -> bool:
+        return isinstance(value, str) and "." in value and value in self.modules
+
+    def _base(self, module: str, node: ast.ImportFrom) -> str:
+        """Return the absolute name of what a relative import is from."""
+        if not node.level:
+            return node.module or ""
+        package = module.split(".")
+        if not self.modules[module].endswith("__init__.py"):
+            package.pop()
+        package = package[: len(package) - (node.level - 1)]
+        return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def dotted(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def homeless(house: House) -> list[str]:
+    """Modules that stand on no floor."""
+    return [f"{house.modules[m]} is in no room of FLOORS" for m in house.modules
+            if room_of(m) not in FLOOR]  # fmt: skip
+
+
+def upward(house: House) -> list[str]:
+    """Imports of a room that does not lie below."""
+    found = []
+    for where, targets in house.edges.items():
+        for target in sorted(targets):
+            room, other = room_of(where), room_of(target)
+            if room != other and FLOOR.get(room, 0) <= FLOOR.get(other, 0):
+                found.append(f"{house.modules[where]} imports {target}, which is not below")
+    return found
+
+
+def circles(house: House) -> list[str]:
+    """Modules that import one another."""
+    graph = nx.DiGraph((a, b) for a, targets in house.edges.items() for b in targets)
+    return [f"circle of imports: {', '.join(sorted(circle))}"
+            for circle in nx.strongly_connected_components(graph) if len(circle) > 1]  # fmt: skip
+
+
+def inner_circles(house: House) -> list[str]:
+    """Rooms within a room, and modules beside them, that import one another."""
+    found = []
+    packages = {m.rpartition(".")[0] for m in house.modules}
+    for package in sorted(packages - {""}):
+        graph = nx.DiGraph()
+        for a, targets in house.edges.items():
+            for b in targets:
+                ends = [_inside(package, module) for module in (a, b)]
+                if None not in ends and ends[0] != ends[1]:
+                    graph.add_edge(*ends)
+        found += [f"circle of rooms: {', '.join(sorted(circle))}"
+                  for circle in nx.strongly_connected_components(graph) if len(circle) > 1]  # fmt: skip
+    return found
+
+
+def _inside(package: str, module: str) -> str | None:
+    """Return the room or module directly in a package that a module belongs to."""
+    if not module.startswith(package + "."):
+        return None
+    return ".".join(module.split(".")[: package.count(".") + 2])
+
+
+def private(house: House) -> list[str]:
+    """Private names imported from another module."""
+    return [
+        f"{house.modules[i.where]}:{i.line} imports {i.module}.{i.name}, which is private"
+        for i in house.imports
+        if i.name is not None and i.name[0] == "_" and i.name[1:2] != "_"
+        and i.module in house.modules
+    ]  # fmt: skip
+
+
+def crowded(house: House) -> list[str]:
+    """Halves with too many files at their top, and a front door that is more than that."""
+    found = []
+    for half in ("equilibria", "empirical"):
+        files = [p for p in house.sources if p.startswith(f"{half}/") and p.count("/") == 1]
+        if len(files) > MOST_AT_THE_TOP:
+            found.append(f"{half}/ has {len(files)} files at its top: {', '.join(sorted(files))}")
+    lines = house.sources.get("cli.py", "").count("\n")
+    return found + ([f"cli.py has {lines} lines"] if lines > MOST_LINES_OF_CLI else [])
+
+
+def torch_or_measured(house: House) -> list[str]:
+    """Torch or the measured half in the symbolic one, and torch in the front door."""
+    found = []
+    for item in house.imports:
+        top = item.module.split(".")[0]
+        symbolic = item.where.split(".")[0] == "equilibria"
+        barred = TORCH | ({"empirical"} if symbolic else set())
+        if top in barred and (symbolic or item.where == "cli"):
+            found.append(f"{house.modules[item.where]}:{item.line} imports {item.module}")
+    return found
+
+
+def evaluated(house: House) -> list[str]:
+    """Text that is evaluated, and pickles."""
+    found = []
+    for module, tree in house.trees.items():
+        for node in ast.walk(tree):
+            word = _evaluates(node)
+            if word:
+                found.append(f"{house.modules[module]}:{getattr(node, 'lineno', 0)} {word}")
+    return found
+
+
+def _evaluates(node: ast.AST) -> str:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = {alias.name for alias in node.names} | {getattr(node, "module", "") or ""}
+        return " ".join(sorted(UNPICKLES & {name.split(".")[0] for name in names}))
+    if not isinstance(node, ast.Call):
+        return ""
+    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    owner = getattr(getattr(node.func, "value", None), "id", "")
+    if name in EVALUATES and owner not in HARMLESS.get(name, ()) and (name != "eval" or node.args):
+        return str(name)
+    keywords = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
+    if (owner, name) == ("np", "load") and keywords.get("allow_pickle") is not False:
+        return "np.load without allow_pickle=False"
+    if (owner, name) == ("torch", "load") and keywords.get("weights_only") is not True:
+        return "torch.load without weights_only=True"
+    return ""
+
+
+def kernel_walls(house: House, standard: frozenset[str]) -> list[str]:
+    """What the kernel imports beside the standard library, and the producer that uses the kernel."""
+    found = []
+    for item in house.imports:
+        room = room_of(item.where)
+        inside = item.module.startswith("equilibria.kernel")
+        if room == "equilibria.kernel" and not inside:
+            if item.module.split(".")[0] not in standard:
+                found.append(f"{house.modules[item.where]}:{item.line} imports {item.module}")
+        elif room == "equilibria.certificates" and (inside or item.module == "equilibria.verify"):
+            found.append(f"{house.modules[item.where]}:{item.line} uses the kernel")
+    return found
