@@ -14,6 +14,7 @@ from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
     from empirical.linear.outcome import SimulationResult
+    from equilibria.systems.model import Model
     from equilibria.systems.model_options import ModelOptions
 
 OF_THE_DATA = ("--input-dim", "--signal", "--total", "--noise", "--isotropic", "--moments")
@@ -80,36 +81,23 @@ def answer(question: Question) -> Answer:
     return Answer(found.lines, lambda: found.data, decided=found.decided)
 
 
-def simulated(question: Question, *, progress: bool | None = None) -> SimulationResult:
+def simulated(question: Question) -> SimulationResult:
     """Return the result of the runs; raises `FormatError` naming an option that makes no sense."""
     from empirical.commands.installed import need_torch
 
     need_torch("simulate")
-    from dataclasses import replace
-
     from empirical.linear import simulate as simulation
     from empirical.runs.folder import default_place
-    from equilibria.systems.model_options import build_model
 
-    options = question.model
     if question.resume is not None:
-        others = [name for name in question.typed if name != "--resume"]
-        if others:
-            raise FormatError(
-                f"{others[0]}: the run that --resume goes on with has its own; leave it out"
-            )
-        return simulation.resume(question.resume, progress=progress)
-    if question.data is not None:
-        for name in OF_THE_DATA:
-            if name in question.typed:
-                raise FormatError(f"{name} and --data: both define the moments, give one")
-    label = (
-        question.name or options.procedure or ("stop-gradient" if options.ema is None else "ema")
-    )
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", label):
-        raise FormatError(f"--name {label}: expected letters, digits, dots and dashes")
+        for name in question.typed:
+            if name != "--resume":
+                why = "the run that --resume goes on with has its own; leave it out"
+                raise FormatError(f"{name}: {why}")
+        return simulation.resume(question.resume)
+    label = _label(question)
     return simulation.simulate(
-        build_model(options if question.data is None else replace(options, input_dim=None)),
+        _model(question),
         runs=question.runs,
         steps=question.steps,
         init=question.init,
@@ -121,8 +109,30 @@ def simulated(question: Question, *, progress: bool | None = None) -> Simulation
         dtype=question.dtype,
         out=default_place(label) if question.out is None else question.out,
         log_every=question.log_every,
-        progress=progress,
     )
+
+
+def _label(question: Question) -> str:
+    options = question.model
+    default = options.procedure or ("stop-gradient" if options.ema is None else "ema")
+    label = question.name or default
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", label):
+        raise FormatError(f"--name {label}: expected letters, digits, dots and dashes")
+    return label
+
+
+def _model(question: Question) -> Model:
+    """Return the model; the moments of `--data` will take the place of its own."""
+    from dataclasses import replace
+
+    from equilibria.systems.model_options import build_model
+
+    if question.data is None:
+        return build_model(question.model)
+    for name in OF_THE_DATA:
+        if name in question.typed:
+            raise FormatError(f"{name} and --data: both define the moments, give one")
+    return build_model(replace(question.model, input_dim=None))
 
 
 COMMAND = Command(OPTIONS, Question, answer, EXAMPLES)

@@ -13,7 +13,6 @@ from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
     from equilibria.basin import BasinReport, Sample
-    from equilibria.basin.probabilities import Progress
     from equilibria.systems.model_options import ModelOptions
 
 SMALLEST_TOLERANCE = 1e-13
@@ -81,9 +80,8 @@ def answer(question: Question) -> Answer:
     """Return a mode's boundary, the fate of a start, the endings of random starts."""
     from equilibria.basin import basin_lines
     from equilibria.basin.figure import draw_basin
-    from equilibria.files.progress import progress_bar
 
-    report = report_of(question, progress=progress_bar())
+    report = report_of(question)
     return Answer(
         (*basin_header(report), "", *basin_lines(report)),
         report.to_json,
@@ -92,9 +90,10 @@ def answer(question: Question) -> Answer:
     )
 
 
-def report_of(question: Question, *, progress: Progress | None = None) -> BasinReport:
+def report_of(question: Question) -> BasinReport:
     """Return the report that is asked for."""
     from equilibria.basin import basin_report
+    from equilibria.files.progress import progress_bar
     from equilibria.systems.model_options import build_model
 
     sample = _sample(question)
@@ -105,7 +104,7 @@ def report_of(question: Question, *, progress: Progress | None = None) -> BasinR
         sample=sample,
         is_map=question.map,
         tolerance=question.tolerance,
-        progress=progress,
+        progress=progress_bar(),
     )
 
 

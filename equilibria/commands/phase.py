@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import IO, TYPE_CHECKING, NamedTuple, cast, get_args
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from equilibria.phase.setting import Decay
     from equilibria.systems.model import Model
     from equilibria.systems.model_options import ModelOptions
-
-    Diagram = PhaseDiagram | GeneralDiagram
-    Progress = Callable[[int, int], None]
 
 
 def jobs(text: str, option: str) -> int:
@@ -80,32 +78,19 @@ class Question(NamedTuple):
 
 def answer(question: Question) -> Answer:
     """Return the diagram, or the surface."""
-    from equilibria.files.progress import progress_bar
     from equilibria.phase import PhaseDiagram, diagram_lines
-    from equilibria.phase.general_text import general_lines
+    from equilibria.phase.figure import draw
+    from equilibria.phase.general_text import draw_general, general_lines
 
     if question.surface:
         return _surface(question)
-    diagram = diagram_of(question, progress=progress_bar())
-    lines = diagram_lines(diagram) if isinstance(diagram, PhaseDiagram) else general_lines(diagram)
-    return Answer(
-        lines,
-        diagram.to_json,
-        decided=not undecided_cells(diagram),
-        draw=lambda stream, form: draw_phase(diagram, stream, form),
-    )
-
-
-def draw_phase(diagram: Diagram, stream: IO[bytes], form: str) -> None:
-    """Draw a phase diagram of either kind."""
-    from equilibria.phase import PhaseDiagram
-    from equilibria.phase.figure import draw
-    from equilibria.phase.general_text import draw_general
-
+    diagram = diagram_of(question)
+    undecided = any(kind == "undecided" for *_, kind in diagram.boundary_cells())
     if isinstance(diagram, PhaseDiagram):
-        draw(diagram, stream, form)
+        lines, drawing = diagram_lines(diagram), partial(draw, diagram)
     else:
-        draw_general(diagram, stream, form)
+        lines, drawing = general_lines(diagram), partial(draw_general, diagram)
+    return Answer(lines, diagram.to_json, not undecided, drawing)
 
 
 def _surface(question: Question) -> Answer:
@@ -125,13 +110,14 @@ def _surface(question: Question) -> Answer:
     return Answer(surface_lines(surface), surface.to_json)
 
 
-def diagram_of(question: Question, *, progress: Progress | None = None) -> Diagram:
+def diagram_of(question: Question) -> PhaseDiagram | GeneralDiagram:
     """Return the diagram that is asked for; raises `FormatError` naming what is wrong.
 
     Moments that do not commute have a route of their own, with a coarser grid by default.
     """
     from dataclasses import replace
 
+    from equilibria.files.progress import progress_bar
     from equilibria.phase import parse_axis, phase_diagram
     from equilibria.systems.model_options import build_model
 
@@ -143,15 +129,19 @@ def diagram_of(question: Question, *, progress: Progress | None = None) -> Diagr
         options = replace(options, procedure="ema")
     model, decay = build_model(options), _decay(question)
     if not model.moments.commute and model.procedure in ("stop-gradient", "ema"):
-        return _general(model, question, decay, progress)
+        return _general(model, question, decay)
     return phase_diagram(
-        model, *axes, decay=decay, backend=question.backend, jobs=question.jobs, progress=progress
+        model,
+        *axes,
+        decay=decay,
+        backend=question.backend,
+        jobs=question.jobs,
+        progress=progress_bar(),
     )
 
 
-def _general(
-    model: Model, question: Question, decay: Decay, progress: Progress | None
-) -> GeneralDiagram:
+def _general(model: Model, question: Question, decay: Decay) -> GeneralDiagram:
+    from equilibria.files.progress import progress_bar
     from equilibria.phase import parse_axis
     from equilibria.phase.general import DEFAULT_COUNT, general_diagram
 
@@ -160,19 +150,7 @@ def _general(
         raise FormatError(f"{name}: only for moments that commute; others are not spread")
     x = parse_axis(question.x, "--x", count=DEFAULT_COUNT)
     y = parse_axis(question.y, "--y", count=DEFAULT_COUNT)
-    return general_diagram(model, x, y, decay=decay, progress=progress)
-
-
-def undecided_cells(diagram: Diagram) -> int:
-    """Return how many cells could not be decided: measured moments too close to a boundary."""
-    import numpy as np
-
-    from equilibria.phase import PhaseDiagram
-    from equilibria.phase.verdicts import BOUNDARY_KINDS
-
-    if not isinstance(diagram, PhaseDiagram):
-        return int(np.count_nonzero(diagram.undecided))
-    return int(np.count_nonzero(diagram.on_boundary == BOUNDARY_KINDS.index("undecided")))
+    return general_diagram(model, x, y, decay=decay, progress=progress_bar())
 
 
 def _decay(question: Question) -> Decay:

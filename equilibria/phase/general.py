@@ -90,6 +90,10 @@ class GeneralDiagram:
     notes: Names = ()
     seconds: float = field(default=0.0, compare=False)
 
+    def boundary_cells(self) -> list[tuple[int, int, str]]:
+        """Return (column, row, kind) of the cells that are undecided."""
+        return [(int(column), int(row), "undecided") for row, column in np.argwhere(self.undecided)]
+
     def to_json(self) -> dict[str, Any]:
         """Return the object of schema `noncollapse/phase/1`."""
         from equilibria.systems.model_json import moments_json, parameters_json
@@ -107,9 +111,7 @@ class GeneralDiagram:
             "components": list(self.components),
             "regions": [region.to_json() for region in self.regions],
             "cells": [run_lengths(row) for row in self.cells.tolist()],
-            "boundary_cells": [
-                [int(column), int(row), "undecided"] for row, column in np.argwhere(self.undecided)
-            ],
+            "boundary_cells": [list(cell) for cell in self.boundary_cells()],
             "collapse_only": [r.index for r in self.regions if r.collapse_only],
             "boundaries": [boundary.to_json() for boundary in self.boundaries],
             "cycles": [stretch.to_json() for stretch in self.cycles],
