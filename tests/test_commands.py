@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from empirical.commands.program import COMMANDS, build_parser, command_of, run
+from empirical.commands.program import COMMANDS, build_parser, command_of, main, run
 from empirical.commands.train_options import OPTIONS as TRAIN
 from equilibria.commands.options import OUTPUT, Option
 from equilibria.commands.outputs import OUTPUTS
@@ -62,11 +62,18 @@ def test_help_says_of_every_option_what_the_table_says(helps: dict[str, str]) ->
         assert option.text == option.help + (f" ({option.default})" if option.default else "")
 
 
-def test_help_lists_every_command(helps: dict[str, str]) -> None:
+def test_help_lists_every_command(
+    helps: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, summary in COMMANDS.items():
         assert name in helps[""]
         for text in (helps[""], helps[name]):
             assert summary in " ".join(text.split())
+    for words, code in ([], 2), (["phase", "--debug", "basin"], 2), (["--version", "phase"], 0):
+        assert main(words) == code
+    out, err = capsys.readouterr()
+    assert out.replace(PROGRAM, "cli.py").startswith(helps[""])
+    assert err.startswith("error: unrecognized arguments: basin")
 
 
 @pytest.mark.parametrize(("name", "option"), EVERY, ids=EVERY_ID)
@@ -149,7 +156,7 @@ def test_the_examples_can_be_typed(name: str) -> None:
         typed = " ".join(line.removesuffix("\\").strip() for line in lines)
         assert typed.split() == [PROGRAM, *words.split(), *remark.split()]
         line = shlex.split(words.partition("|")[0])
-        assert build_parser().parse_args(joined(line)).command == line[0]
+        assert build_parser(line).parse_args(joined(line)).command == line[0]
 
 
 def loaded(*words: str) -> set[str]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -49,8 +48,11 @@ def command_of(name: str) -> Command:
     return command
 
 
-def build_parser(names: Iterable[str] = COMMANDS) -> Parser:
-    """Return the parser of some commands, of all where the help lists them."""
+def build_parser(words: Sequence[str] = ()) -> Parser:
+    """Return the parser for some words: the options of the command that they name.
+
+    The others have a name and a summary; where the first word is a command they are not even made.
+    """
     parser = Parser(
         prog=PROGRAM,
         description="Equilibria and stability of non-contrastive self-supervised learning.",
@@ -59,14 +61,12 @@ def build_parser(names: Iterable[str] = COMMANDS) -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, prog=PROGRAM
     )
-    for name in names:
-        summary, complete = COMMANDS[name], partial(_complete, name)
-        commands.add_parser(name, help=summary, description=summary, complete=complete)
+    named = next((word for word in words if word in COMMANDS), None)
+    for name in COMMANDS if named is None or words[0] != named else [named]:
+        command = commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name])
+        if name == named:
+            fill(command, command_of(name))
     return parser
-
-
-def _complete(name: str, parser: Parser) -> None:
-    fill(parser, command_of(name))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _answer(words: list[str]) -> int:
     """Read the words, run the command they name, and return its exit code."""
-    parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS)
+    parser = build_parser(words)
     try:
         refuse_dashes(parser, words)
         options = parser.parse_args(joined(words))

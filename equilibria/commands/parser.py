@@ -6,13 +6,15 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from equilibria.commands.exit_code import BAD_INPUT
 from equilibria.files import terminal
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from equilibria.commands.command import Command
     from equilibria.commands.options import Option
 
@@ -20,6 +22,8 @@ PROGRAM = "cli.py" if os.path.basename(sys.argv[0]) == "cli.py" else "noncollaps
 WIDTH = 80
 REMARKS = 40
 """Where the remark on an example begins."""
+ARGUMENTS = {"argument": None, "arguments": "+", "any": "*"}
+"""How many there may be of what has no dashes."""
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -30,25 +34,15 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, which notices that its help is lost, and is made late.
+    """A parser whose errors are one line, and which notices that its help is lost."""
 
-    `complete` adds the options, when the parser is first used: ten of eleven commands are not.
-    """
+    def __init__(self, *, prog: str, description: str) -> None:
+        super().__init__(
+            prog=prog, description=description, formatter_class=Formatter, allow_abbrev=False
+        )
 
-    def __init__(self, complete: Callable[[Parser], None] | None = None, **settings: Any) -> None:
-        settings |= {"formatter_class": Formatter, "allow_abbrev": False}
-        super().__init__(add_help=complete is None, **settings)
-        self._complete = complete
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Add the options, then parse."""
-        if self._complete is not None:
-            complete, self._complete = self._complete, None
-            complete(self)
-        return super().parse_known_args(args, namespace)
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        if file is sys.stdout:
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is not None and file is sys.stdout:
             file.write(message)
         else:
             terminal.complain(message.rstrip("\n"))
@@ -60,33 +54,29 @@ class Parser(argparse.ArgumentParser):
 
 def fill(parser: Parser, command: Command) -> None:
     """Add the options of a command, and its examples."""
-    parser.add_argument("-h", "--help", action="help", help="show this help message and exit")
     parser.add_argument("--debug", action="store_true", help="show the full trace of an error")
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
     for option in command.options:
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
-        groups[option.group].add_argument(option.name, help=option.text, **_action(option))
+        _add(groups[option.group], option)
     parser.epilog = "examples:\n" + "\n".join(
         line for words, remark in command.examples for line in example(words, remark)
     )
 
 
-def _action(option: Option) -> dict[str, Any]:
-    """Return what argparse calls the kind of an option."""
-    if option.kind == "flag":
-        return {"action": "store_true"}
-    if option.kind == "switch":
-        return {"action": argparse.BooleanOptionalAction}
-    kinds: dict[str, dict[str, Any]] = {
-        "value": {},
-        "required": {"required": True},
-        "list": {"action": "append"},
-        "argument": {},
-        "arguments": {"nargs": "+"},
-        "any": {"nargs": "*"},
-    }
-    return {"metavar": option.metavar, **kinds[option.kind]}
+def _add(group: argparse._ActionsContainer, option: Option) -> None:
+    name, metavar, text, kind = option.name, option.metavar, option.text, option.kind
+    if kind == "flag":
+        group.add_argument(name, help=text, action="store_true")
+    elif kind == "switch":
+        group.add_argument(name, help=text, action=argparse.BooleanOptionalAction)
+    elif kind == "list":
+        group.add_argument(name, metavar=metavar, help=text, action="append")
+    elif kind in ARGUMENTS:
+        group.add_argument(name, metavar=metavar, help=text, nargs=ARGUMENTS[kind])
+    else:
+        group.add_argument(name, metavar=metavar, help=text, required=kind == "required")
 
 
 def example(words: str, remark: str) -> list[str]:
