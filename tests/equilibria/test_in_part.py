@@ -416,7 +416,7 @@ def test_a_condition_that_holds_on_the_whole_line_is_none() -> None:
 
 def test_the_words_of_a_verdict() -> None:
     def words(verdict: Verdict, **changes: bool) -> tuple[str, bool, bool]:
-        part = Stability(verdict, eq.results.How.PROVED, 0, None, **changes)
+        part = Stability(verdict, eq.How.PROVED, 0, None, **changes)
         return part.words, part.is_stable, part.is_open
 
     assert words(Verdict.STABLE, part=True) == ("in part", True, False)
