@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from equilibria.commands.exit_code import BAD_INPUT, BUG, DONE, INTERRUPTED, UNDECIDED
-from equilibria.commands.parser import PROGRAM, Parser, fill, joined, refuse_dashes
+from equilibria.commands.parser import PROGRAM, Formatter, Parser, fill, joined, refuse_dashes
 from equilibria.files import terminal
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def build_parser(words: Sequence[str] = ()) -> Parser:
     parser = Parser(
         prog=PROGRAM,
         description="Equilibria and stability of non-contrastive self-supervised learning.",
+        formatter_class=Formatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(
@@ -63,7 +65,13 @@ def build_parser(words: Sequence[str] = ()) -> Parser:
     )
     named = next((word for word in words if word in COMMANDS), None)
     for name in COMMANDS if named is None or words[0] != named else [named]:
-        command = commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name])
+        command = commands.add_parser(
+            name,
+            help=COMMANDS[name],
+            description=COMMANDS[name],
+            formatter_class=Formatter,
+            allow_abbrev=False,
+        )
         if name == named:
             fill(command, command_of(name))
     return parser

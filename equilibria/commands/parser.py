@@ -36,11 +36,6 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, and which notices that its help is lost."""
 
-    def __init__(self, *, prog: str, description: str) -> None:
-        super().__init__(
-            prog=prog, description=description, formatter_class=Formatter, allow_abbrev=False
-        )
-
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if file is not None and file is sys.stdout:
             file.write(message)
