@@ -41,6 +41,7 @@ RULES: dict[str, Rule] = {
     "no torch in the symbolic half": structure.torch_or_measured,
     "nothing evaluates text": structure.evaluated,
     "the kernel stands alone": kernel_walls,
+    "traits decide, not names": structure.names_asked,
 }
 
 
@@ -184,6 +185,15 @@ PLANTED: list[tuple[str, dict[str, str], str]] = [
         "the kernel stands alone",
         {"equilibria/certificates/x.py": "from equilibria.kernel.reading import f\n"},
         "uses the kernel",
+    ),
+    ("traits decide, not names", {"cli.py": "x = model.procedure == 'ema'\n"}, "cli.py:1"),
+    ("traits decide, not names", {"cli.py": LATE + "return kind in ('joint', 'x')\n"}, "joint"),
+    ("traits decide, not names", {"empirical/linear/flow.py": "a = b != 'direct-pred'\n"}, "pred"),
+    ("traits decide, not names", {"equilibria/errors.py": "T = {'stop-gradient': 1}\n"}, "stop"),
+    (
+        "traits decide, not names",
+        {"equilibria/kernel/refusal.py": "match x:\n    case 'direct-copy':\n        pass\n"},
+        "direct-copy",
     ),
 ]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from empirical.linear.objectives import matrix_power
 from empirical.linear.products import product
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family, procedure
 
 SMALL = 64
 """Up to so many entries a matrix, rates are spread over all of them: one long vectorised loop."""
@@ -100,17 +100,17 @@ class BatchedMap:
     def __init__(
         self, kind: str, rates: Rates, moments: Second, n: int, d: int, *, momentum: bool = False
     ) -> None:
-        entry = procedure(kind)
-        self.kind, self.n, self.d = kind, n, d
-        self.exponent = {None: None, "1/2": 0.5, "1": 1.0}[entry.exponent]
-        self.learned = self.exponent is None and kind != "contrastive"
+        self.traits, self.n, self.d = procedure(kind), n, d
+        exponent = self.traits.exponent
+        self.exponent = None if exponent is None else float(exponent)
+        self.learned = self.traits.learns_predictor
         self.momentum = momentum
         self.moments = moments.spread(len(rates.h), n)
         self.keep_w = _spread(1 - rates.h * rates.eta, n, d)
         self.h_w = _spread(rates.h, n, d)
         self.keep_p = _spread(1 - rates.h * rates.eta_p, n, n)
         self.h_alpha = _spread(rates.h * rates.alpha, n, n)
-        self.follow = _spread(1 - rates.mu, n, d) if kind == "ema" else None
+        self.follow = _spread(1 - rates.mu, n, d) if self.traits.has_target else None
         self.rates = rates
         if self.momentum:
             self.nu_w, self.nu_p = _spread(rates.nu, n, d), _spread(rates.nu, n, n)
@@ -121,7 +121,7 @@ class BatchedMap:
     def start(self, W: Tensor, P: Tensor, T: Tensor | None = None) -> dict[str, Tensor]:
         """Return the state with these weights; the target starts as the encoder unless T is given."""
         state = {"W": W.clone(), "P": P.clone()}
-        if self.kind == "ema":
+        if self.traits.has_target:
             state["T"] = (W if T is None else T).clone()
         if self.momentum:
             state["VW"] = torch.zeros_like(W)
@@ -136,7 +136,7 @@ class BatchedMap:
         data = self.moments if moments is None else moments
         W, P = state["W"], state["P"]
         dW, dP, u, v = self._buffers(W)
-        if self.kind == "contrastive":
+        if not self.traits.has_predictor:
             self._contrastive(W, data, dW, dP, u)
         else:
             if self.exponent is not None:
@@ -162,7 +162,7 @@ class BatchedMap:
         if self.learned:
             product(R, W.mT, dP)
         product(P.mT, R, dW)
-        if self.kind == "joint":  # nothing stops the gradient through the target
+        if self.traits.family is Family.JOINT:  # nothing stops the gradient through the target
             data.times(W, data.m if data.symmetric else data.m.mT, out=u)
             dW.add_(product(P, u))
             dW.sub_(data.times(W, data.sigma_y, out=u))

@@ -19,6 +19,7 @@ import numpy as np
 from equilibria.errors import ScopeError
 from equilibria.report.analyze import analyze
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import State, groups_of, modes_of, state_of_member
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Verdict
@@ -69,7 +70,7 @@ class Places(Protocol):
 @lru_cache(maxsize=8)
 def components_of(model: Model) -> tuple[Component, ...]:
     """Return the components that `analyze` lists, all of them where runs are compared with a list."""
-    if model.procedure in ("stop-gradient", "ema") and model.moments.commute:
+    if model.traits.bootstraps and model.moments.commute:
         return analyze(model).components
     return analyze(model, max_components=LISTED).components
 
@@ -79,7 +80,7 @@ def places_of(model: Model) -> Places:
     """Return the components of a model in the form that suits it."""
     if not (model.eta and model.eta_p):
         return ByRank(model)
-    if model.procedure in ("stop-gradient", "ema") and model.moments.commute:
+    if model.traits.bootstraps and model.moments.commute:
         return ByModes(model)
     try:
         return ByList(model)
@@ -170,7 +171,7 @@ class ByList:
             }
             predictor = point.get("P", np.zeros((model.n, model.n)))
             self.points.append((c.id, point["W"], predictor))
-        self.fixed = model.procedure == "contrastive"
+        self.fixed = model.traits.family is Family.CONTRASTIVE
         self.near = self._near()
 
     def _near(self) -> float:

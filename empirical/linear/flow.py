@@ -128,9 +128,9 @@ class BootstrapFlow:
     """
 
     def __init__(self, model: Model, like: Tensor, *, turn: bool = True) -> None:
-        if model.procedure not in ("stop-gradient", "ema"):
+        if not model.traits.bootstraps:
             raise ScopeError(f"--procedure {model.procedure}: its flow is not integrated here")
-        self.n, self.d, self.ema = model.n, model.d, model.procedure == "ema"
+        self.n, self.d, self.ema = model.n, model.d, model.traits.has_target
         self.sigma, self.m = (like.new_tensor(part) for part in model.moments.matrices())
         self.basis = torch.eye(self.d, dtype=like.dtype, device=like.device)
         if turn and not model.moments.is_diagonal:

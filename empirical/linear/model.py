@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from empirical.linear.objectives import Pairs, correlation_power, spectral, squared, stop_gradient
 from empirical.linear.target import follow, target_of
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,9 +52,9 @@ class LinearTraining:
         T: Array | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        entry = procedure(model.procedure)
-        self.model, self.kind = model, entry.name
-        self.exponent = None if entry.exponent is None else _exponent(entry.exponent)
+        self.model, self.traits = model, model.traits
+        exponent = self.traits.exponent
+        self.exponent = None if exponent is None else float(exponent)
         self.encoder = Linear(torch.tensor(W, dtype=dtype))
         self.predictor = Linear(torch.tensor(P, dtype=dtype))
         self.target = target_of(self.encoder)
@@ -70,7 +70,7 @@ class LinearTraining:
             "weight_decay": float(model.eta),
         }
         groups = [encoder]
-        if self.kind in ("joint", "stop-gradient", "ema"):
+        if self.traits.learns_predictor:
             # P+ = P + h (alpha R W^T - eta_P P): rate alpha h, and decay eta_P / alpha at that rate.
             groups.append(
                 {
@@ -84,14 +84,14 @@ class LinearTraining:
     def loss(self, pairs: Pairs) -> Tensor:
         """Return the loss of a batch; it is where the stop-gradient stands."""
         z = self.encoder(pairs.x)
-        if self.kind == "contrastive":
+        if not self.traits.has_predictor:
             return spectral(z, self.encoder(pairs.y), pairs.weight)
         if self.exponent is not None:
             with torch.no_grad():
                 self.predictor.weight.copy_(correlation_power(z, pairs.weight, self.exponent))
-        if self.kind == "joint":
+        if self.traits.family is Family.JOINT:
             return squared(self.predictor(z), self.encoder(pairs.y), pairs.weight)
-        teacher = self.target if self.kind == "ema" else self.encoder
+        teacher = self.target if self.traits.has_target else self.encoder
         return squared(self.predictor(z), stop_gradient(teacher(pairs.y)), pairs.weight)
 
     def step(self, pairs: Pairs) -> float:
@@ -100,7 +100,7 @@ class LinearTraining:
         loss = self.loss(pairs)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        if self.kind == "ema":
+        if self.traits.has_target:
             follow(self.target, self.encoder, float(self.model.mu))
         return float(loss.detach())
 
@@ -108,11 +108,6 @@ class LinearTraining:
     def state(self) -> dict[str, Array]:
         """Return W, P and, for ema, T as arrays; P of a direct procedure is that of the last batch."""
         found = {"W": self.encoder.weight, "P": self.predictor.weight}
-        if self.kind == "ema":
+        if self.traits.has_target:
             found["T"] = self.target.weight
         return {name: value.detach().numpy().copy() for name, value in found.items()}
-
-
-def _exponent(text: str) -> float:
-    numerator, _, denominator = text.partition("/")
-    return int(numerator) / int(denominator or 1)

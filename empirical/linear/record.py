@@ -54,7 +54,7 @@ class Record:
 
     def __init__(self, model: Model, runs: int) -> None:
         n, d = model.n, model.d
-        self.letters = "WPT" if model.procedure == "ema" else "WP"
+        self.letters = "WPT" if model.traits.has_target else "WP"
         size = {"W": (n, d), "P": (n, n), "T": (n, d)}
         bytes_a_run = 8 * sum(int(np.prod(size[name])) for name in self.letters)
         if runs * bytes_a_run > FINAL_BYTES:

@@ -117,7 +117,7 @@ def _varied(
     if not vary:
         return None
     for name in vary:
-        if name not in RATES or (name == "ema" and model.procedure != "ema"):
+        if name not in RATES or (name == "ema" and not model.traits.has_target):
             raise FormatError(
                 f"vary {name}: not a rate of {model.procedure}; known: {', '.join(RATES)}"
             )

@@ -14,8 +14,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equilibria.systems.procedures import PROCEDURES
+
 FLOOR = 1e-4
-POWER = {"direct-pred": 0.5, "direct-copy": 1.0}
+POWER = {name: float(p.exponent) for name, p in PROCEDURES.items() if p.exponent is not None}
 
 
 def correlation(*outputs: Tensor) -> Tensor:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 LARGEST = 1200
 DRAWS = 20_000
-LEARNED = ("stop-gradient", "ema")
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ def stationary(model: Model, W: Array, P: Array, settings: Settings) -> Noise:
     Raises `ScopeError` for procedures without a learned predictor, for systems that are too large
     and where the linearised map does not contract.
     """
-    if model.procedure not in LEARNED:
-        raise ScopeError(f"{model.procedure}: the noise is predicted for {' and '.join(LEARNED)}")
+    if not model.traits.bootstraps:
+        raise ScopeError(f"{model.procedure}: the noise is predicted for stop-gradient and ema")
     shapes = shapes_of(model)
     size = sum(rows * columns for rows, columns in shapes.values())
     if size > LARGEST:

@@ -129,7 +129,7 @@ def _window(
 
 def _field(axes: Axes, model: Model, mode: int) -> None:
     """Draw the direction of the flow of the mode alone, target at the encoder."""
-    if model.procedure not in ("stop-gradient", "ema"):
+    if not model.traits.bootstraps:
         return
     s_values, m_values, _ = model.moments.eigenbasis
     s, m = float(s_values[mode]), float(m_values[mode])

@@ -16,6 +16,7 @@ from empirical.linear.classify import ByModes, components_of, places_of
 from empirical.overlay.distance import ITERATIONS, orbit_distance
 from empirical.overlay.rate import normal_moduli
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import groups_of, modes_of, state_of_member
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Verdict
@@ -112,7 +113,7 @@ def predict(model: Model, paths: Sequence[Path3]) -> Prediction:
     """
     components = components_of(model)
     stable = [c for c in components if c.map.verdict is Verdict.STABLE]
-    if not (model.eta and model.eta_p) and model.procedure in ("stop-gradient", "ema"):
+    if not (model.eta and model.eta_p) and model.traits.bootstraps:
         from empirical.overlay.families import family_targets
 
         targets: list[Target] = list(family_targets(model, components))
@@ -203,7 +204,7 @@ def _target(model: Model, component: Component) -> OrbitTarget:
         point["W"],
         point.get("P", np.zeros((model.n, model.n))),
         _blocks(model),
-        learned=model.procedure != "contrastive",
+        learned=model.traits.family is not Family.CONTRASTIVE,
     )
 
 

@@ -126,14 +126,9 @@ def read_source(path: str | Path) -> Source:
     """Return a folder of `simulate`; raises `FormatError` for one that is foreign or incomplete."""
     folder = RunFolder.open(path)
     model, settings = read_config(folder)
-    if model.procedure not in _KNOWN:
-        raise FormatError(f"{folder.path}/config.toml: no overlay for procedure {model.procedure}")
     arrays = folder.trajectory()
     _check(folder, model, settings, arrays)
     return Source(folder, model, settings, arrays)
-
-
-_KNOWN = ("stop-gradient", "ema", "joint", "direct-pred", "direct-copy", "contrastive")
 
 
 def _check(
@@ -153,7 +148,7 @@ def _check(
         "final_W": (runs, n, d), "final_P": (runs, n, n), "final_step": (runs,),
         "status": (runs,), "stratum": (runs,),
     }  # fmt: skip
-    if model.procedure == "ema":
+    if model.traits.has_target:
         expected["final_T"] = (runs, n, d)
         if "T" not in arrays:
             raise FormatError(f"{where}: no array `T`, though ema has a target")

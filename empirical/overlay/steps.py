@@ -17,6 +17,7 @@ import numpy as np
 
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     State = Mapping[str, NDArray[Any]]
 
-BOOTSTRAP = ("stop-gradient", "ema", "joint")
 TINY = 1e-30
 
 
@@ -32,7 +32,7 @@ def shapes_of(model: Model) -> dict[str, tuple[int, int]]:
     """Return the parts of the state in order: W, P[, T][, VW, VP]."""
     n, d = model.n, model.d
     shapes = {"W": (n, d), "P": (n, n)}
-    if model.procedure == "ema":
+    if model.traits.has_target:
         shapes["T"] = (n, d)
     if model.nu:
         shapes |= {"VW": (n, d), "VP": (n, n)}
@@ -44,15 +44,15 @@ def force(model: Model, state: State) -> tuple[NDArray[Any], NDArray[Any]]:
     sigma, m = model.moments.matrices()
     W, P = state["W"], state["P"]
     eta, eta_p, alpha = (float(value) for value in (model.eta, model.eta_p, model.alpha))
-    if model.procedure == "contrastive":
+    if model.traits.family is Family.CONTRASTIVE:
         return W @ m - W @ sigma @ _turned(W) @ W @ sigma - eta * W, np.zeros_like(P)
-    if model.procedure not in BOOTSTRAP:
+    if not model.traits.learns_predictor:
         P = _predictor(model, W @ sigma @ _turned(W))
     R = state.get("T", W) @ m - P @ W @ sigma
     pull = _turned(P) @ R - eta * W
-    if model.procedure == "joint":
+    if model.traits.family is Family.JOINT:
         pull = pull + P @ W @ m - W @ sigma
-    if model.procedure not in BOOTSTRAP:
+    if not model.traits.learns_predictor:
         return pull, np.zeros_like(P)
     return pull, alpha * R @ _turned(W) - eta_p * P
 
@@ -63,7 +63,7 @@ def _turned(X: NDArray[Any]) -> NDArray[Any]:
 
 def _predictor(model: Model, F: NDArray[Any]) -> NDArray[Any]:
     """Return the predictor that a direct procedure computes from the correlation F."""
-    if model.procedure == "direct-copy":
+    if not model.traits.takes_root:
         return F
     values, vectors = np.linalg.eigh((F + _turned(F)) / 2)
     roots = np.sqrt(np.clip(values, 0.0, None))
@@ -102,7 +102,7 @@ def jacobian(model: Model, state: State) -> tuple[Array, Array]:
     State and kick are flattened in the order of `shapes_of`. Raises `ScopeError` for DirectPred,
     whose square root is no polynomial.
     """
-    if model.procedure == "direct-pred":
+    if model.traits.takes_root:
         raise ScopeError("direct-pred: its step is not a polynomial; no Jacobian is taken here")
     shapes = shapes_of(model)
     base = {name: np.asarray(state[name], np.float64) for name in shapes}

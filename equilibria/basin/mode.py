@@ -42,7 +42,7 @@ class ModeProblem:
 
     @property
     def ema(self) -> bool:
-        return self.model.procedure == "ema"
+        return self.model.traits.has_target
 
     @cached_property
     def E(self) -> Fraction | None:

@@ -25,6 +25,7 @@ from equilibria.systems.initial_values import initial_matrices
 from equilibria.systems.integrate import RUNAWAY, Control, Settle, Trajectories, integrate
 from equilibria.systems.model import Model
 from equilibria.systems.numeric import MatrixDynamics
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,10 +137,10 @@ def clopper_pearson(count: int, total: int, confidence: float = CONFIDENCE) -> t
 
 def check_scope(model: Model) -> None:
     """Raise `ScopeError` for procedures without a basin analysis."""
-    if model.procedure in ("stop-gradient", "ema"):
+    if model.traits.bootstraps:
         return
     reason = "its basins are not computed here"
-    if model.procedure == "joint" and model.eta and model.eta_p:
+    if model.traits.family is Family.JOINT and model.eta and model.eta_p:
         reason = "every start collapses (T1.1)"
     raise ScopeError(
         f"--procedure {model.procedure}: {reason}",
@@ -192,7 +193,7 @@ def horizon(model: Model) -> float:
     """Return a time by which all but exceptional runs settle: 400 times the slowest decay."""
     eta = to_float(min(model.eta, model.eta_p))
     slowest = min(
-        eta or WITHOUT_DECAY, to_float(model.flow_rate) if model.procedure == "ema" else np.inf
+        eta or WITHOUT_DECAY, to_float(model.flow_rate) if model.traits.has_target else np.inf
     )
     return 400.0 / slowest
 

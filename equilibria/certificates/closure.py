@@ -9,6 +9,7 @@ from equilibria.certificates import plain
 from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.report.report import Report
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import groups_of, modes_of
 from equilibria.varieties.commuting.strata import total_strata
 
@@ -29,7 +30,7 @@ def _missing(report: Report) -> int:
     if not model.moments.is_diagonal:
         return 0
     named = [c for c in components if c.modes is not None]
-    if model.procedure in ("stop-gradient", "ema") and model.eta and model.eta_p:
+    if model.traits.bootstraps and model.eta and model.eta_p:
         total: int | None = total_strata(groups_of(modes_of(model.moments), model.eta), model.n)
     else:
         total = report.variety.total
@@ -38,15 +39,15 @@ def _missing(report: Report) -> int:
 
 
 def _theorem(model: Model) -> str | None:
-    if model.procedure == "joint":
+    if model.traits.family is Family.JOINT:
         return "T1.1" if model.eta or model.eta_p or _admissible(model) else None
     if not model.moments.is_diagonal:
         return None
     modes = modes_of(model.moments)
     single = len({mode.s for mode in modes}) == 1 or min(model.n, model.d) == 1
-    if model.procedure == "contrastive":
+    if model.traits.family is Family.CONTRASTIVE:
         return "low-rank"
-    if model.procedure in ("direct-pred", "direct-copy"):
+    if model.traits.family is Family.DIRECT:
         return "T13.1" if single and not shared_root(model) else None
     if not (model.eta and model.eta_p):
         return _without_decay(model)

@@ -11,16 +11,14 @@ from equilibria.certificates.exact import Field
 from equilibria.exact.polynomial import Polynomial
 from equilibria.gradient.constant_metric import constant_metrics, missing_direction
 from equilibria.gradient.forms import OneForm, one_form
-from equilibria.gradient.potentials import NAMED
 from equilibria.gradient.report import MetricWitness
 from equilibria.gradient.submodel import leading_entry, submodel, weight
 from equilibria.report.report import Report
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import Algebraic, How
 
-BOOTSTRAP = ("stop-gradient", "ema")
 LARGEST_ROW = 3
 SEPARATE = 1e-7
 
@@ -28,7 +26,7 @@ SEPARATE = 1e-7
 def laws(report: Report) -> dict[str, Any]:
     """Return the balance law (T2.1) of stop-gradient and EMA."""
     model = report.model
-    if model.procedure not in BOOTSTRAP:
+    if not model.traits.bootstraps:
         return {}
     builder = Builder(model, "WP")
     W, P = builder.matrix("W"), builder.matrix("P")
@@ -46,7 +44,7 @@ def laws(report: Report) -> dict[str, Any]:
 def gradient_field(report: Report, field: Field) -> dict[str, Any]:
     """Return the potential, or the witnesses against one; "open" where there is none."""
     model = report.model
-    if procedure(model.procedure).family == "direct":
+    if model.traits.family is Family.DIRECT:
         return {}
     potential = _potential(report)
     if potential is not None:
@@ -64,9 +62,9 @@ def gradient_field(report: Report, field: Field) -> dict[str, Any]:
 
 def _potential(report: Report) -> Polynomial | None:
     model = report.model
-    if model.procedure in NAMED:
-        return NAMED[model.procedure](model)
-    if model.procedure == "stop-gradient" and leading_entry(model.moments) is None:
+    if model.traits.potential is not None:
+        return model.traits.potential(model)
+    if model.traits.own_target and leading_entry(model.moments) is None:
         from equilibria.gradient.forms import potential
 
         return potential(one_form(report.system, lambda name: weight(model, name)))

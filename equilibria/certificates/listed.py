@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import modes_of
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import Component, How, Stability, Verdict
@@ -34,7 +34,7 @@ def at_listed_point(model: Model, component: Component) -> Component:
 
     Only stop-gradient and EMA without decay of the predictor show families at other points.
     """
-    if procedure(model.procedure).family != "bootstrap" or model.eta_p or component.modes is None:
+    if model.traits.family is not Family.BOOTSTRAP or model.eta_p or component.modes is None:
         return component
     point = _listed(model, component.modes)
     weight = {m.number: w for m, w in zip(point.active, point.weights, strict=True)}

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from equilibria.certificates.exact import Field, Terms, add
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import Entry
 
 Rows = tuple[tuple[Entry, ...], ...]
@@ -41,14 +42,14 @@ def tied_predictor(
     field: Field, model: Model, point: Mapping[str, Terms]
 ) -> tuple[dict[str, dict[str, Terms]], dict[str, Terms]]:
     """Return dP/dW of the direct procedures by variable, and the inverses that DirectPred needs."""
-    if model.procedure not in ("direct-pred", "direct-copy"):
+    if model.traits.family is not Family.DIRECT:
         return {}, {}
     sigma, _ = model.moments.rational_matrices()
     slopes, inverses = {}, {}
     for i in range(1, model.n + 1):
         for j in range(1, model.n + 1):
             slope = _correlation_slope(field, model, sigma, point, i, j)
-            if model.procedure == "direct-pred":
+            if model.traits.takes_root:
                 a, b = min(i, j), max(i, j)
                 key = f"P_{a}_{a} + P_{b}_{b}"
                 total = add(point.get(f"P_{a}_{a}", {}), point.get(f"P_{b}_{b}", {}))

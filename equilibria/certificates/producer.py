@@ -28,7 +28,7 @@ from equilibria.files.write import write_text
 from equilibria.report.analyze import analyze
 from equilibria.report.report import Report
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import modes_of
 from equilibria.varieties.component import Component, Entry, Verdict
 
@@ -125,10 +125,10 @@ def model_data(model: Model) -> dict[str, Any]:
         "weight_decay": str(model.eta),
         "momentum": str(model.nu),
     }
-    if procedure(model.procedure).family in ("bootstrap", "joint"):
+    if model.traits.family in (Family.BOOTSTRAP, Family.JOINT):
         found["predictor_lr"] = str(model.alpha)
         found["predictor_weight_decay"] = str(model.eta_p)
-    if model.procedure == "ema":
+    if model.traits.has_target:
         found["ema"] = str(model.mu)
     return found
 
@@ -174,9 +174,9 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
         "scope": _scope(model, component),
         "point": {name: plain.terms(value) for name, value in point.items()},
     }
-    if model.procedure == "direct-pred":
+    if model.traits.takes_root:
         found["inverses"] = {key: plain.terms(value) for key, value in inverses.items()}
-    if procedure(model.procedure).family == "bootstrap" and not model.eta_p:
+    if model.traits.family is Family.BOOTSTRAP and not model.eta_p:
         found["stable_where"] = _conditions(report, component)
     found["largest_h"] = _largest_h(model, component, found["scope"])
     for kind, equations, stability in (
@@ -189,7 +189,7 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
 
 def _largest_h(model: Model, component: Component, scope: str) -> Any:
     """Return the cell, `none` where small steps are not stable, `open` where the kernel has no proof."""
-    following, step = model.procedure == "ema", component.map.largest_step
+    following, step = model.traits.has_target, component.map.largest_step
     if scope == "point" or not (following or component.flow.verdict is Verdict.STABLE):
         return "none"
     if following and component.modes is None and component.rank:
@@ -204,10 +204,10 @@ def _scope(model: Model, component: Component) -> str:
     It changes along what is no symmetry of the map: free predictors, changes of basis without decay,
     and contrastive rows that turn between modes of equal growth that are not equal.
     """
-    family = procedure(model.procedure).family
-    if family in ("bootstrap", "joint"):
+    family = model.traits.family
+    if family in (Family.BOOTSTRAP, Family.JOINT):
         return "component" if model.eta_p else "point"
-    if family != "contrastive":
+    if family is not Family.CONTRASTIVE:
         return "component"
     modes = modes_of(model.moments)
     active = [mode for mode in modes if mode.number in (component.modes or ())]

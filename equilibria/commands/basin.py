@@ -121,18 +121,17 @@ def _sample(question: Question) -> Sample | None:
 def basin_header(report: BasinReport) -> list[str]:
     """Return what was asked about: procedure, sizes, rates, moments."""
     from equilibria.systems.model_text import moments_line
-    from equilibria.systems.procedures import procedure
 
     model = report.model
     rates = [f"η = {model.eta}", f"α = {model.alpha}"]
-    if model.procedure == "ema":
+    if model.traits.has_target:
         rates = [f"μ = {model.mu}", *rates]
     if model.eta_p != model.eta:
         rates.append(f"η_P = {model.eta_p}")
     rates.append(f"h = {model.h}")
     if model.nu:
         rates.append(f"ν = {model.nu}")
-    title = f"{procedure(model.procedure).title} · encoder {model.n}x{model.d}"
+    title = f"{model.traits.title} · encoder {model.n}x{model.d}"
     return [title, "   ".join(rates) + "     " + moments_line(model)]
 
 

@@ -104,7 +104,7 @@ def _surface(question: Question) -> Answer:
     rates = ("--lr", "--momentum", "--predictor-lr", "--predictor-weight-decay")
     refuse(question.typed, rates, "--surface answers for all of them, leave the option out")
     model = build_model(question.model)
-    mus = ("0", "9/10", "99/100", "999/1000") if model.procedure == "ema" else ("0",)
+    mus = ("0", "9/10", "99/100", "999/1000") if model.traits.has_target else ("0",)
     alphas = ("1/10", "1/5", "1/4", "1/2", "1", "2", "10")
     surface = step_surface(model, mus, ("0", "1/2", "9/10"), alphas)
     return Answer(surface_lines(surface), surface.to_json)
@@ -128,7 +128,7 @@ def diagram_of(question: Question) -> PhaseDiagram | GeneralDiagram:
     if "ema" in names and options.procedure is None:
         options = replace(options, procedure="ema")
     model, decay = build_model(options), _decay(question)
-    if not model.moments.commute and model.procedure in ("stop-gradient", "ema"):
+    if not model.moments.commute and model.traits.bootstraps:
         return _general(model, question, decay)
     return phase_diagram(
         model,

@@ -117,7 +117,7 @@ def along(setting: Setting, parameter: Parameter) -> Path:
 
 def of_model(model: Model, *, is_map: bool = False) -> Setting:
     """The flow or the map of a stop-gradient or moving-average model with weight decay."""
-    if model.procedure not in ("stop-gradient", "ema"):
+    if not model.traits.bootstraps:
         raise ScopeError(
             f"--procedure {model.procedure}: oscillations are studied for stop-gradient and ema"
         )
@@ -128,7 +128,7 @@ def of_model(model: Model, *, is_map: bool = False) -> Setting:
         )
     sigma, m = (np.array(matrix) for matrix in model.moments.matrices())
     eta, kappa = to_float(model.eta), to_float(model.kappa)
-    ema = model.procedure == "ema"
+    ema = model.traits.has_target
     if not is_map:
         beta = to_float(model.flow_rate) if ema else None
         return Setting(sigma, m, eta, beta=beta, kappa=kappa)

@@ -103,7 +103,7 @@ def orbit_of(cycle: LimitCycle, model: Model, *, name: str = "cycle:a") -> Perio
     for x in cycle.orbit[1][at]:
         P, W, T = cycle.dynamics.split(x)
         point = {"P": P, "W": W / root}
-        if model.procedure == "ema":
+        if model.traits.has_target:
             point["T"] = T / root
         points.append(point)
     return PeriodicOrbit(name, cycle.period, tuple(points), cycle.closure, cycle.turn)

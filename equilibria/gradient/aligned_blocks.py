@@ -19,7 +19,7 @@ def diagonal_block(model: Model, active: Active) -> Matrix:
     assert kappa is not None
     x, eta, beta = active.m * active.p, model.eta, model.flow_rate
     zero, cross = 0 * x, 2 * eta - x
-    if model.procedure == "stop-gradient":
+    if model.traits.own_target:
         return [[-kappa * x, zero + 2 * kappa * eta], [cross, zero]]
     return [
         [-kappa * x, kappa * cross, kappa * x],
@@ -36,7 +36,7 @@ def pair_block(model: Model, first: Active, second: Active) -> Matrix:
     kappa, eta, beta = model.kappa, model.eta, model.flow_rate
     assert kappa is not None
     p, q = in_common_field(first.p, second.p)
-    moving = model.procedure == "ema"
+    moving = model.traits.has_target
     size = 6 if moving else 4
     rows = [[0 * p for _ in range(size)] for _ in range(size)]
     for k, (p_i, p_j, mode) in enumerate(((p, q, second), (q, p, first))):

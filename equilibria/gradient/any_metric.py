@@ -17,7 +17,6 @@ from equilibria.gradient.report import AnyMetric, EquilibriumSpectrum, MetricWit
 from equilibria.gradient.spectrum import MAX_SIZE, exact_witness
 from equilibria.gradient.submodel import entry, leading_entry, submodel
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import How
 
 EXCLUDED = "No Riemannian metric on a neighbourhood of that equilibrium makes it a gradient field"
@@ -48,7 +47,7 @@ def any_metric(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> 
 
 
 def _witnesses(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> Iterator[MetricWitness]:
-    if model.procedure in ("stop-gradient", "ema"):
+    if model.traits.bootstraps:
         if not model.eta_p:
             yield from _free_predictor(model)
         yield from _double_rate(model)
@@ -79,13 +78,13 @@ def _free_predictor(model: Model) -> Iterator[MetricWitness]:
                 return
     trace = sum((entry(model.moments, "M", j, j) for j in range(model.d)), Fraction(0))
     if model.n >= 2 and trace:
-        matrix = "i*M - Sigma - eta" if model.procedure == "stop-gradient" else "the EMA block"
+        matrix = "i*M - Sigma - eta" if model.traits.own_target else "the EMA block"
         what = (
             "the imaginary parts of its eigenvalues"
-            if model.procedure == "stop-gradient"
+            if model.traits.own_target
             else "the imaginary parts of its squared eigenvalues"
         )
-        size = trace if model.procedure == "stop-gradient" else 2 * model.flow_rate * trace
+        size = trace if model.traits.own_target else 2 * model.flow_rate * trace
         yield MetricWitness(
             "nonreal-eigenvalue",
             "rank0",
@@ -98,7 +97,7 @@ def _free_predictor(model: Model) -> Iterator[MetricWitness]:
 
 def _free_points(model: Model, j: int) -> Iterator[tuple[int, dict[str, Fraction]]]:
     """Yield candidate predictors on the input mode j, simple numbers first."""
-    if model.procedure == "ema":
+    if model.traits.has_target:
         s, m = entry(model.moments, "Sigma", j, j), entry(model.moments, "M", j, j)
         level = max((model.flow_rate - model.eta) / s, Fraction(0))
         near = Fraction(isqrt(int(level * 2**40)), 2**20)
@@ -113,7 +112,7 @@ def _free_points(model: Model, j: int) -> Iterator[tuple[int, dict[str, Fraction
 
 def _double_rate(model: Model) -> Iterator[MetricWitness]:
     """At full collapse the pair (W_ij, T_ij) has [[-eta, 0], [beta, -beta]]: a block if equal."""
-    if model.procedure == "ema" and model.flow_rate == model.eta:
+    if model.traits.has_target and model.flow_rate == model.eta:
         eta = model.eta
         exact = f"(W_1_1, T_1_1): [[-{eta}, 0], [{eta}, -{eta}]], a Jordan block at -{eta}"
         yield MetricWitness("jordan-block", "rank0", {}, (complex(-eta),), How.PROVED, exact=exact)
@@ -125,7 +124,7 @@ def _given(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> Iterator[
         values = candidate.point.values()
         exact = all(isinstance(value, int | Fraction) for value in values)
         if exact and _size(model) <= MAX_SIZE:
-            system = system or procedure(model.procedure).build(model)
+            system = system or model.traits.build(model)
             point = {name: Fraction(value) for name, value in candidate.point.items()}
             found = exact_witness(system, point, component=candidate.id)
             if found is not None:
@@ -155,5 +154,5 @@ def _numeric_witness(candidate: EquilibriumSpectrum) -> MetricWitness | None:
 
 def _size(model: Model) -> int:
     """Return the number of variables."""
-    copies = 2 if model.procedure == "ema" else 1
+    copies = 2 if model.traits.has_target else 1
     return copies * model.n * model.d + model.n**2

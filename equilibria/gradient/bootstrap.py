@@ -61,7 +61,7 @@ def curl_name(model: Model, a: str, b: str) -> str:
 def witness_model(model: Model) -> SubModel:
     """Return one output with the one or two input columns on which the curl is seen."""
     place = leading_entry(model.moments)
-    if model.procedure == "ema":
+    if model.traits.has_target:
         return submodel(model, 1, (0,))
     assert place is not None
     return submodel(model, 1, sorted(set(place)))
@@ -72,7 +72,7 @@ def formula_curl(model: Model) -> tuple[tuple[str, str], Polynomial]:
 
     Rows of M with many entries are cut down to the witness column, the others being 0 there.
     """
-    if model.procedure == "ema":
+    if model.traits.has_target:
         ring = Ring(("P_1_1",))
         m = entry(model.moments, "M", 0, 0)
         return ("T_1_1", "W_1_1"), ring.constant(model.flow_rate) - m * ring.variable("P_1_1")
@@ -94,7 +94,7 @@ def curl_witness(model: Model, small: SubModel) -> CurlWitness:
     pair, formula = formula_curl(model)
     point = {"P_1_1": Fraction(0)}
     place = leading_entry(model.moments)
-    if model.procedure == "stop-gradient" and place is not None:
+    if model.traits.own_target and place is not None:
         point |= {f"W_1_{place[0] + 1}": Fraction(0), f"W_1_{place[1] + 1}": Fraction(1)}
     polynomial = small.form().curl(*pair)
     kept = set(polynomial.ring.names)
@@ -139,7 +139,7 @@ def bootstrap_map(model: Model) -> MapField:
         return MapField(
             None, None, "heavy ball: the state of the map holds velocities, see the flow"
         )
-    if model.procedure == "stop-gradient":
+    if model.traits.own_target:
         return MapField(
             False, How.PROVED, "(x+ - x)/h is the flow", curl_witness(model, witness_model(model))
         )

@@ -36,7 +36,7 @@ from equilibria.gradient.report import (
 from equilibria.gradient.submodel import leading_entry, metric_text, submodel
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import How
 
 ELIMINATION_LIMIT = 6
@@ -58,18 +58,18 @@ def gradient_certificate(
     every Riemannian metric in addition to those known exactly. Theorems: 3.1-3.4 (curl, loops,
     metrics), 1 (joint), 2.1 (first integrals), 11.1 and 13.5 (potentials on part of the space).
     """
-    family = procedure(model.procedure).family
-    if family == "bootstrap":
+    family = model.traits.family
+    if family is Family.BOOTSTRAP:
         return _bootstrap(model, tuple(equilibria))
-    if family in ("joint", "contrastive"):
+    if family in (Family.JOINT, Family.CONTRASTIVE):
         return _gradient(model, potential_text(model), f"{family}: minus the gradient of a loss")
-    if family == "direct":
+    if family is Family.DIRECT:
         return _direct(model)
-    return system_certificate(procedure(model.procedure).build(model), name=model.procedure)
+    return system_certificate(model.traits.build(model), name=model.procedure)
 
 
 def _bootstrap(model: Model, equilibria: tuple[EquilibriumSpectrum, ...]) -> GradientReport:
-    if model.procedure == "stop-gradient" and leading_entry(model.moments) is None:
+    if model.traits.own_target and leading_entry(model.moments) is None:
         return _gradient(model, potential_text(model), "M = 0: the target is 0 and has no part")
     return GradientReport(
         procedure=model.procedure,
@@ -103,7 +103,7 @@ def _direct(model: Model) -> GradientReport:
 
 def _gradient(model: Model, text: str, why: str) -> GradientReport:
     metric = metric_text(model)
-    euclidean = _euclidean_witness(model) if model.procedure == "joint" else None
+    euclidean = _euclidean_witness(model) if model.traits.family is Family.JOINT else None
     reason = f"A gradient field for the metric {metric} ({why})"
     if euclidean is not None:
         reason += f"; not for |dP|^2 + |dW|^2, as the predictor's rate is {model.alpha}"

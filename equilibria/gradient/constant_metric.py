@@ -39,21 +39,19 @@ Gram = dict[Pair, Fraction]
 NO_CONSTANT = "No constant metric (positive definite) makes it a gradient field, on any open set"
 EXACT_COLUMNS = 3
 
-ARGUMENTS = {
-    "stop-gradient": (
-        "one output row: degree 2 of G f gives C M = 2 a alpha M, degree 3 gives C Sigma = "
-        "a alpha Sigma, together M = 0 (T3.3)"
-    ),
-    "ema": "one output row: degree 2 of G f gives C M = 0 with C positive definite: M = 0 (T3.3)",
-    "ema, M = 0": (
-        "one output row: degree 3 of G f makes the (W, T) block of G zero, and degree 1 then the "
-        "(T, T) block"
-    ),
-    "direct": (
-        "one output row: the part of top degree makes G a multiple of the identity; the part with "
-        "M is then closed only if M is a multiple of Sigma"
-    ),
-}
+OWN_TARGET = (
+    "one output row: degree 2 of G f gives C M = 2 a alpha M, degree 3 gives C Sigma = "
+    "a alpha Sigma, together M = 0 (T3.3)"
+)
+AVERAGED = "one output row: degree 2 of G f gives C M = 0 with C positive definite: M = 0 (T3.3)"
+AVERAGED_WITHOUT_SIGNAL = (
+    "one output row: degree 3 of G f makes the (W, T) block of G zero, and degree 1 then the "
+    "(T, T) block"
+)
+DIRECT = (
+    "one output row: the part of top degree makes G a multiple of the identity; the part with "
+    "M is then closed only if M is a multiple of Sigma"
+)
 
 
 def bootstrap_constant_metric(model: Model) -> ConstantMetric:
@@ -63,7 +61,9 @@ def bootstrap_constant_metric(model: Model) -> ConstantMetric:
     output row for dense ones with d <= 3.
     """
     place = leading_entry(model.moments)
-    key = model.procedure if place is not None or model.procedure != "ema" else "ema, M = 0"
+    argument = OWN_TARGET
+    if model.traits.has_target:
+        argument = AVERAGED if place is not None else AVERAGED_WITHOUT_SIGNAL
     checked = "by the argument alone"
     columns = (place[0] if place else 0,) if model.moments.is_diagonal else tuple(range(model.d))
     if len(columns) <= EXACT_COLUMNS:
@@ -72,14 +72,14 @@ def bootstrap_constant_metric(model: Model) -> ConstantMetric:
         metrics = constant_metrics(small.system.flow)
         blocked = missing_direction(metrics, small.system.variables)
         if blocked is None:  # pragma: no cover - contradicts the proof above
-            return ConstantMetric(None, None, "not decided", ARGUMENTS[key])
+            return ConstantMetric(None, None, "not decided", argument)
         checked = f"exact elimination on the invariant subspace ({', '.join(flow)}): " + (
             f"{len(metrics)} independent symmetric solutions, none positive at "
             f"{small.outer(blocked)}"
             if metrics
             else "G = 0 is the only symmetric solution"
         )
-    return ConstantMetric(False, How.PROVED, NO_CONSTANT, ARGUMENTS[key], checked)
+    return ConstantMetric(False, How.PROVED, NO_CONSTANT, argument, checked)
 
 
 def constant_metrics(flow: Mapping[str, Polynomial]) -> list[Gram]:

@@ -17,20 +17,19 @@ from fractions import Fraction
 from itertools import combinations
 
 from equilibria.exact.polynomial import Polynomial, Ring
-from equilibria.gradient.constant_metric import ARGUMENTS, NO_CONSTANT
+from equilibria.gradient.constant_metric import DIRECT, NO_CONSTANT
 from equilibria.gradient.direct_factor import direct_factor
 from equilibria.gradient.forms import nonzero_point
 from equilibria.gradient.potentials import state_metric_potential
 from equilibria.gradient.report import AnyMetric, ConstantMetric, CurlWitness, Field, SectorLoop
 from equilibria.gradient.submodel import disproportionate_pair, entry
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import How
 
 
 def exponent(model: Model) -> Fraction:
     """Return a in P = F^a."""
-    text = procedure(model.procedure).exponent
+    text = model.traits.exponent
     assert text is not None
     return Fraction(text)
 
@@ -54,7 +53,7 @@ def direct_field(model: Model, pair: tuple[int, int]) -> Field:
         witness=witness,
         loop=sector_loop(model, pair, a),
         integrating_factor=direct_factor(model, a),
-        constant_metric=ConstantMetric(False, How.PROVED, NO_CONSTANT, ARGUMENTS["direct"]),
+        constant_metric=ConstantMetric(False, How.PROVED, NO_CONSTANT, DIRECT),
         any_metric=other,
     )
 

@@ -50,7 +50,7 @@ def _frobenius_model(model: Model) -> SubModel | None:
     One output, stop-gradient: the coefficients are (p Sigma-part) p^2 [(M w)_i (Sigma w)_j - ...]
     and eta [w_i (M w)_j - ...], zero for all w exactly if M = c Sigma and (eta = 0 or M = c' I).
     """
-    if model.procedure == "ema":
+    if model.traits.has_target:
         return submodel(model, 1, (0,))
     place = leading_entry(model.moments)
     assert place is not None
@@ -107,7 +107,7 @@ def _excluded_near(model: Model) -> Exclusion | None:
     total, signal = model.moments.total, model.moments.signal
     if total is None or signal is None:
         return None
-    letter = "T" if model.procedure == "ema" else "W"
+    letter = "T" if model.traits.has_target else "W"
     point: dict[str, Entry]
     if not model.eta and not model.eta_p:
         j = next((j for j, m in enumerate(signal) if m), None)
@@ -115,7 +115,7 @@ def _excluded_near(model: Model) -> Exclusion | None:
             return None
         place = f"1_{j + 1}"
         point = {"P_1_1": signal[j] / total[j], f"W_{place}": Fraction(1)}
-        if model.procedure == "ema":
+        if model.traits.has_target:
             point[f"T_{place}"] = Fraction(1)
         size: Entry = signal[j]
         label = f"rank1:{j + 1}"

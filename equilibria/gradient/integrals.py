@@ -27,7 +27,7 @@ LARGEST_LIST = 3
 
 def first_integrals(model: Model) -> tuple[FirstIntegral, ...]:
     """Return the balance law of the model's flow and map, checked on its equations."""
-    if model.procedure not in ("stop-gradient", "ema"):
+    if not model.traits.bootstraps:
         return ()
     plain = replace(model, momentum=Fraction(0))
     size = (min(model.n, 2), min(model.d, 2))
@@ -59,7 +59,7 @@ def first_integrals(model: Model) -> tuple[FirstIntegral, ...]:
 
 def balance(model: Model) -> list[list[Polynomial]]:
     """Return the entries of B = W W^T - P^T P/alpha as polynomials."""
-    builder = Builder(model, "WPT" if model.procedure == "ema" else "WP")
+    builder = Builder(model, "WPT" if model.traits.has_target else "WP")
     W, P = builder.matrix("W"), builder.matrix("P")
     B = W @ W.T - (1 / model.alpha) * (P.T @ P)
     return [list(row) for row in B.rows]
@@ -72,7 +72,7 @@ def _entries(model: Model) -> tuple[str, ...]:
 
 def _check(model: Model, system: PolynomialSystem) -> None:
     """Check dB/dt = -2 eta B + 2 (eta_P - eta) P^T P/alpha as polynomials."""
-    builder = Builder(model, "WPT" if model.procedure == "ema" else "WP")
+    builder = Builder(model, "WPT" if model.traits.has_target else "WP")
     P = builder.matrix("P")
     square = (P.T @ P).rows
     for i, row in enumerate(balance(model)):

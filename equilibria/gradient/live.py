@@ -57,4 +57,4 @@ def state(model: Model, active: Active, row: int = 1) -> dict[str, Entry]:
     """Return P_ii, W_ij (and T_ij) of an active mode in output row `row`."""
     place, w = f"{row}_{active.j + 1}", surd_entry(encoder_entry(model, active))
     values = {f"P_{row}_{row}": surd_entry(active.p), f"W_{place}": w}
-    return {**values, f"T_{place}": w} if model.procedure == "ema" else values
+    return {**values, f"T_{place}": w} if model.traits.has_target else values

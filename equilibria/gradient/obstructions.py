@@ -46,7 +46,7 @@ def aligned_witnesses(model: Model) -> Iterator[MetricWitness]:
     live = list(active_modes(model, modes))
     for active in live:
         yield from _diagonal(model, active, how)
-    if model.procedure == "ema":
+    if model.traits.has_target:
         for active in live:
             yield from _inactive_inputs(model, active, modes, how)
     if how is How.PROVED and model.n >= 2:
@@ -60,7 +60,7 @@ def _modes(model: Model) -> tuple[list[ModeData], How]:
     if moments.total is not None and moments.signal is not None:
         chosen = zip(range(MODES_SEARCHED), moments.total, moments.signal, strict=False)
         return list(chosen), How.PROVED
-    if model.kappa == 1 and model.procedure == "stop-gradient":
+    if model.kappa == 1 and model.traits.own_target:
         return [], How.NUMERIC  # all real (T7.4), and a Jordan block is lost to rounding
     if not moments.commute:
         return [], How.NUMERIC
@@ -75,7 +75,7 @@ def _diagonal(model: Model, active: Active, how: How) -> Iterator[MetricWitness]
     assert kappa is not None
     eta, beta, x = model.eta, model.flow_rate, active.m * active.p
     name = "the discriminant of its characteristic polynomial"
-    if model.procedure == "stop-gradient":
+    if model.traits.own_target:
         name = "kappa*x**2 - 8*eta*x + 16*eta**2"
         value = kappa * x * x - 8 * eta * x + 16 * eta**2
     elif kappa == 1:
@@ -123,7 +123,7 @@ def _inactive_inputs(
 
 def _pair(model: Model, first: Active, second: Active) -> Iterator[MetricWitness]:
     rational = rational_part(first.p) is not None and rational_part(second.p) is not None
-    cubic = model.procedure == "stop-gradient" and model.kappa != 1
+    cubic = model.traits.own_target and model.kappa != 1
     if not (rational or cubic):
         return
     block = pair_block(model, first, second)

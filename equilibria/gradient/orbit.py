@@ -30,7 +30,7 @@ PERIODS, SPANS = 10, 8  # a run is SPANS times PERIODS periods of the pair long
 def periodic_orbit(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> MetricWitness | None:
     """Return the first cycle that a run from an unstable focus settles on; None proves nothing."""
     small = max(model.n, model.d) <= LARGEST
-    if model.procedure not in ("stop-gradient", "ema") or model.moments.commute or not small:
+    if not model.traits.bootstraps or model.moments.commute or not small:
         return None
     if not (model.eta and model.eta_p):
         return None

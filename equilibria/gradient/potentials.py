@@ -7,7 +7,6 @@ sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
@@ -20,15 +19,10 @@ from equilibria.gradient.radicals import sqrt_text, surd
 from equilibria.gradient.report import RestrictedPotential
 from equilibria.gradient.submodel import entry, submodel, weight
 from equilibria.systems.model import Model
-from equilibria.systems.procedures.contrastive import contrastive_potential
-from equilibria.systems.procedures.joint import joint_potential
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import How
 
 LARGEST_TEXT = 3
-NAMED: dict[str, Callable[[Model], Polynomial]] = {
-    "joint": joint_potential,
-    "contrastive": contrastive_potential,
-}
 
 
 def potential_text(model: Model) -> str:
@@ -48,7 +42,7 @@ def _checked_potential(model: Model) -> Polynomial:
     plain = replace(model, momentum=Fraction(0))  # the flow and V do not depend on it
     system = submodel(plain, plain.n, range(plain.d)).system
     form = one_form(system, lambda name: weight(plain, name))
-    build = NAMED.get(model.procedure)
+    build = model.traits.potential
     found = build(plain) if build else potential(form)
     if found is None or not is_potential(form, found):
         raise ConsistencyError(f"{model.procedure}: minus the gradient of V is not the flow")
@@ -57,11 +51,11 @@ def _checked_potential(model: Model) -> Polynomial:
 
 def _matrix_text(model: Model) -> str:
     decay = f"({model.eta / 2})*|W|^2"
-    if model.procedure == "contrastive":
+    if model.traits.family is Family.CONTRASTIVE:
         return f"-(1/2)*tr(W M W^T) + (1/4)*|W Sigma W^T|^2 + {decay}"
     decay += f" + ({model.eta_p / (2 * model.alpha)})*|P|^2"
     square = "(1/2)*tr(P W Sigma W^T P^T)"
-    if model.procedure == "joint":
+    if model.traits.family is Family.JOINT:
         return f"{square} - tr(P W M W^T) + (1/2)*tr(W Sigma W^T) + {decay}"
     return f"{square} + {decay}"
 
@@ -94,7 +88,7 @@ def is_isotropic(moments: Moments) -> bool:
 
 def balanced_potential(model: Model) -> RestrictedPotential | None:
     """Return the potential of T11.1: stop-gradient, Sigma = s I, equal decays; else None."""
-    if model.procedure != "stop-gradient" or model.eta_p != model.eta:
+    if not model.traits.own_target or model.eta_p != model.eta:
         return None
     if not is_isotropic(model.moments):
         return None

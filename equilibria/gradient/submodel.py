@@ -21,7 +21,6 @@ from equilibria.exact.polynomial import Polynomial
 from equilibria.gradient.forms import OneForm, one_form, rename
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
-from equilibria.systems.procedures import procedure
 
 SEARCH_LIMIT = 64
 
@@ -36,7 +35,7 @@ class SubModel:
     @property
     def system(self) -> PolynomialSystem:
         """Return its equations, in its own variable names."""
-        return procedure(self.model.procedure).build(self.model)
+        return self.model.traits.build(self.model)
 
     def form(self, *, mapped: bool = False) -> OneForm:
         """Return g f, or g (map - identity)/h, in the variable names of the large model."""
@@ -75,11 +74,12 @@ def weight(model: Model, name: str) -> Fraction:
 
 def metric_text(model: Model) -> str:
     """Return the metric g in words."""
-    letters = {"ema": "WT", "stop-gradient": "W", "joint": "W"}.get(model.procedure)
-    if letters is None:
+    if not model.traits.learns_predictor:
         return "|dW|^2"
     predictor = "|dP|^2" if model.alpha == 1 else f"|dP|^2/({model.alpha})"
-    return " + ".join([predictor, *(f"|d{letter}|^2" for letter in letters)])
+    return " + ".join(
+        [predictor, *(f"|d{letter}|^2" for letter in model.traits.letters if letter != "P")]
+    )
 
 
 def entry(moments: Moments, which: str, i: int, j: int) -> Fraction:

@@ -29,6 +29,7 @@ from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.graph.scope import check_scope, check_seed
 from equilibria.graph.starts import StartList, weights_for
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import State
 from equilibria.varieties.commuting.variety import aligned_variety
 from equilibria.varieties.component import Component, How, Variety, Verdict
@@ -55,7 +56,7 @@ def connection_graph(
     directions; equal arguments give equal results.
     """
     began = time.perf_counter()
-    if model.procedure == "joint" and model.eta and model.eta_p:
+    if model.traits.family is Family.JOINT and model.eta and model.eta_p:
         return _joint(model, max_components)
     check_scope(model, commuting=False)
     check_seed(seed)

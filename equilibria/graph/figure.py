@@ -77,7 +77,7 @@ def _frame(axes: Axes, graph: ConnectionGraph, plan: Layout) -> None:
     """Draw the title, the names of columns and rows, and a band for every second row."""
     model, height = graph.model, plan.size[1]
     rates = f"η = {model.eta}"
-    if model.procedure == "ema":
+    if model.traits.has_target:
         rates += f", β = {model.flow_rate}"
     sinks = len(graph.sinks)
     title = f"{model.procedure}, n = {model.n}, d = {model.d}, {rates}"

@@ -175,7 +175,7 @@ class Landscape:
                 return 0.0
             rates += (positive - negative)[other].tolist()
         slowest = min(rates)
-        if self.model.procedure == "ema":
+        if self.model.traits.has_target:
             beta = to_float(self.model.flow_rate)
             slowest *= beta / (beta + self.speed)
         return slowest
@@ -204,7 +204,7 @@ def potential(model: Model, stratum: Stratum) -> float | None:
     modes = modes_of(model.moments)
     if len({mode.s for mode in modes}) != 1 or model.kappa != 1:
         return None
-    if model.procedure != "stop-gradient" or any(mode.m < 0 for mode in modes):
+    if not model.traits.own_target or any(mode.m < 0 for mode in modes):
         return None
     total = sum(
         state.value**2 * to_float(state.mode.m / 2)
@@ -259,7 +259,7 @@ def restricted(landscape: Landscape, block: Block) -> tuple[Array, NDArray[np.bo
     P = np.diag([state.value for state in block.states])
     W = np.zeros((rows, columns))
     W[:, :rows] = P / np.sqrt(landscape.scale)
-    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
+    beta = to_float(model.flow_rate) if model.traits.has_target else None
     jacobian = jacobian_flow(P, W, physics, beta=beta)
     predictor, encoder = np.zeros((rows, rows), dtype=bool), np.zeros((rows, columns), dtype=bool)
     if block.kind == "diagonal":

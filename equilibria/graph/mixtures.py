@@ -41,7 +41,7 @@ def _one(starts: StartList, component: Component, random: np.random.Generator) -
         encoder_decay=to_float(model.eta),
         alpha=to_float(model.alpha),
     )
-    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
+    beta = to_float(model.flow_rate) if model.traits.has_target else None
     jacobian = jacobian_flow(P, W, physics, beta=beta)
     values, vectors = np.linalg.eig(jacobian)
     order = np.lexsort((-values.imag, -values.real))

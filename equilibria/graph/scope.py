@@ -5,8 +5,6 @@ from __future__ import annotations
 from equilibria.errors import FormatError, ScopeError
 from equilibria.systems.model import Model
 
-LEARNED = ("stop-gradient", "ema")
-
 
 def check_seed(seed: int) -> None:
     """Raise `FormatError` for a seed that is not a key of the generator."""
@@ -16,7 +14,7 @@ def check_seed(seed: int) -> None:
 
 def check_scope(model: Model, *, decay: bool = True, commuting: bool = True) -> None:
     """Raise `ScopeError` for models without a connection graph."""
-    if model.procedure not in LEARNED:
+    if not model.traits.bootstraps:
         raise ScopeError(
             f"--procedure {model.procedure}: connections are not computed here",
             hint="`graph` answers for stop-gradient and ema",

@@ -29,13 +29,12 @@ def graph_lines(graph: ConnectionGraph, *, every: bool = False) -> list[str]:
 
 def _heading(graph: ConnectionGraph) -> list[str]:
     from equilibria.systems.model_text import moments_line
-    from equilibria.systems.procedures import procedure
 
     model = graph.model
     rates = f"η = {model.eta}"
-    if model.procedure == "ema":
+    if model.traits.has_target:
         rates += f"   β = {model.flow_rate}"
-    title = procedure(model.procedure).title
+    title = model.traits.title
     return [
         f"{title} · encoder {model.n}x{model.d}, predictor {model.n}x{model.n}",
         f"{rates}     {moments_line(model)}",

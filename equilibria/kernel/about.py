@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .systems import LEARNED, Model
+from .systems import Model
 
 WIDEST = 24
 ENTRIES = 36
@@ -15,11 +15,11 @@ def about(model: Model) -> str:
     parts = [f"{model.procedure}, n = {model.n}, d = {model.d}"]
     parts += [f"Sigma = {_matrix(model.sigma)}", f"M = {_matrix(model.m)}"]
     rates = [("lr", model.h), ("weight decay", model.eta)]
-    if model.procedure in LEARNED:
+    if model.traits.learned:
         rates.append(("predictor lr", model.alpha))
         if model.eta_p != model.eta:
             rates.append(("predictor weight decay", model.eta_p))
-    if model.procedure == "ema":
+    if model.traits.averaged:
         rates.append(("ema", model.mu))
     if model.nu:
         rates.append(("momentum", model.nu))

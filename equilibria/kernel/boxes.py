@@ -46,7 +46,7 @@ def unscaled(model: Model) -> Model:
 
 def read_core(value: Any, model: Model) -> Core:
     """Return the equilibrium in the cells; refuses when Krawczyk's test does not show one."""
-    if model.procedure not in ("stop-gradient", "ema") or not model.eta or not model.eta_p:
+    if not model.traits.bootstraps or not model.eta or not model.eta_p:
         raise Refusal("only for stop-gradient and EMA with decay")
     given = fields(value, ("P", "Q"))
     rank = len(listing(given[0]))
@@ -187,7 +187,7 @@ def _core(model: Model, rank: int, P: list[list[str]], Q: list[list[str]], box: 
         for j in range(model.d):
             entry = enclose(encoder[i][j], box)
             values[f"W_{i + 1}_{j + 1}"] = entry
-            if model.procedure == "ema":
+            if model.traits.averaged:
                 values[f"T_{i + 1}_{j + 1}"] = entry
     return Core(rank, values)
 

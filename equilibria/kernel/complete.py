@@ -20,7 +20,7 @@ from .polynomials import Polynomial
 from .potentials import block_form, check_euler, check_gradient_of, decays, joint_energy
 from .reading import fields, integer, word
 from .refusal import Refusal, at
-from .systems import DIRECT, LEARNED, Model, System, definite
+from .systems import Model, System, definite
 
 Mode = tuple[int, Any, Any]
 """Number, s and m."""
@@ -95,13 +95,13 @@ def _check_mirror(mixed: list[str], points: dict[str, Any], setting: Setting) ->
 
 def covering(model: Model) -> str | None:
     """Return the theorem by which a list of components is complete; None where there is none."""
-    if model.procedure == "joint":
+    if model.traits.joint:
         return "T1.1" if _joint_collapses(model) else None
     if not model.diagonal:
         return None
-    if model.procedure == "contrastive":
+    if not model.traits.predictor:
         return "low-rank"
-    if model.procedure in DIRECT:
+    if model.traits.direct:
         return "T13.1" if _single(model) and not _shared_root(model) else None
     if model.eta == 0 or model.eta_p == 0:
         return _without_decay(model)
@@ -155,9 +155,9 @@ def _shared_root(model: Model) -> bool:
 
 def _only_collapse(model: Model) -> bool:
     """Return whether no component but collapse is known: moments or decays leave nothing aligned."""
-    if model.procedure == "joint":
+    if model.traits.joint:
         return bool(model.eta or model.eta_p) or not model.diagonal
-    one_sided = model.procedure in LEARNED and bool(model.eta) != bool(model.eta_p)
+    one_sided = model.traits.learned and bool(model.eta) != bool(model.eta_p)
     return one_sided or not model.diagonal
 
 
@@ -203,9 +203,9 @@ def _groups(model: Model) -> list[list[Mode]]:
 def _class(model: Model, mode: Mode) -> Any:
     """Modes of one class are interchangeable: equal (s, m), growth, or m/s without decay."""
     _, s, m = mode
-    if model.procedure == "contrastive":
+    if not model.traits.predictor:
         return (m - model.eta) / s
-    free = model.procedure in LEARNED and not model.eta
+    free = model.traits.learned and not model.eta
     return m / s if free else (s, m)
 
 
@@ -214,13 +214,13 @@ def _choices(model: Model, group: list[Mode]) -> list[tuple[int, int]]:
     _, s, m = group[0]
     size = len(group)
     plus, minus = True, False
-    if model.procedure == "joint":
+    if model.traits.joint:
         plus = abs(m) == s
-    elif model.procedure == "contrastive":
+    elif not model.traits.predictor:
         plus = m > model.eta
-    elif model.eta or model.procedure in DIRECT:
+    elif model.eta or model.traits.direct:
         gap = m * m - 4 * model.eta * s
-        plus = gap >= 0 and m != 0 and not (model.procedure in DIRECT and m <= 0)
+        plus = gap >= 0 and m != 0 and not (model.traits.direct and m <= 0)
         minus = plus and gap > 0 and bool(model.eta)
     return [
         (a, b) for a in range(size + 1 if plus else 1) for b in range(size + 1 - a if minus else 1)

@@ -68,7 +68,7 @@ class Setting:
 
 def conditional(model: Model) -> bool:
     """Return whether components state where they are stable: the predictor does not decay."""
-    return model.procedure in ("stop-gradient", "ema") and model.diagonal and not model.eta_p
+    return model.traits.bootstraps and model.diagonal and not model.eta_p
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
     """Check the point and the id."""
     model, system, tower = setting.model, setting.system, setting.tower
     names = ["id", "dimension", "collapse", "scope", "point", "flow", "map", "largest_h"]
-    names += ["inverses"] if model.procedure == "direct-pred" else []
+    names += ["inverses"] if model.traits.root else []
     names += ["stable_where"] if conditional(model) else []
     fields(value, names)
     with at("point"):
@@ -164,7 +164,7 @@ def _check_step(
     model, tower, given = setting.model, setting.tower, value["largest_h"]
     whole, stable = value["scope"] == "component", value["flow"]["verdict"] == "stable"
     flow = placed.jacobians["flow"]
-    if model.procedure != "ema" or not whole or degenerate:
+    if not model.traits.averaged or not whole or degenerate:
         polys = [
             _counted(setting, flow.matrix, block, "flow").rest for block in blocks(flow.matrix)
         ]
@@ -178,7 +178,7 @@ def _check_step(
 
 
 def _inverses(value: Any, model: Model, point: Point, tower: Tower) -> dict[str, Value]:
-    if model.procedure != "direct-pred":
+    if not model.traits.root:
         return {}
     on = [f"P_{i}_{i}" in point for i in range(1, model.n + 1)]
     names = [
@@ -227,7 +227,7 @@ def expected_id(model: Model, point: Point, tower: Tower) -> str | None:
 
 def _root(model: Model, point: Point, tower: Tower, i: int, j: int) -> str:
     """Return + for the outer root of s p^2 - m p + eta, - for the inner one."""
-    if not model.eta or model.procedure in ("joint", "contrastive"):
+    if not model.eta or model.traits.descends:
         return "+"
     s, m = model.sigma[j - 1][j - 1], model.m[j - 1][j - 1]
     gap = {key: 2 * s * x for key, x in point.get(f"P_{i}_{i}", {}).items()}

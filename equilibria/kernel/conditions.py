@@ -83,7 +83,7 @@ def _family(model: Model, point: Point, places: list[tuple[int, int]]) -> tuple[
     ring = FreeRing(names)
     family: Point = {x: ring.variable(x) for x in names}
     for i, j in places:
-        if model.procedure == "ema":
+        if model.traits.averaged:
             family[f"T_{i}_{j}"] = family[f"W_{i}_{j}"]
         p = point.get(f"P_{i}_{i}", {})
         if not set(p) <= {()}:
@@ -111,9 +111,9 @@ def _factors(model: Model, ring: FreeRing, family: Point) -> tuple[list[Poly], l
                 a = plus(a, _scaled(square, s))
             gap = plus(a, _scaled(p, -m))
             own.append(gap)
-            if model.procedure == "ema" and not _scaled(p, m):
+            if model.traits.averaged and not _scaled(p, m):
                 factors += [[a, ONE], [{(): beta}, ONE]]  # b = 0: the quadratic falls apart
-            elif model.procedure == "ema":
+            elif model.traits.averaged:
                 factors.append([_scaled(gap, beta), plus(a, {(): beta}), ONE])
             else:
                 factors.append([gap, ONE])

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from .points import Evaluator, Point
 from .spectra import Matrix, blocks, characteristic, without_zeros
-from .systems import DIRECT, Model, System
+from .systems import Model, System
 from .towers import Tower, Value, plus
 
 Vector = dict[str, Value]
@@ -25,7 +25,7 @@ def tangents(model: Model, system: System, point: Point, tower: Tower) -> list[V
     free = is_free(model, point, tower)
     found = [_left(model, point, g) for g in _units(model.n, skew=not free)]
     found += [_right(model, point, x) for x in _commuting(model, free)]
-    if model.eta_p == 0 and model.procedure not in (*DIRECT, "contrastive"):
+    if model.eta_p == 0 and model.traits.learned:
         found += _predictors(model, point, free)
     return _moving(system, found)
 
@@ -57,7 +57,7 @@ def _moving(system: System, vectors: list[Vector]) -> list[Vector]:
 
 def is_free(model: Model, point: Point, tower: Tower) -> bool:
     """Return whether nothing decays and R = 0; for joint also W (Sigma - M Sigma^-1 M) = 0."""
-    if model.eta or model.eta_p or model.procedure not in ("joint", "stop-gradient", "ema"):
+    if model.eta or model.eta_p or not model.traits.learned:
         return False
     if not model.diagonal:
         return False
@@ -70,7 +70,7 @@ def is_free(model: Model, point: Point, tower: Tower) -> bool:
             }
             if at_point.value({key: c for key, c in gap.items() if c}):
                 return False
-            if model.procedure == "joint" and f"W_{i}_{j}" in point and m * m != s * s:
+            if model.traits.joint and f"W_{i}_{j}" in point and m * m != s * s:
                 return False
     return True
 
@@ -94,7 +94,7 @@ def _commuting(model: Model, free: bool) -> list[Square]:
     if not model.diagonal:
         return []
     modes = [(model.sigma[j][j], model.m[j][j]) for j in range(model.d)]
-    if model.procedure == "contrastive":
+    if not model.traits.predictor:
         return _whitened(modes, model.eta)
     found = []
     for unit in _units(model.d, skew=not free):

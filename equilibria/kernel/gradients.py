@@ -22,9 +22,7 @@ from .polynomials import Polynomial
 from .potentials import check_gradient_of, contrastive_energy, decays, joint_energy
 from .reading import fields, listing, mapping, name, polynomial, rational
 from .refusal import Refusal, at
-from .systems import DIRECT, Model
-
-GRADIENT = ("joint", "contrastive")
+from .systems import Model
 
 
 def check_gradient(
@@ -36,10 +34,10 @@ def check_gradient(
 ) -> None:
     """Check the section; which witnesses it has to hold depends on the procedure alone."""
     model = setting.model
-    if model.procedure in DIRECT:
+    if model.traits.direct:
         fields(value, ())
         return
-    if model.procedure in GRADIENT or not _has_curl(model):
+    if model.traits.descends or not _has_curl(model):
         (given,) = fields(value, ("potential",))
         with at("potential"):
             potential = polynomial(given)
@@ -70,13 +68,13 @@ def check_gradient(
 
 
 def _has_curl(model: Model) -> bool:
-    return model.procedure == "ema" or any(any(row) for row in model.m)
+    return model.traits.averaged or any(any(row) for row in model.m)
 
 
 def _check_energy(potential: Polynomial, model: Model) -> None:
-    if model.procedure == "stop-gradient":
+    if model.traits.own_target:
         return
-    energy = joint_energy if model.procedure == "joint" else contrastive_energy
+    energy = joint_energy if model.traits.joint else contrastive_energy
     if potential != poly.add(energy(model), decays(model)):
         raise Refusal("not the loss")
 

@@ -17,12 +17,10 @@ from .reading import fields, listing, polynomial, rational
 from .refusal import Refusal, at
 from .systems import Model, System
 
-BALANCED = ("stop-gradient", "ema")
-
 
 def check_laws(value: Any, setting: Setting, tally: Tally) -> None:
     """Check the stated laws; procedures without one state none."""
-    if setting.model.procedure not in BALANCED:
+    if not setting.model.traits.bootstraps:
         fields(value, ())
         return
     (law,) = fields(value, ("balance",))

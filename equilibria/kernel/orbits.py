@@ -55,7 +55,7 @@ def classes(model: Model) -> list[list[int]]:
 def class_key(model: Model, j: int) -> Any:
     """Return what modes of one class have in common: (s, m), or the rate of growth (m - eta)/s."""
     s, m = model.sigma[j][j], model.m[j][j]
-    return (m - model.eta) / s if model.procedure == "contrastive" else (s, m)
+    return (m - model.eta) / s if not model.traits.predictor else (s, m)
 
 
 def mark_exact(name: str, model: Model, at_point: Evaluator, constant: list[Polynomial]) -> Mark:
@@ -104,12 +104,12 @@ def invariants(model: Model) -> list[Polynomial]:
     n, d = model.n, model.d
     W = grid("W", n, d)
     grams = [poly.product(poly.transpose(W), W)]
-    if model.procedure != "contrastive":
+    if model.traits.predictor:
         middle = poly.product(grid("P", n, n), W)
         grams.append(poly.product(poly.transpose(W), middle))
     if not model.diagonal and _turns(model):
         return [entry for gram in grams for entry in _words(model, gram)]
-    whitened = model.procedure == "contrastive"
+    whitened = not model.traits.predictor
     weights = [model.sigma[j][j] if whitened else Fraction(1) for j in range(d)]
     groups = classes(model)
     found = []

@@ -10,7 +10,7 @@ from .polynomials import Polynomial
 from .reading import mapping, name, polynomial
 from .refusal import Refusal, at
 from .spectra import Matrix
-from .systems import DIRECT, Model, System
+from .systems import Model, System
 from .towers import Tower, Value, plus
 
 Point = dict[str, Value]
@@ -124,7 +124,7 @@ def tied_variables(
     DirectCopy: dP = d(W Sigma W^T). DirectPred: P dP + dP P = d(W Sigma W^T) with P diagonal, not
     negative; between inactive outputs dP does not enter the derivative (docs/proofs.md, section 8).
     """
-    if model.procedure not in DIRECT:
+    if not model.traits.direct:
         return {}
     point, tower = at_point.point, at_point.tower
     size, found = range(model.n), {}
@@ -132,13 +132,13 @@ def tied_variables(
         for j in size:
             x = f"P_{i + 1}_{j + 1}"
             slope = _correlation_slope(model, at_point, i, j)
-            if model.procedure == "direct-copy":
+            if model.traits.copies:
                 found[x] = slope
                 continue
             total = plus(point.get(f"P_{i + 1}_{i + 1}", {}), point.get(f"P_{j + 1}_{j + 1}", {}))
             inverse = _inverse(total, inverses, i, j, tower)
             found[x] = {w: tower.times(value, inverse) for w, value in slope.items() if inverse}
-    if model.procedure == "direct-pred":
+    if model.traits.root:
         _check_sheet(model, point, tower)
     return found
 

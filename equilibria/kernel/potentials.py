@@ -47,7 +47,7 @@ def decays(model: Model) -> Polynomial:
     for row in W:
         for x in row:
             total = poly.add(total, poly.times(x, x), model.eta / 2)
-    if model.procedure == "contrastive":
+    if not model.traits.predictor:
         return total
     for row in grid("P", model.n, model.n):
         for x in row:

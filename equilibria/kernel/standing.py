@@ -17,7 +17,7 @@ from .families import rank, symmetries
 from .orbits import class_key
 from .points import Point
 from .refusal import Refusal
-from .systems import DIRECT, Model, System
+from .systems import Model, System
 from .towers import Tower
 
 WHOLE, AT_POINT = "component", "point"
@@ -33,8 +33,8 @@ def scope(model: Model, system: System, point: Point, tower: Tower, dimension: i
 
 def _always_whole(model: Model) -> bool:
     """With decay all families that the kernel knows are made by symmetries."""
-    learned = model.procedure not in (*DIRECT, "contrastive")
-    return model.procedure in DIRECT or (learned and model.eta_p > 0)
+    learned = model.traits.learned
+    return model.traits.direct or (learned and model.eta_p > 0)
 
 
 def check_listed(model: Model, point: Point, tower: Tower) -> None:
@@ -48,15 +48,15 @@ def check_listed(model: Model, point: Point, tower: Tower) -> None:
     places = aligned_modes(model, point)
     if places is None:
         raise Refusal("verdicts change along this family and are taken at an aligned point only")
-    if model.procedure == "contrastive":
+    if not model.traits.predictor:
         _check_first(model, [j - 1 for _, j in places])
         return
     correlation = [model.m[j][j] / model.sigma[j][j] for j in range(model.d)] if places else []
     for i, j in places:
         c = correlation[j - 1]
-        size = _balanced(model) * abs(c) if c and model.procedure != "joint" else _balanced(model)
+        size = _balanced(model) * abs(c) if c and not model.traits.joint else _balanced(model)
         wanted = {f"W_{i}_{j}": size, f"P_{i}_{i}": c}
-        if model.procedure == "ema":
+        if model.traits.averaged:
             wanted[f"T_{i}_{j}"] = size
         for x, value in wanted.items():
             _check_entry(point, x, value)
@@ -82,7 +82,7 @@ def _check_first(model: Model, active: list[int]) -> None:
 
 def _idle(model: Model) -> Fraction:
     """Return the entry of P on a row without a mode."""
-    if model.eta or model.eta_p or model.procedure == "joint":
+    if model.eta or model.eta_p or model.traits.joint:
         return Fraction(0)
     top = max([Fraction(0), *(model.m[j][j] / model.sigma[j][j] for j in range(model.d))])
     return 2 * top or Fraction(1)
@@ -90,7 +90,7 @@ def _idle(model: Model) -> Fraction:
 
 def _balanced(model: Model) -> Fraction:
     """Return 1/sqrt(alpha), rounded up where it is irrational."""
-    if model.procedure == "joint":
+    if model.traits.joint:
         return Fraction(1)
     value = 1 / model.alpha
     exact = Fraction(isqrt(value.numerator), isqrt(value.denominator))

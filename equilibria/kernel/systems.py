@@ -15,12 +15,10 @@ from typing import Any
 
 from . import polynomials as poly
 from .polynomials import Matrix, Polynomial
+from .procedures import TRAITS, Traits
 from .reading import fields, integer, matrix, rational, word
 from .refusal import Refusal, at
 
-LEARNED = ("joint", "stop-gradient", "ema")
-DIRECT = ("direct-pred", "direct-copy")
-PROCEDURES = (*LEARNED, *DIRECT, "contrastive")
 LARGEST = 6
 
 
@@ -39,6 +37,11 @@ class Model:
     alpha: Fraction
     eta_p: Fraction
     mu: Fraction
+
+    @property
+    def traits(self) -> Traits:
+        """Return how the procedure learns."""
+        return TRAITS[self.procedure]
 
     @property
     def diagonal(self) -> bool:
@@ -69,12 +72,12 @@ def read_model(value: Any) -> Model:
     if not isinstance(value, dict):
         raise Refusal("expected an object")
     procedure = word(value.get("procedure"))
-    if procedure not in PROCEDURES:
+    if procedure not in TRAITS:
         raise Refusal(f"no procedure is called {procedure[:40]!r}")
     names = ["procedure", "embed_dim", "input_dim", "Sigma", "M", "lr", "weight_decay", "momentum"]
-    learned = procedure in LEARNED
-    names += ["predictor_lr", "predictor_weight_decay"] if learned else []
-    names += ["ema"] if procedure == "ema" else []
+    traits = TRAITS[procedure]
+    names += ["predictor_lr", "predictor_weight_decay"] if traits.learned else []
+    names += ["ema"] if traits.averaged else []
     fields(value, names)
     n, d = (integer(value[key], 1, LARGEST) for key in ("embed_dim", "input_dim"))
     with at("Sigma"):
@@ -90,9 +93,9 @@ def read_model(value: Any) -> Model:
         rational(value["lr"]),
         rational(value["weight_decay"]),
         rational(value["momentum"]),
-        rational(value["predictor_lr"]) if learned else Fraction(1),
-        rational(value["predictor_weight_decay"]) if learned else Fraction(0),
-        rational(value["ema"]) if procedure == "ema" else Fraction(0),
+        rational(value["predictor_lr"]) if traits.learned else Fraction(1),
+        rational(value["predictor_weight_decay"]) if traits.learned else Fraction(0),
+        rational(value["ema"]) if traits.averaged else Fraction(0),
     )
     _check(model)
     return model
@@ -142,7 +145,7 @@ def build(model: Model) -> System:
         after[letter] = poly.combine(letters[letter], speed, model.h)
         step |= _assign(grids[letter], after[letter])
         step |= _assign(grids["V" + letter], speed) if model.nu else {}
-    if model.procedure == "ema":
+    if model.traits.averaged:
         beta = (1 - model.mu) / model.h
         flow |= _assign(grids["T"], poly.multiple(poly.combine(W, T, -1), beta))
         moved = poly.combine(poly.multiple(T, model.mu), after["W"], 1 - model.mu)
@@ -155,13 +158,13 @@ def build(model: Model) -> System:
 
 def _grids(model: Model) -> dict[str, list[list[str]]]:
     shapes = {"W": model.d}
-    if model.procedure != "contrastive":
+    if model.traits.predictor:
         shapes["P"] = model.n
-    if model.procedure == "ema":
+    if model.traits.averaged:
         shapes["T"] = model.d
     if model.nu:
         shapes["VW"] = model.d
-        if model.procedure in LEARNED:
+        if model.traits.learned:
             shapes["VP"] = model.n
     return {
         letter: [[f"{letter}_{i + 1}_{j + 1}" for j in range(width)] for i in range(model.n)]
@@ -173,25 +176,25 @@ def _directions(
     model: Model, W: Matrix, P: Matrix, T: Matrix, sigma: Matrix, m: Matrix
 ) -> dict[str, Matrix]:
     dot, minus = poly.product, poly.combine
-    if model.procedure == "contrastive":
+    if not model.traits.predictor:
         repulsion = dot(dot(dot(W, sigma), poly.transpose(W)), dot(W, sigma))
         direction = minus(minus(dot(W, m), repulsion, -1), W, -model.eta)
         return {"W": direction}
     R = minus(dot(T, m), dot(dot(P, W), sigma), -1)
     dW = minus(dot(poly.transpose(P), R), W, -model.eta)
-    if model.procedure == "joint":
+    if model.traits.joint:
         dW = minus(minus(dW, dot(dot(P, W), m)), dot(W, sigma), -1)
-    if model.procedure in DIRECT:
+    if model.traits.direct:
         return {"W": dW}
     dP = minus(poly.multiple(dot(R, poly.transpose(W)), model.alpha), P, -model.eta_p)
     return {"W": dW, "P": dP}
 
 
 def _constraints(model: Model, W: Matrix, P: Matrix, sigma: Matrix) -> tuple[Polynomial, ...]:
-    if model.procedure not in DIRECT:
+    if not model.traits.direct:
         return ()
     F = poly.product(poly.product(W, sigma), poly.transpose(W))
-    if model.procedure == "direct-copy":
+    if model.traits.copies:
         gap = poly.combine(P, F, -1)
         return tuple(entry for row in gap for entry in row)
     gap = poly.combine(poly.product(P, P), F, -1)

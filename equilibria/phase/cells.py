@@ -19,6 +19,7 @@ from equilibria.phase.setting import Points, Setting
 from equilibria.phase.steps import closed_rate, obeys, top_stratum
 from equilibria.phase.strata import StableStrata, distinct, pack, stable_strata
 from equilibria.phase.verdicts import Decided, decide
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,14 +80,14 @@ class Resolver:
 def boundary_kind(exact: ExactPoint, kind: Kind, i: int, j: int) -> str:
     """Return the name of the boundary on which a block's sign is exactly zero."""
     if kind == "fold":
-        return "transcritical" if exact.family == "contrastive" else "fold"
+        return "transcritical" if exact.family is Family.CONTRASTIVE else "fold"
     if kind in ("grow", "needed", "clash"):
         return "transcritical"
     if kind.endswith("-flow"):
         return "hopf"
     if kind == "inactive" and exact.sign("grow", i, j) == 0:
         return "transcritical"
-    if exact.family == "bootstrap" and kind in ("diagonal", "pair"):
+    if exact.family is Family.BOOTSTRAP and kind in ("diagonal", "pair"):
         return "flip" if exact.flips(kind, i, j) == 0 else "neimark-sacker"
     return "flip"
 
@@ -153,7 +154,7 @@ def _top_steps(points: Points, decided: Decided, with_steps: bool) -> Array:
     chosen = top_stratum(blocks.p, decided.flow.allowed, points.n)
     rate = closed_rate(blocks.rates, chosen, points.n)
     learned = chosen.any(axis=1)
-    if points.family != "bootstrap":
+    if points.family is not Family.BOOTSTRAP:
         learned &= obeys(decided.flow, chosen, points.n)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(learned, 2 * (1 + points.nu) / rate, np.nan)

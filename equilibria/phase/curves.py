@@ -19,6 +19,7 @@ from equilibria.phase.axes import Axis
 from equilibria.phase.boundary import Boundary, BoundaryPoint, Coordinate
 from equilibria.phase.cells import evaluate
 from equilibria.phase.setting import Setting
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import Mode
 
 ASIDE = Fraction(1, 10**9)
@@ -39,12 +40,12 @@ class Relation:
 def relations(setting: Setting) -> list[Relation]:
     """Return the closed-form boundaries of the procedure's equilibria."""
     noisy = "noise" in (setting.x, setting.y)
-    if setting.family == "contrastive":
+    if setting.family is Family.CONTRASTIVE:
         return list(_contrastive(setting, noisy=noisy))
-    if setting.family == "joint":
+    if setting.family is Family.JOINT:
         return []
     found = [_fold(mode, noisy=noisy) for mode in _distinct(setting) if mode.m]
-    if setting.family == "direct":
+    if setting.family is Family.DIRECT:
         found = [_fold(mode, noisy=noisy) for mode in _distinct(setting) if mode.m > 0]
     return found + ([] if noisy else list(_exchanges(setting)))
 
@@ -79,7 +80,7 @@ def _exchanges(setting: Setting) -> Iterator[Relation]:
     for i in modes:
         for j in modes:
             found = exchange(i, j)
-            if found is None or (setting.family == "direct" and min(i.m, j.m) <= 0):
+            if found is None or (setting.family is Family.DIRECT and min(i.m, j.m) <= 0):
                 continue
             eta, root = found
             if root == "+" and i.number > j.number:

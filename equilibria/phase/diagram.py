@@ -19,6 +19,7 @@ from equilibria.phase.boundary import Boundary
 from equilibria.phase.setting import Setting
 from equilibria.phase.strata import StableStrata, modes_in, stratum_name
 from equilibria.phase.verdicts import BOUNDARY_KINDS
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,7 +112,7 @@ class PhaseDiagram:
         known = {
             "lr": model.h,
             "weight-decay": model.eta,
-            "ema": model.mu if model.procedure == "ema" else None,
+            "ema": model.mu if model.traits.has_target else None,
             "predictor-lr": model.alpha,
         }
         rates = {
@@ -152,7 +153,7 @@ def _rounded(array: Array) -> list[list[float | None]]:
 
 def collapse_threshold(setting: Setting) -> Fraction | None:
     """Return max m^2/(4 s): above it every start collapses under the flow, proved (T2.4, T6.3)."""
-    if setting.family not in ("bootstrap", "direct") or "noise" in (setting.x, setting.y):
+    if setting.family not in (Family.BOOTSTRAP, Family.DIRECT) or "noise" in (setting.x, setting.y):
         return None
     values = [mode.m**2 / (4 * mode.s) for mode in setting.modes]
     return max(values)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.block_tables import critical_phi
 from equilibria.varieties.commuting.blocks import Blocks
 from equilibria.varieties.commuting.couplings import (
@@ -52,8 +52,8 @@ class ExactPoint:
         return modes_of(self.model.moments)
 
     @cached_property
-    def family(self) -> str:
-        return procedure(self.model.procedure).family or ""
+    def family(self) -> Family | None:
+        return self.model.traits.family
 
     @cached_property
     def states(self) -> dict[int, State]:
@@ -69,20 +69,24 @@ class ExactPoint:
         """Return the exact sign of a block; 1 is bad."""
         if kind == "fold":
             return self.fold(i)
-        if self.family == "bootstrap":
+        if self.family is Family.BOOTSTRAP:
             return self._bootstrap(kind, i, j)
-        if self.family == "direct":
+        if self.family is Family.DIRECT:
             return self._direct(kind, i, j)
-        if self.family == "contrastive":
+        if self.family is Family.CONTRASTIVE:
             return self._contrastive(kind, i, j)
         return self._rate_sign(self.rank_rates()[i])
 
     def fold(self, j: int) -> int:
         """Return 1 where mode j has no equilibrium, 0 at its fold."""
         mode, eta = self.modes[j], self.model.eta
-        if self.family == "contrastive":
+        if self.family is Family.CONTRASTIVE:
             return _sign(eta - mode.m)
-        if self.family == "joint" or mode.m == 0 or (self.family == "direct" and mode.m < 0):
+        if (
+            self.family is Family.JOINT
+            or mode.m == 0
+            or (self.family is Family.DIRECT and mode.m < 0)
+        ):
             return 1
         return _sign(4 * eta * mode.s - mode.m**2)
 
@@ -99,12 +103,12 @@ class ExactPoint:
         """Return the largest fixed rates of strata of rank 0, between, and n (T7.2)."""
         model, eta = self.model, self.model.eta
         zero = Fraction(0)
-        if self.family == "joint":
+        if self.family is Family.JOINT:
             return max(model.eta_p, eta + max(mode.s for mode in self.modes)), zero, zero
-        if self.family == "contrastive":
+        if self.family is Family.CONTRASTIVE:
             rest = max(eta - mode.m for mode in self.modes)
             return rest, rest, zero
-        if self.family == "direct":
+        if self.family is Family.DIRECT:
             return eta, eta, zero
         kappa = model.eta_p / eta
         full = 2 * eta if kappa == 1 else zero
@@ -144,7 +148,7 @@ class ExactPoint:
 
     def _indefinite(self, i: int, j: int, kind: Kind) -> bool:
         """Return whether momentum, EMA and a target of the other sign meet: no closed form then."""
-        if kind == "diagonal" or self.model.nu == 0 or self.model.procedure != "ema":
+        if kind == "diagonal" or self.model.nu == 0 or not self.model.traits.has_target:
             return False
         return self.modes[i].m * self.modes[j].m < 0
 
@@ -160,7 +164,7 @@ class ExactPoint:
             return flip
         equal = (state.mode.s, state.mode.m) == (mode.s, mode.m)
         worst = flip if equal else max(flip, (b - a).sign())
-        if self.model.procedure != "ema" or self.model.nu == 0:
+        if not self.model.traits.has_target or self.model.nu == 0:
             return worst
         mu, nu = self.model.mu, self.model.nu
         interior = (a * -(1 - nu) - b * (nu * (1 - mu))) * (self.model.h * mu)
@@ -200,7 +204,7 @@ class ExactPoint:
 
     @property
     def _exponent(self) -> Fraction:
-        return Fraction(procedure(self.model.procedure).exponent or "1/2")
+        return Fraction(self.model.traits.exponent or "1/2")
 
     def _direct_pair(self, left: State, right: State) -> Surd:
         p, q = in_common_field(left.p, right.p)

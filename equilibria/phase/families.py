@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equilibria.phase.setting import Points
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,7 +98,7 @@ def bootstrap(points: Points) -> Blocks:
 
 def closed_form(points: Points) -> bool:
     """Return whether T10.1 holds: equal decays, and not EMA with momentum and some m < 0."""
-    if points.family != "bootstrap":
+    if points.family is not Family.BOOTSTRAP:
         return True
     indefinite = points.ema and points.nu > 0 and bool((points.m < 0).any())
     return points.equal_decays and not indefinite
@@ -216,11 +217,11 @@ def joint(points: Points) -> Blocks:
     )
 
 
-FAMILIES: dict[str, Callable[[Points], Blocks]] = {
-    "bootstrap": bootstrap,
-    "direct": direct,
-    "contrastive": contrastive,
-    "joint": joint,
+FAMILIES: dict[Family | None, Callable[[Points], Blocks]] = {
+    Family.BOOTSTRAP: bootstrap,
+    Family.DIRECT: direct,
+    Family.CONTRASTIVE: contrastive,
+    Family.JOINT: joint,
 }
 
 

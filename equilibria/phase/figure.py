@@ -129,7 +129,7 @@ def _title(diagram: PhaseDiagram) -> str:
         ("weight-decay", "η", model.eta),
         ("ema", "μ", model.mu),
     ):
-        if name not in varied and (name != "ema" or model.procedure == "ema"):
+        if name not in varied and (name != "ema" or model.traits.has_target):
             parts.append(f"{symbol} = {value}")
     if model.nu:
         parts.append(f"ν = {model.nu}")

@@ -177,7 +177,7 @@ def _check(model: Model, x: Axis, y: Axis, decay: Decay) -> None:
             f"diagram follows every component numerically: n and d at most {LARGEST}",
             hint="give eigenvalues with --signal and --total, or compare `equilibria` at few points",
         )
-    if "ema" in (x.name, y.name) and model.procedure != "ema":
+    if "ema" in (x.name, y.name) and not model.traits.has_target:
         raise FormatError("ema axis: needs --procedure ema")
     if "noise" in (x.name, y.name):
         raise FormatError("noise axis: Sigma = M + V I needs --signal, not --moments")

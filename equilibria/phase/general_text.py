@@ -199,7 +199,7 @@ def _frame(axes: Any, diagram: GeneralDiagram) -> None:
         getattr(axes, f"set_{name}label")(axis.label)
     model, varied = diagram.model, {diagram.x.name, diagram.y.name}
     rates = [("lr", "h", model.h), ("weight-decay", "η", model.eta)]
-    if model.procedure == "ema":
+    if model.traits.has_target:
         rates.append(("ema", "μ", model.mu))
     shown = [f"{symbol} = {value}" for name, symbol, value in rates if name not in varied]
     words = [f"{model.procedure}, n = {model.n}, d = {model.d}", *shown]

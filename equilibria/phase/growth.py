@@ -19,6 +19,7 @@ from equilibria.phase.families import outer_roots
 from equilibria.phase.pairs import Substitution, diagonal_block, inactive_block, pair_block
 from equilibria.phase.setting import Points, Setting
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.transfer import polynomial_roots
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def leading(model: Model, modes: Sequence[int], *, is_map: bool) -> Leading:
 def normal_spectrum(model: Model, modes: Sequence[int], *, is_map: bool) -> ComplexArray:
     """Return the eigenvalues or multipliers across the component, each block once (T7.2, T7.3)."""
     setting = Setting(model, "lr", "weight-decay", "fixed")
-    if setting.family != "bootstrap":
+    if setting.family is not Family.BOOTSTRAP:
         raise ScopeError(f"--procedure {model.procedure}: expected stop-gradient or ema")
     points = setting.points(np.array([to_float(model.h)]), np.array([to_float(model.eta)]))
     p = outer_roots(points)[0][0]

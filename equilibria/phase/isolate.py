@@ -21,6 +21,7 @@ from equilibria.phase.boundary import BoundaryPoint, Coordinate
 from equilibria.phase.exact import ExactPoint, Kind
 from equilibria.phase.trace import Crossing, Tracer
 from equilibria.phase.verdicts import Rules, decide, undecided
+from equilibria.systems.procedures import Family
 
 WIDTHS = (1e-10, 1e-8, 1e-6)
 BATCH = 512
@@ -138,8 +139,8 @@ def crossing_kind(inside: ExactPoint, outside: ExactPoint, place: Place) -> str:
     if kind.endswith("-flow"):
         return "hopf"
     model = outside.model
-    simple = model.eta_p == model.eta and not (model.nu and model.procedure == "ema")
-    if outside.family != "bootstrap" or kind in ("rank", "output") or simple:
+    simple = model.eta_p == model.eta and not (model.nu and model.traits.has_target)
+    if outside.family is not Family.BOOTSTRAP or kind in ("rank", "output") or simple:
         return "flip"
     if kind == "inactive":
         flipped = outside.inactive_flip(i, j)

@@ -58,7 +58,7 @@ class Margins:
         alpha = values.get("predictor-lr", to_float(model.alpha))
         kappa = {"equal": 1.0, "coupled": alpha, "fixed": to_float(model.eta_p) / eta}[self.decay]
         base = replace(of_model(self.model), eta=eta, kappa=kappa)
-        ema = model.procedure == "ema"
+        ema = model.traits.has_target
         return {
             "flow": replace(base, beta=(1 - mu) / h if ema else None),
             "map": replace(base, beta=None, h=h, mu=mu if ema else None, nu=to_float(model.nu)),

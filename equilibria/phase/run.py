@@ -26,6 +26,7 @@ from equilibria.phase.steps import exact_step, top_stratum
 from equilibria.phase.strata import modes_in, rank_order, stratum_name
 from equilibria.phase.trace import Item, Tracer
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import Family
 from equilibria.varieties.real_spectrum.joint import joint_variety
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def phase_diagram(
         setting.check_axis(axis)
     if len(x.values) * len(y.values) > MAX_CELLS:
         raise FormatError(f"--x and --y: more than {MAX_CELLS} points; lower COUNT")
-    if setting.family == "joint":
+    if setting.family is Family.JOINT:
         joint_variety(setting.model_at(x.low, y.low))  # raises where no data has these moments
     cells = _all_cells(setting, x, y, backend, jobs, progress)
     shape = (len(y.values), len(x.values))
@@ -131,8 +132,8 @@ def _regions(cells: Cells) -> tuple[tuple[Region, ...], np.ndarray[tuple[int], n
 
 def _top_steps(setting: Setting, x: Axis, y: Axis, steps: Array) -> tuple[Array, list[str]]:
     """Return the largest steps; without a closed form they are found one by one, on coarse grids."""
-    unequal = setting.family == "bootstrap" and (
-        setting.decay != "equal" or bool(setting.model.nu and setting.model.procedure == "ema")
+    unequal = setting.family is Family.BOOTSTRAP and (
+        setting.decay != "equal" or bool(setting.model.nu and setting.model.traits.has_target)
     )
     if not unequal or not np.isnan(steps).all():
         return steps, []
@@ -190,9 +191,9 @@ def _joined(items: Sequence[Item], isolated: Sequence[Isolated]) -> list[Boundar
 
 def _affordable(setting: Setting) -> int:
     """Return how many points to certify: exact polynomials of unequal decays are slow."""
-    if setting.family != "bootstrap" or setting.decay == "equal":
+    if setting.family is not Family.BOOTSTRAP or setting.decay == "equal":
         return CERTIFIED
-    slow = setting.model.procedure == "ema" and setting.model.nu > 0
+    slow = setting.model.traits.has_target and setting.model.nu > 0
     return CERTIFIED_MOMENTUM if slow else CERTIFIED_UNEQUAL
 
 
@@ -231,7 +232,7 @@ def _items(setting: Setting, cells: Cells) -> tuple[list[Item], list[str]]:
         )
     chosen = sorted(ranked[:TRACED_STRATA], key=rank_order)
     items = [Item(tuple(k - 1 for k in modes_in(mask)), is_map=True) for mask in chosen]
-    if setting.family == "bootstrap" and setting.decay != "equal":
+    if setting.family is Family.BOOTSTRAP and setting.decay != "equal":
         d = len(setting.modes)
         pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
         if len(pairs) > TRACED_PAIRS:

@@ -21,7 +21,7 @@ from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.phase.axes import Axis
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import Mode, modes_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Decay = Literal["equal", "coupled", "fixed"]
 class Points:
     """Parameters of N points as doubles: scalars per point (N,), total variance (N, d)."""
 
-    family: str
+    family: Family | None
     exponent: float
     ema: bool
     n: int
@@ -96,13 +96,13 @@ class Setting:
     def __post_init__(self) -> None:
         if self.x == self.y:
             raise FormatError(f"--x {self.x} and --y {self.y}: two different parameters are needed")
-        family = procedure(self.model.procedure).family
-        if family not in ("bootstrap", "direct", "contrastive", "joint"):
+        family = self.model.traits.family
+        if family is None:
             raise ScopeError(
                 f"--procedure {self.model.procedure}: no phase diagram is known for it"
             )
         axes = (self.x, self.y)
-        if "ema" in axes and self.model.procedure != "ema":
+        if "ema" in axes and not self.model.traits.has_target:
             raise FormatError(
                 f"--procedure {self.model.procedure}: has no moving-average target to vary; "
                 "use --procedure ema, or another axis"
@@ -129,8 +129,8 @@ class Setting:
             raise ScopeError("--predictor-weight-decay 0: phase needs a decay above 0")
 
     @property
-    def family(self) -> str:
-        return procedure(self.model.procedure).family or ""
+    def family(self) -> Family | None:
+        return self.model.traits.family
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
@@ -171,8 +171,8 @@ class Setting:
             total = np.broadcast_to(fixed, (count, signal.size))
         return Points(
             family=self.family,
-            exponent=to_float(Fraction(procedure(model.procedure).exponent or 1)),
-            ema=model.procedure == "ema",
+            exponent=to_float(Fraction(model.traits.exponent or 1)),
+            ema=model.traits.has_target,
             n=model.n,
             nu=to_float(model.nu),
             m=signal,
@@ -209,5 +209,5 @@ class Setting:
             weight_decay=eta,
             predictor_lr=alpha,
             predictor_weight_decay=decay,
-            ema=values.get("ema", model.mu) if model.procedure == "ema" else None,
+            ema=values.get("ema", model.mu) if model.traits.has_target else None,
         )

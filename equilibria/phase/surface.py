@@ -96,7 +96,7 @@ def step_surface(
         tuple(rational(v, "--predictor-lr") for v in alphas),
     )
     _check(model, *exact)
-    setting = Setting(model, "ema" if model.procedure == "ema" else "lr", "predictor-lr", "coupled")
+    setting = Setting(model, "ema" if model.traits.has_target else "lr", "predictor-lr", "coupled")
     combos = list(product(*exact))
     points = _points(setting, combos)
     chosen = top_stratum(*_order(points), points.n)
@@ -131,7 +131,7 @@ def step_surface(
 def _check(
     model: Model, mus: Sequence[Fraction], nus: Sequence[Fraction], alphas: Sequence[Fraction]
 ) -> None:
-    if model.procedure not in ("ema", "stop-gradient"):
+    if not model.traits.bootstraps:
         raise ScopeError(
             f"--procedure {model.procedure}: step surfaces are for stop-gradient and ema"
         )
@@ -143,7 +143,7 @@ def _check(
         wrong = [v for v in values if not 0 <= v < 1]
         if wrong:
             raise FormatError(f"{name} {wrong[0]}: the momentum must satisfy 0 <= value < 1")
-    if model.procedure == "stop-gradient" and any(mus):
+    if model.traits.own_target and any(mus):
         raise FormatError("--ema: stop-gradient has no moving-average target; use --procedure ema")
 
 
@@ -158,7 +158,7 @@ def _model_at(model: Model, combo: tuple[Fraction, Fraction, Fraction]) -> Model
     mu, nu, alpha = combo
     return replace(
         model,
-        ema=mu if model.procedure == "ema" else None,
+        ema=mu if model.traits.has_target else None,
         momentum=nu,
         predictor_lr=alpha,
         predictor_weight_decay=alpha * model.eta,

@@ -19,6 +19,7 @@ from equilibria.phase.exact import Kind
 from equilibria.phase.families import Blocks, Signed, blocks_of, bootstrap_rank_rates
 from equilibria.phase.pairs import Substitution, diagonal_block, inactive_block, pair_block
 from equilibria.phase.setting import Points
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +120,7 @@ class _Decision:
     def _flow(self, alive: Flags) -> Rules:
         rules = self.static_rules(alive)
         points = self.points
-        if points.family == "bootstrap" and not points.equal_decays:
+        if points.family is Family.BOOTSTRAP and not points.equal_decays:
             pairs = alive[:, :, None] & alive[:, None, :] & np.triu(self.others)
             rules.allowed, rules.conflict = self._general(alive, pairs, is_map=False)
         return rules

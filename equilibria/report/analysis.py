@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
-from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component, Variety
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Analysis:
     @cached_property
     def system(self) -> PolynomialSystem:
         """Return the polynomials of flow and map; built on first use."""
-        return procedure(self.model.procedure).build(self.model)
+        return self.model.traits.build(self.model)
 
     @cached_property
     def gradient(self) -> GradientReport:

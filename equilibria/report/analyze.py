@@ -14,7 +14,7 @@ from equilibria.exact.rationals import to_float
 from equilibria.report.analysis import Summary
 from equilibria.report.report import Report
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import Component, Variety
 from equilibria.varieties.listing import shortened
 from equilibria.varieties.routes import DEFAULT_COMPONENTS, variety_of
@@ -115,7 +115,7 @@ def _largest_step(components: Iterable[Component]) -> str | None:
 
 
 def _why_collapse(model: Model, variety: Variety) -> str:
-    if procedure(model.procedure).family == "joint":
+    if model.traits.family is Family.JOINT:
         return ": without stop-gradient there is no other equilibrium"
     alive = [c for c in variety.components if c.rank]
     if any(c.flow.is_stable for c in alive):
@@ -132,9 +132,9 @@ def _why_collapse(model: Model, variety: Variety) -> str:
 
 def decay_threshold(model: Model) -> Fraction | None:
     """Return max m^2/(4 s), the weight decay above which every mode collapses (T2.4, T6.3)."""
-    if not model.moments.is_diagonal or procedure(model.procedure).family not in (
-        "bootstrap",
-        "direct",
+    if not model.moments.is_diagonal or model.traits.family not in (
+        Family.BOOTSTRAP,
+        Family.DIRECT,
     ):
         return None
     assert model.moments.total is not None

@@ -25,6 +25,7 @@ from equilibria.report.figure_marks import (
     note,
 )
 from equilibria.report.portrait import Portrait, Spot, Standing
+from equilibria.systems.procedures import Family
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -52,7 +53,7 @@ def draw_plane(axes: Axes, portrait: Portrait) -> None:
     _spots(axes, portrait, [(spot.p, spot.w) for spot in portrait.spots])
     axes.set_xlim(*portrait.p_window)
     axes.set_ylim(*portrait.w_window)
-    slice_words = ", slice t = w" if portrait.model.procedure == "ema" else ""
+    slice_words = ", slice t = w" if portrait.model.traits.has_target else ""
     axes.set_title(f"flow of {_mode_words(portrait)}{slice_words}")
     axes.set_xlabel("p, predictor eigenvalue")
     axes.set_ylabel("w, encoder weight (w and -w are one orbit)")
@@ -95,7 +96,7 @@ def _nullclines(axes: Axes, portrait: Portrait) -> list[Artist]:
 def _balance(axes: Axes, portrait: Portrait) -> Sequence[Artist]:
     """Draw w^2 = p^2/alpha, which the flow leaves only where the two decays differ."""
     model = portrait.model
-    if model.procedure == "joint" or model.eta != model.eta_p:
+    if model.traits.family is Family.JOINT or model.eta != model.eta_p:
         return []
     slope = to_float(model.alpha) ** -0.5
     p = np.array([portrait.p_window[0], 0.0, portrait.p_window[1]])
@@ -195,7 +196,7 @@ def _planar_label(spot: Spot, portrait: Portrait) -> tuple[tuple[float, float], 
 def _line_label(spot: Spot, portrait: Portrait) -> tuple[tuple[float, float], str, str]:
     if spot.name.endswith("-"):
         return (7, -7), "left", "top"
-    if spot.name == "rank0" or portrait.model.procedure == "contrastive":
+    if spot.name == "rank0" or portrait.model.traits.family is Family.CONTRASTIVE:
         return (0, 9), "center", "bottom"
     return (8, 7), "left", "bottom"
 
@@ -206,7 +207,7 @@ def draw_line(axes: Axes, portrait: Portrait) -> None:
 
     top = max((spot.w for spot in portrait.spots), default=1.0) or 1.0
     w = np.linspace(0.0, 1.35 * top, 301)
-    contrastive = portrait.model.procedure == "contrastive"
+    contrastive = portrait.model.traits.family is Family.CONTRASTIVE
     value = portrait.potential if contrastive else portrait.growth
     axes.plot(w, value(w), color="0.45", linewidth=1.4, zorder=3)
     axes.set_xlim(-0.09 * top, 1.35 * top)

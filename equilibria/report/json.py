@@ -91,7 +91,6 @@ def _shape(model: Model) -> dict[str, Any]:
 def small_system(model: Model) -> PolynomialSystem:
     """Return the same procedure for one mode: its degree and matrix form are those of any size."""
     from equilibria.data.moments import Moments
-    from equilibria.systems.procedures import procedure
 
     tiny = Model(
         procedure=model.procedure,
@@ -104,7 +103,7 @@ def small_system(model: Model) -> PolynomialSystem:
         ema=model.ema,
         momentum=model.momentum,
     )
-    return procedure(model.procedure).build(tiny)
+    return model.traits.build(tiny)
 
 
 def _components_json(report: Analysis) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from equilibria.report.numbers import extent, significant
 from equilibria.report.text import known
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import modes_of, states_of
 from equilibria.varieties.component import Component
 
@@ -62,7 +62,7 @@ def report_latex(report: Analysis) -> str:
 
 def _heading(report: Analysis) -> list[str]:
     model = report.model
-    entry = procedure(model.procedure)
+    entry = model.traits
     sizes = rf"encoder ${model.n} \times {model.d}$"
     if "P" in entry.letters:
         sizes += rf", predictor ${model.n} \times {model.n}$"
@@ -70,11 +70,11 @@ def _heading(report: Analysis) -> list[str]:
 
 
 def _rates(model: Model) -> str:
-    letters = procedure(model.procedure).letters
+    letters = model.traits.letters
     pairs = [("h", model.h), (r"\eta", model.eta)]
     if "P" in letters:
         pairs += [(r"\eta_P", model.eta_p), (r"\alpha", model.alpha)]
-    if model.procedure == "ema":
+    if model.traits.has_target:
         pairs += [(r"\mu", model.mu), (r"\beta = (1 - \mu)/h", model.flow_rate)]
     if model.nu:
         pairs.append((r"\nu", model.nu))
@@ -124,7 +124,7 @@ def _map_rows(model: Model, lines: Iterable[str]) -> Iterator[str]:
             yield rf"{letter}^+ &= {letter} + h V_{letter}^+"
         else:
             yield rf"{letter}^+ &= {letter} + h \dot {letter}"
-    if model.procedure == "ema":
+    if model.traits.has_target:
         yield r"T^+ &= \mu T + (1 - \mu) W^+"
 
 
@@ -241,8 +241,8 @@ def _relation(value: str) -> str:
 
 
 def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]:
-    family = procedure(model.procedure).family
-    if family not in ("bootstrap", "direct") or not used or not model.moments.commute:
+    family = model.traits.family
+    if family not in (Family.BOOTSTRAP, Family.DIRECT) or not used or not model.moments.commute:
         return
     exact = model.moments.is_diagonal
     for mode in (mode for mode in modes_of(model.moments) if mode.number in used):

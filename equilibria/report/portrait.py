@@ -25,7 +25,7 @@ from equilibria.exact.polynomial import Polynomial, Ring
 from equilibria.exact.rationals import to_float
 from equilibria.report.analysis import Analysis
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import Mode, modes_of, states_of
 from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component, Stability, Verdict
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-PLANAR = ("bootstrap", "joint")
 MARGIN = 0.3
 
 
@@ -88,12 +87,12 @@ class Portrait:
 
     @cached_property
     def _system(self):  # type: ignore[no-untyped-def]
-        return procedure(self.model.procedure).build(self.model)
+        return self.model.traits.build(self.model)
 
     @property
     def planar(self) -> bool:
         """Return whether the predictor moves by itself, so that the picture is a plane."""
-        return procedure(self.model.procedure).family in PLANAR
+        return self.model.traits.learns_predictor
 
     def velocity(self, p: Array, w: Array) -> tuple[Array, Array]:
         """Return (dp, dw) of the flow at t = w; dp is 0 where the predictor is not free."""
@@ -102,7 +101,7 @@ class Portrait:
 
     def growth(self, w: Array) -> Array:
         """Return dw/w for a predictor that is set from the encoder, p = (s w^2)^a."""
-        exponent = Fraction(procedure(self.model.procedure).exponent or "1")
+        exponent = Fraction(self.model.traits.exponent or "1")
         p = (to_float(self.mode.s) * w * w) ** to_float(exponent)
         safe = np.where(w == 0, 1.0, w)
         rate = self.velocity(p, w)[1] / safe
@@ -128,7 +127,7 @@ def main_component(report: Analysis) -> Component | None:
 def mode_portrait(report: Analysis) -> Portrait | None:
     """Return the portrait of the leading mode; None where no mode describes the equilibria."""
     model = report.model
-    if procedure(model.procedure).family is None or not model.moments.commute:
+    if model.traits.family is None or not model.moments.commute:
         return None
     mode = _leading_mode(report)
     single = replace(model, moments=Moments.commuting(signal=[mode.m], total=[mode.s]), embed_dim=1)
@@ -176,12 +175,12 @@ def _leading_mode(report: Analysis) -> Mode:
 
 
 def _strength(model: Model, mode: Mode) -> tuple[float, float]:
-    family = procedure(model.procedure).family
-    if family == "contrastive":
+    family = model.traits.family
+    if family is Family.CONTRASTIVE:
         return to_float((mode.m - model.eta) / mode.s), 0.0
-    if family == "direct" and mode.m <= 0:
+    if family is Family.DIRECT and mode.m <= 0:
         return 0.0, to_float(mode.m)
-    if family == "joint" or not model.eta:
+    if family is Family.JOINT or not model.eta:
         return to_float(abs(mode.m) / mode.s), 0.0
     states = states_of(mode, model.eta)
     return max((abs(state.value) for state in states), default=0.0), to_float(abs(mode.m))
@@ -221,7 +220,7 @@ def _windows(
         weights.append(reach / to_float(model.alpha) ** 0.5)
     top = max(weights)
     low, high = min(0.0, *places), max(0.0, *places)
-    if procedure(model.procedure).family == "joint":
+    if model.traits.family is Family.JOINT:
         low, high = -reach, reach
     return (low - MARGIN * reach, high + MARGIN * reach), (-0.08 * top, (1 + MARGIN) * top)
 

@@ -13,7 +13,7 @@ from equilibria.files.terminal import plain
 from equilibria.report.analysis import Analysis
 from equilibria.report.numbers import decimal, extent, significant
 from equilibria.systems.model_text import moments_line
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import Component, How, Stability, Verdict
 
 if TYPE_CHECKING:
@@ -66,15 +66,15 @@ def print_report(
 def header(report: Analysis) -> list[str]:
     """Return what was analysed: procedure, sizes, rates, moments."""
     model = report.model
-    title = procedure(model.procedure).title
-    letters = procedure(model.procedure).letters
+    title = model.traits.title
+    letters = model.traits.letters
     sizes = f"encoder {model.n}x{model.d}"
     if "P" in letters:
         sizes += f", predictor {model.n}x{model.n}"
     count = model.n * model.d * (2 if "T" in letters else 1)
     count += model.n**2 if "P" in letters else 0
     rates = []
-    if model.procedure == "ema":
+    if model.traits.has_target:
         rates.append(f"μ = {model.mu}")
     rates += [f"h = {model.h}", f"η = {model.eta}"]
     if "P" in letters:
@@ -214,7 +214,7 @@ def _roots(report: Analysis) -> Iterable[str]:
     from equilibria.varieties.component import Algebraic
 
     model = report.model
-    if procedure(model.procedure).family not in ("bootstrap", "direct") or not model.eta:
+    if model.traits.family not in (Family.BOOTSTRAP, Family.DIRECT) or not model.eta:
         return
     if not model.moments.is_diagonal or not model.eta_p:
         return

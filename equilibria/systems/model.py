@@ -17,6 +17,7 @@ from equilibria import defaults
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number, quantity, shown
+from equilibria.systems.procedures import Procedure, procedure
 
 
 def default_signal(modes: int) -> tuple[Fraction, ...]:
@@ -56,7 +57,7 @@ class Model:
             else self.predictor_weight_decay
         )
         set_field(self, "predictor_weight_decay", _not_negative(decay, "--predictor-weight-decay"))
-        if self.procedure == "ema":
+        if self.traits.has_target:
             set_field(
                 self,
                 "ema",
@@ -76,6 +77,11 @@ class Model:
             raise FormatError(
                 f"--embed-dim {self.embed_dim}: expected a whole number of at least 1"
             )
+
+    @property
+    def traits(self) -> Procedure:
+        """Return what decides which equations and closed forms are the model's."""
+        return procedure(self.procedure)
 
     @property
     def exact(self) -> bool:

@@ -21,7 +21,7 @@ def parameters_json(model: Model) -> dict[str, Any]:
         "embed_dim": model.n,
         "input_dim": model.d,
     }
-    if model.procedure == "ema":
+    if model.traits.has_target:
         values["ema"] = str(model.mu)
         values["flow_rate"] = str(model.flow_rate)
     return values

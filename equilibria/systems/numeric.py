@@ -42,7 +42,7 @@ class Rates:
             to_float(model.h),
             to_float(model.mu),
             to_float(model.nu),
-            to_float(model.flow_rate) if model.procedure == "ema" else None,
+            to_float(model.flow_rate) if model.traits.has_target else None,
         )
 
 
@@ -89,7 +89,7 @@ class MatrixDynamics:
 
     def __init__(self, model: Model, width: int) -> None:
         self.model, self.rates = model, Rates.of(model)
-        self.n, self.d, self.ema = model.n, model.d, model.procedure == "ema"
+        self.n, self.d, self.ema = model.n, model.d, model.traits.has_target
         self.basis: Array | None = None
         self.sigma, self.signal = model.moments.matrices()
         self.diagonal = model.moments.commute

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from equilibria.exact.polynomial import Polynomial, PolynomialMatrix, Ring
-from equilibria.systems.model import Model
+from equilibria.systems.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PolynomialSystem:
 class Builder:
     """Names the variables of a model's matrices and collects their equations."""
 
-    def __init__(self, model: Model, letters: str) -> None:
+    def __init__(self, model: Problem, letters: str) -> None:
         self.model = model
         shapes = {"W": (model.n, model.d), "P": (model.n, model.n), "T": (model.n, model.d)}
         self._names = {letter: _grid(letter, shapes[letter]) for letter in letters}

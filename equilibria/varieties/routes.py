@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
+from equilibria.systems.procedures import Family
 from equilibria.varieties.component import Variety
 
 DEFAULT_COMPONENTS = 64
+Route = Callable[[Model, int], Variety]
 
 
 def variety_of(model: Model, max_components: int = DEFAULT_COMPONENTS) -> Variety:
@@ -15,15 +18,15 @@ def variety_of(model: Model, max_components: int = DEFAULT_COMPONENTS) -> Variet
 
     Raises `ScopeError` where a closed form does not apply and no other route exists.
     """
-    family = procedure(model.procedure).family
-    routes = {
-        "bootstrap": _bootstrap,
-        "direct": _direct,
-        "joint": _joint,
-        "contrastive": _contrastive,
+    family = model.traits.family
+    routes: dict[Family | None, Route] = {
+        Family.BOOTSTRAP: _bootstrap,
+        Family.DIRECT: _direct,
+        Family.JOINT: _joint,
+        Family.CONTRASTIVE: _contrastive,
     }
     if family not in routes:
-        raise ScopeError(f"no analysis is known for procedures of family {family!r}")
+        raise ScopeError(f"no analysis is known for {model.procedure}")
     return routes[family](model, max_components)
 
 

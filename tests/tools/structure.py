@@ -13,6 +13,8 @@ from functools import cached_property
 
 import networkx as nx
 
+from equilibria.defaults import PROCEDURE_NAMES
+
 Sources = Mapping[str, str]
 
 # From the ground up. A room imports rooms of floors below its own, and nothing else.
@@ -46,6 +48,13 @@ EVALUATES = {"eval", "exec", "compile", "sympify", "parse_expr", "lambdify"}
 HARMLESS = {"compile": ("re", "torch")}
 UNPICKLES = {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
 TORCH = {"torch", "torchvision"}
+PROCEDURES = set(PROCEDURE_NAMES)
+UNMISTAKABLE = {"stop-gradient", "direct-pred", "direct-copy"}
+"""Names that are nothing else; `ema` is also a rate and `joint` a case of a paper."""
+ASKED = {"procedure", "kind"}
+MAY_ASK = ("equilibria/systems/procedures/", "equilibria/kernel/procedures.py")
+"""Where a procedure's name means something; the papers' cases have names of their own."""
+CASES = "empirical/experiments/papers/"
 
 
 @dataclass(frozen=True)
@@ -249,3 +258,42 @@ def kernel_walls(house: House, standard: frozenset[str]) -> list[str]:
         elif room == "equilibria.certificates" and (inside or item.module == "equilibria.verify"):
             found.append(f"{house.modules[item.where]}:{item.line} uses the kernel")
     return found
+
+
+def names_asked(house: House) -> list[str]:
+    """Comparisons with a procedure's name, and tables by it, where traits should decide."""
+    found = []
+    for module, tree in house.trees.items():
+        path = house.modules[module]
+        if path.startswith(MAY_ASK):
+            continue
+        for node in ast.walk(tree):
+            name = _name_asked(node, path)
+            if name:
+                found.append(f"{path}:{getattr(node, 'lineno', 0)} asks for {name}")
+    return found
+
+
+def _name_asked(node: ast.AST, path: str) -> str:
+    literals: set[object] = set()
+    asked = False
+    if isinstance(node, ast.Compare):
+        parts = [node.left, *node.comparators]
+        literals = {v for part in parts for v in _literals(part)}
+        asked = any(getattr(p, "attr", getattr(p, "id", "")) in ASKED for p in parts)
+    elif isinstance(node, ast.Dict) and path.startswith("equilibria/"):
+        literals = {v for key in node.keys if key is not None for v in _literals(key)}
+    elif isinstance(node, ast.MatchValue):
+        literals = set(_literals(node.value))
+    sure = literals & UNMISTAKABLE if not path.startswith(CASES) else set()
+    named = sure | (literals & PROCEDURES if asked else set())
+    return ", ".join(sorted(map(str, named)))
+
+
+def _literals(node: ast.expr) -> list[object]:
+    """Return a literal, or those of a tuple, list or set of them."""
+    if isinstance(node, ast.Constant):
+        return [node.value]
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return [v for element in node.elts for v in _literals(element)]
+    return []

@@ -23,6 +23,7 @@ from empirical.experiments.result import ExperimentResult
 from empirical.images.beside import IMAGES
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def along(model: Model, *, runs: int, seed: int, steps: int, scale: float) -> di
     at = spaced(steps, 60)
     found: dict[str, Any] = {"step": at}
     for kind in KINDS:
-        ema = "99/100" if kind == "ema" else None
+        ema = "99/100" if procedure(kind).has_target else None
         one = Model(procedure=kind, ema=ema, moments=model.moments, embed_dim=model.n,
                     weight_decay=model.weight_decay, lr=model.lr)  # fmt: skip
         W, P = starts(one, runs, seed, scale)

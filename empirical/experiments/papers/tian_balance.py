@@ -25,6 +25,7 @@ from empirical.experiments.result import ExperimentResult
 from empirical.linear.flow import BootstrapFlow, integrate_flow
 from equilibria.data.moments import Moments
 from equilibria.systems.model import Model
+from equilibria.systems.procedures import procedure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,9 +46,9 @@ def unbalance(W: Array, P: Array, alpha: float) -> Array:
     return np.asarray(W @ W.swapaxes(-1, -2) - P.swapaxes(-1, -2) @ P / alpha)
 
 
-def _model(procedure: str, h: float = 0.1) -> Model:
-    ema = "9/10" if procedure == "ema" else None
-    return Model(procedure=procedure, ema=ema, moments=RANDOM, embed_dim=4, weight_decay="1/20",
+def _model(name: str, h: float = 0.1) -> Model:
+    ema = "9/10" if procedure(name).has_target else None
+    return Model(procedure=name, ema=ema, moments=RANDOM, embed_dim=4, weight_decay="1/20",
                  predictor_lr=2, lr=f"{round(1000 * h)}/1000")  # fmt: skip
 
 

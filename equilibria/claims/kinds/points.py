@@ -22,7 +22,6 @@ from equilibria.claims.kinds.base import Context, choice_of, number_of, table_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
 
 ENTRIES = (
     "W",
@@ -42,7 +41,7 @@ MOST_VARIABLES = 40
 def point(context: Context, value: Any) -> Finding:
     """Check a point given by its matrices: equilibrium, stability of the flow, spectrum."""
     table = table_of(value, "point", ENTRIES)
-    system = procedure(context.own_model.procedure).build(context.own_model)
+    system = context.own_model.traits.build(context.own_model)
     if len(system.variables) > MOST_VARIABLES:
         raise FormatError(
             f"holds.point: {len(system.variables)} variables, at most {MOST_VARIABLES}"

@@ -57,7 +57,7 @@ def _at_step(
 
 def _held_target(model: Model) -> Mapping[str, Any]:
     """Keep the EMA momentum itself as the step changes: that is what a script holds fixed."""
-    return {"ema": model.ema} if model.procedure == "ema" else {}
+    return {"ema": model.ema} if model.traits.has_target else {}
 
 
 def _component(model: Model, name: str) -> Component | None:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from equilibria.defaults import PROCEDURE_NAMES
 from equilibria.errors import FormatError
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.procedures.base import Family, Procedure
 
 PROCEDURES: dict[str, Procedure] = {
     name: import_module(f"{__name__}.{name.replace('-', '_')}").PROCEDURE
@@ -23,4 +23,4 @@ def procedure(name: str) -> Procedure:
     return PROCEDURES[name]
 
 
-__all__ = ["PROCEDURES", "Procedure", "procedure"]
+__all__ = ["PROCEDURES", "Family", "Procedure", "procedure"]

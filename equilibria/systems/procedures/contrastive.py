@@ -12,12 +12,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial
-from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.problem import Problem
+from equilibria.systems.procedures.base import Family, Procedure
 
 
-def contrastive(model: Model) -> PolynomialSystem:
+def contrastive(model: Problem) -> PolynomialSystem:
     """Return dW = W M - W Sigma W^T W Sigma - eta W."""
     b = Builder(model, "W")
     W = b.matrix("W")
@@ -28,7 +28,7 @@ def contrastive(model: Model) -> PolynomialSystem:
     )
 
 
-def contrastive_potential(model: Model) -> Polynomial:
+def contrastive_potential(model: Problem) -> Polynomial:
     """Return the loss L as a polynomial in W; the flow is minus its gradient."""
     b = Builder(model, "W")
     W = b.matrix("W")
@@ -48,7 +48,8 @@ PROCEDURE = Procedure(
     title="contrastive (spectral loss)",
     summary="positive pairs attract, independent pairs repel, no predictor",
     build=contrastive,
-    family="contrastive",
+    family=Family.CONTRASTIVE,
+    potential=contrastive_potential,
     letters="W",
     reference="haochen2021spectral",
 )

@@ -6,13 +6,15 @@ Tian 2021.
 
 from __future__ import annotations
 
-from equilibria.systems.model import Model
+from fractions import Fraction
+
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.problem import Problem
+from equilibria.systems.procedures.base import Family, Procedure
 from equilibria.systems.procedures.direct_pred import upper
 
 
-def direct_copy(model: Model) -> PolynomialSystem:
+def direct_copy(model: Problem) -> PolynomialSystem:
     """Return dW = P^T (W M - P W Sigma) - eta W on the set P = W Sigma W^T."""
     b = Builder(model, "WP")
     W, P = b.matrix("W"), b.matrix("P")
@@ -32,7 +34,7 @@ PROCEDURE = Procedure(
     title="DirectCopy",
     summary="predictor set to the correlation of the outputs, encoder trained",
     build=direct_copy,
-    family="direct",
-    exponent="1",
+    family=Family.DIRECT,
+    exponent=Fraction(1),
     reference="wang2021directset",
 )

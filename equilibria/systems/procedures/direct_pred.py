@@ -8,13 +8,15 @@ section 4.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from equilibria.exact.polynomial import Polynomial, PolynomialMatrix
-from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.problem import Problem
+from equilibria.systems.procedures.base import Family, Procedure
 
 
-def direct_pred(model: Model) -> PolynomialSystem:
+def direct_pred(model: Problem) -> PolynomialSystem:
     """Return dW = P^T (W M - P W Sigma) - eta W on the set P^2 = W Sigma W^T, P = P^T."""
     b = Builder(model, "WP")
     W, P = b.matrix("W"), b.matrix("P")
@@ -47,7 +49,7 @@ PROCEDURE = Procedure(
     title="DirectPred",
     summary="predictor set to the square root of the correlation, encoder trained",
     build=direct_pred,
-    family="direct",
-    exponent="1/2",
+    family=Family.DIRECT,
+    exponent=Fraction(1, 2),
     reference="tian2021understanding",
 )

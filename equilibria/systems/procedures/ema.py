@@ -5,12 +5,12 @@ Source: Grill et al. 2020; linear model of Tian, Chen and Ganguli 2021, section 
 
 from __future__ import annotations
 
-from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.problem import Problem
+from equilibria.systems.procedures.base import Family, Procedure
 
 
-def ema(model: Model) -> PolynomialSystem:
+def ema(model: Problem) -> PolynomialSystem:
     """Return the flow with dT = beta (W - T) and the map with T+ = mu T + (1 - mu) W+."""
     b = Builder(model, "WPT")
     W, P, T = b.matrix("W"), b.matrix("P"), b.matrix("T")
@@ -37,7 +37,7 @@ PROCEDURE = Procedure(
     title="EMA target (BYOL)",
     summary="target = moving average of the encoder, no gradient through it",
     build=ema,
-    family="bootstrap",
+    family=Family.BOOTSTRAP,
     letters="WPT",
     reference="grill2020byol",
 )

@@ -9,12 +9,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial, PolynomialMatrix
-from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.problem import Problem
+from equilibria.systems.procedures.base import Family, Procedure
 
 
-def joint(model: Model) -> PolynomialSystem:
+def joint(model: Problem) -> PolynomialSystem:
     """Return dP = -alpha dE0/dP - eta_P P and dW = -dE0/dW - eta W."""
     b = Builder(model, "WP")
     W, P = b.matrix("W"), b.matrix("P")
@@ -34,7 +34,7 @@ def joint(model: Model) -> PolynomialSystem:
     )
 
 
-def joint_potential(model: Model) -> Polynomial:
+def joint_potential(model: Problem) -> Polynomial:
     """Return E0 + (eta/2)|W|^2 + (eta_P/(2 alpha))|P|^2 as a polynomial in (W, P).
 
     The flow is minus its gradient after P has been rescaled by sqrt(alpha); with alpha = 1 it is
@@ -67,6 +67,7 @@ PROCEDURE = Procedure(
     title="joint minimisation (no stop-gradient)",
     summary="both branches trained on the same loss",
     build=joint,
-    family="joint",
+    family=Family.JOINT,
+    potential=joint_potential,
     reference="ponce2025dual",
 )

@@ -5,12 +5,12 @@ Source: Chen and He 2021; linear model of Tian, Chen and Ganguli 2021, section 2
 
 from __future__ import annotations
 
-from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
-from equilibria.systems.procedures.base import Procedure
+from equilibria.systems.problem import Problem
+from equilibria.systems.procedures.base import Family, Procedure
 
 
-def stop_gradient(model: Model) -> PolynomialSystem:
+def stop_gradient(model: Problem) -> PolynomialSystem:
     """Return dP = alpha R W^T - eta_P P, dW = P^T R - eta W with R = W M - P W Sigma."""
     b = Builder(model, "WP")
     W, P = b.matrix("W"), b.matrix("P")
@@ -35,6 +35,6 @@ PROCEDURE = Procedure(
     title="stop-gradient (SimSiam)",
     summary="target = encoder, no gradient through it",
     build=stop_gradient,
-    family="bootstrap",
+    family=Family.BOOTSTRAP,
     reference="chen2021simsiam",
 )

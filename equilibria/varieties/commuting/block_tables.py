@@ -65,7 +65,7 @@ class DecayTables:
 
 def critical_phi(model: Model) -> Fraction:
     """Return phi at the multiplier -1: 1 for stop-gradient, (1 - mu)/(1 + mu) for EMA (T10.1)."""
-    return (1 - model.mu) / (1 + model.mu) if model.procedure == "ema" else Fraction(1)
+    return (1 - model.mu) / (1 + model.mu) if model.traits.has_target else Fraction(1)
 
 
 def equal_decay_tables(model: Model, blocks: Blocks, *, with_pairs: bool) -> DecayTables:
@@ -219,7 +219,7 @@ class _Steps:
         self.bound_exact = 2 * (1 + model.nu) / model.h
         self.bound = to_float(self.bound_exact)
         self.margin = FILTER_MARGIN if blocks.exact else NUMERIC_MARGIN
-        self.interior = model.procedure == "ema" and model.nu > 0 and model.mu > 0
+        self.interior = model.traits.has_target and model.nu > 0 and model.mu > 0
         nu, mu = model.nu, model.mu
         weight = 2 * (1 + nu) * mu / ((1 - nu) * (1 - mu) * (1 - nu * mu))
         self.weights_exact = (-weight * (1 - nu), -weight * nu * (1 - mu))

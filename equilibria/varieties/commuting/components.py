@@ -181,7 +181,7 @@ class _Assembly:
         abscissa = max([abscissa, *(-rate for rate in fixed)])
         inverse = max([inverse, *(rate * self.inverse_unit for rate in fixed)])
         radius = max([radius, *(self._free_radius(rate) for rate in fixed)])
-        if model.procedure == "ema" and k < model.n:
+        if model.traits.has_target and k < model.n:
             abscissa = max(abscissa, -self.flow.beta)
             radius = max(radius, self.flow.mu)
         if neutral and model.nu:

@@ -118,7 +118,7 @@ def fractions(
     n, d = [zero, one], [one]
     if is_map and model.nu:
         n, d = [zero, 1 - model.nu, h], plus
-    if model.procedure != "ema":
+    if not model.traits.has_target:
         return n, d, [one], [one]
     return n, d, [model.flow_rate * c for c in plus], [model.flow_rate, one]
 

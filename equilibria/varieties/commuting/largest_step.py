@@ -46,7 +46,7 @@ class Rates:
 
     @classmethod
     def of(cls, model: Model) -> Rates:
-        return cls(model.nu, model.mu if model.procedure == "ema" else Fraction(0))
+        return cls(model.nu, model.mu if model.traits.has_target else Fraction(0))
 
 
 def largest_step(coupling: Coupling, rates: Rates) -> Fraction | None:

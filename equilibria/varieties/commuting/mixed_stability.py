@@ -148,7 +148,7 @@ def _detail(model: Model, item: DirectSum) -> Detail:
         f"P^T*(W*M - P*W*Sigma) = {model.eta}*W",
         f"{model.alpha}*(W*M - P*W*Sigma)*W^T = {model.eta_p}*P",
     ]
-    if model.procedure == "ema":
+    if model.traits.has_target:
         point["T"] = point["W"]
         equations.append("T = W")
     return Detail(tuple(equations), point)

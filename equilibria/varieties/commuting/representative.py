@@ -89,7 +89,7 @@ class Lifter:
             model.n, model.n, {(i, i): form.predictor for i, form in enumerate(forms)}
         )
         point: dict[str, Rows] = {"W": encoder, "P": predictor}
-        if model.procedure == "ema":
+        if model.traits.has_target:
             point["T"] = encoder
         return point
 
@@ -119,7 +119,7 @@ class Lifter:
             for j in range(1, n + 1):
                 terms = [f"({c})*{_product(f'W_{i}_{m}', f'W_{j}_{m}')}" for m, c in link.items()]
                 equations.append(" - ".join([f"P_{i}_{j}", *terms]))
-        if self.model.procedure == "ema":
+        if self.model.traits.has_target:
             pairs = [(i, j) for i in range(1, n + 1) for j in range(1, d + 1)]
             equations += [f"T_{i}_{j} - W_{i}_{j}" for i, j in pairs]
         return tuple(equations)
@@ -133,7 +133,7 @@ class Lifter:
         gram = " + ".join(f"({form.gram})*{v}" for form, v in pairs) or "0"
         link = " + ".join(f"({form.link})*{v}" for form, v in pairs) or "0"
         equations = [f"W^T*W = {gram}", f"P = W*({link})*W^T"]
-        if self.model.procedure == "ema":
+        if self.model.traits.has_target:
             equations.append("T = W")
         return tuple(equations)
 

@@ -48,7 +48,7 @@ class Dynamics:
     def of(cls, model: Model, *, is_map: bool) -> Dynamics:
         return cls(
             is_map=is_map,
-            ema=model.procedure == "ema",
+            ema=model.traits.has_target,
             h=to_float(model.h),
             mu=to_float(model.mu),
             nu=to_float(model.nu) if is_map else 0.0,

@@ -215,7 +215,7 @@ class Solver:
         """Return one equilibrium as a component: an O(n)-orbit."""
         model, core = self.model, item.core
         k = core.rank
-        ema = model.procedure == "ema"
+        ema = model.traits.has_target
         beta = to_float(model.flow_rate) if ema else None
         mu = to_float(model.mu) if ema else None
         nu = to_float(model.nu)
@@ -261,7 +261,7 @@ class Solver:
             f"P^T*(W*M - P*W*Sigma) = {self.model.eta}*W",
             f"{self.model.alpha}*(W*M - P*W*Sigma)*W^T = {self.model.eta_p}*P",
         ]
-        if self.model.procedure == "ema":
+        if self.model.traits.has_target:
             point["T"] = point["W"]
             equations.append("T = W")
         return Detail(tuple(equations), point)

@@ -57,7 +57,7 @@ def _balanced_components(model: Model, max_components: int) -> Variety:
     subsets = [tuple(growing[:rank]) for rank in range(top, -1, -1)]
     for out, into in exchanges(top, len(growing)):
         subsets.append(tuple(sorted({*growing[:top], growing[into]} - {growing[out]})))
-    beta = to_float(model.flow_rate) if model.procedure == "ema" else None
+    beta = to_float(model.flow_rate) if model.traits.has_target else None
     free = 2 * float(correlations[0]) if growing else 1.0  # beyond every correlation: it attracts
     found = nc.components(sigma, m, model.n, beta=beta, free=free, subsets=subsets[:max_components])
     components = []
@@ -79,7 +79,7 @@ def _balanced_component(model: Model, item: nc.ZeroDecayComponent, name: str) ->
     rank = len(item.J)
     encoder = item.W / to_float(model.alpha) ** 0.5
     point: dict[str, tuple[tuple[Entry, ...], ...]] = {"W": rows(encoder), "P": rows(item.P)}
-    if model.procedure == "ema":
+    if model.traits.has_target:
         point["T"] = point["W"]
     spectrum = (
         *(Eigenvalue(complex(value), 1) for value in item.normal),
@@ -112,13 +112,13 @@ def _euler(model: Model, item: nc.ZeroDecayComponent, flow: Stability) -> Stabil
     """Return the map's stability: multipliers 1 + h lambda for stop-gradient, without neutral ones."""
     h = to_float(model.h)
     values = 1 + h * item.normal
-    if model.procedure == "ema":
+    if model.traits.has_target:
         sigma, m = model.moments.matrices()
         update = residual_map(item.P, item.W, sigma, m, h=h, mu=to_float(model.mu))
         values = np.asarray(np.linalg.eigvals(update), dtype=np.complex128)
     radius = float(np.abs(values).max(initial=0.0))
     verdict = flow.verdict
-    if verdict is Verdict.STABLE or model.procedure == "ema":
+    if verdict is Verdict.STABLE or model.traits.has_target:
         inside, outside = radius < 1 - 1e-9, radius > 1 + 1e-9
         verdict = Verdict.UNSTABLE if outside else Verdict.UNDECIDED
         verdict = Verdict.STABLE if inside else verdict

@@ -21,7 +21,6 @@ from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
 from equilibria.exact.surds import Surd, in_common_field, radical
 from equilibria.systems.model import Model
-from equilibria.systems.procedures import procedure
 from equilibria.varieties.commuting.components import (
     component_dimension,
     repeated_modes,
@@ -124,7 +123,7 @@ class _Analysis:
 
     def __init__(self, model: Model, modes: Sequence[Mode]) -> None:
         self.model, self.modes = model, modes
-        self.exponent = Fraction(procedure(model.procedure).exponent or "1/2")
+        self.exponent = Fraction(model.traits.exponent or "1/2")
         self.cache: dict[tuple[object, ...], RealEigenvalue] = {}
         self.repeated = repeated_modes(modes)
 

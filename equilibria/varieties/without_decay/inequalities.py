@@ -21,7 +21,7 @@ def step_conditions(model: Model, a: Terms, b: Terms) -> list[str | None]:
     """Return the conditions of the map beyond the flow's: the flip, and the interior with momentum."""
     nu, mu = model.nu, model.mu
     found = [condition(2 * (1 + nu) / model.h, (-1, a), (critical_phi(model), b))]
-    if model.procedure == "ema" and nu and mu:
+    if model.traits.has_target and nu and mu:
         room = (1 - nu) * (1 - mu) * (1 - nu * mu) / (model.h * mu)
         found.append(condition(room, (1 - nu, a), (nu * (1 - mu), b)))
     return found

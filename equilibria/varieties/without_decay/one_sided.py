@@ -131,7 +131,7 @@ def predictor_decay_only(model: Model) -> Variety:
             hint="give --weight-decay above 0",
         )
     # Beside the predictor's rate there is the target's, and with momentum the velocities' nu.
-    following = model.procedure == "ema"
+    following = model.traits.has_target
     undecided = Stability(
         Verdict.UNDECIDED,
         How.CERTIFIED,

@@ -86,7 +86,7 @@ def detail(model: Model, point: Point) -> Detail:
         "W": tuple(encoder),
         "P": tuple(map(tuple, predictor)),
     }
-    if model.procedure == "ema":
+    if model.traits.has_target:
         values["T"] = tuple(encoder)
     return Detail(_equations(model, point.active), values)
 
@@ -107,7 +107,7 @@ def _equations(model: Model, active: Sequence[Mode]) -> tuple[str, ...]:
                     continue
                 image = " + ".join(f"P_{i}_{k}*W_{k}_{j}" for k in range(1, n + 1))
                 equations.append(f"{image} - ({correlation[j]})*W_{i}_{j}")
-    if model.procedure == "ema":
+    if model.traits.has_target:
         if model.n * model.d <= CONDITION_LIMIT:
             equations += [
                 f"T_{i}_{j} - W_{i}_{j}" for i in range(1, n + 1) for j in range(1, model.d + 1)

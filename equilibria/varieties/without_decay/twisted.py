@@ -38,9 +38,8 @@ def stable_point(
     """
     if model.floating or not (model.moments.is_exact and model.moments.is_diagonal):
         return None
-    from equilibria.systems.procedures import procedure
 
-    system = procedure(model.procedure).build(model)
+    system = model.traits.build(model)
     if len(system.map) > MOST_VARIABLES:
         return None
     found = None

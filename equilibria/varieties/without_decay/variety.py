@@ -173,7 +173,7 @@ def _isotropic_row(model: Model, modes: Sequence[Mode]) -> Component:
     abscissa = (-alpha * sigma + ((alpha * sigma) ** 2 + 8 * alpha * push) ** 0.5) / 2
     point: dict[str, tuple[tuple[Entry, ...], ...]] = {"W": (tuple(row),), "P": ((ZERO,),)}
     equations = ["P_1_1", quadratic]
-    if model.procedure == "ema":
+    if model.traits.has_target:
         point["T"] = (tuple(row),)
         equations += [f"T_1_{j} - W_1_{j}" for j in range(1, model.d + 1)]
     dimension = model.d - 1
@@ -182,7 +182,7 @@ def _isotropic_row(model: Model, modes: Sequence[Mode]) -> Component:
         How.PROVED,
         dimension,
         abscissa,
-        note="abscissa of stop-gradient; EMA has the same sign" if model.procedure == "ema" else "",
+        note="abscissa of stop-gradient; EMA has the same sign" if model.traits.has_target else "",
     )
     return Component(
         id="rank1:a",
@@ -335,7 +335,7 @@ class _Analysis:
         model = self.model
         flip = a - self.phi * b
         nu, mu = model.nu, model.mu
-        if model.procedure != "ema" or not nu or not mu:
+        if not model.traits.has_target or not nu or not mu:
             return flip
         weight = 2 * (1 + nu) * mu / ((1 - nu) * (1 - mu) * (1 - nu * mu))
         return max(flip, -weight * ((1 - nu) * a + nu * (1 - mu) * b))

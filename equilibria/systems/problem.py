@@ -1,0 +1,33 @@
+"""What the equations of a procedure ask of a model: sizes, moments and exact rates."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Protocol
+
+from equilibria.data.moments import Moments
+
+
+class Problem(Protocol):
+    """A `Model`, under the names of the theory (T0)."""
+
+    @property
+    def moments(self) -> Moments: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def d(self) -> int: ...
+    @property
+    def h(self) -> Fraction: ...
+    @property
+    def eta(self) -> Fraction: ...
+    @property
+    def eta_p(self) -> Fraction: ...
+    @property
+    def alpha(self) -> Fraction: ...
+    @property
+    def nu(self) -> Fraction: ...
+    @property
+    def mu(self) -> Fraction: ...
+    @property
+    def flow_rate(self) -> Fraction: ...
