@@ -51,7 +51,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'equilibria' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -43,10 +43,10 @@ class Diagnosis:
 
 
 def diagnose(
-    outputs: Any,
-    other: Any = None,
+    outputs: object,
+    other: object = None,
     *,
-    start: Any = None,
+    start: object = None,
     loss: str | None = None,
     unit: float = 1.0,
 ) -> Diagnosis:
@@ -76,7 +76,7 @@ def diagnose(
     return Diagnosis(finding.verdict, finding.kind, grounds, text)
 
 
-def _views(outputs: Any, other: Any) -> list[Rows]:
+def _views(outputs: object, other: object) -> list[Rows]:
     if other is None and isinstance(outputs, tuple) and len(outputs) == 2:
         outputs, other = outputs
     return rows_of(outputs, other)
@@ -114,7 +114,7 @@ def _measured(views: list[Rows]) -> tuple[dict[str, Any], Seen | None]:
     return {**grounds, **asdict(spread)}, seen
 
 
-def _start(start: Any) -> Seen | None:
+def _start(start: object) -> Seen | None:
     """Return what is known of the start; None where that is nothing."""
     if start is None:
         return None

@@ -59,7 +59,7 @@ def untried(name: str, source: str, statement: str, predicted: str) -> Answer:
     return Answer(ExperimentResult(name, statement, source, predicted, reason, None, 0), {})
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return plain JSON values, floats to six digits, so that they read and compare well."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

@@ -26,7 +26,7 @@ __all__ = ["Settings", "TrainResult", "train"]
 _HOME = {"Settings": "settings", "TrainResult": "result", "train": "loop"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -90,11 +90,11 @@ def linear_probe(
     bank, queries = (bank - mean) / deviation, (queries - mean) / deviation
     classes, width = int(max(labels.max(), truth.max())) + 1, bank.shape[1]
 
-    def unpacked(flat: Any) -> Tensor:
+    def unpacked(flat: object) -> Tensor:
         weight = torch.as_tensor(flat, dtype=bank.dtype, device=bank.device)
         return weight.view(classes, width + 1)
 
-    def loss_and_slope(flat: Any) -> tuple[float, Any]:
+    def loss_and_slope(flat: object) -> tuple[float, Any]:
         weight = unpacked(flat)
         logits = functional.linear(bank, weight[:, :-1], weight[:, -1])
         slope = (torch.softmax(logits, 1) - functional.one_hot(labels, classes)) / len(bank)

@@ -231,7 +231,7 @@ CURL_LIMIT = 3_000_000
 OF_THE_PREDICTOR = ("eigen_alignment", "asymmetry", "commutator", "balance")
 
 
-def summary_of(run: Run, monitor: Monitor) -> dict[str, Any]:
+def summary_of(run: Run, monitor: Monitor) -> dict[str, object]:
     """Measure the trained network a last time and return everything worth keeping."""
     s = run.settings
     start, last = run.record.metrics[0], run.record.metrics[-1]

@@ -82,7 +82,7 @@ class Monitor:
         numbers |= self._of_the_predictor(linear, first, second)
         return numbers, linear
 
-    def _verdict(self, z: Tensor, view: Tensor) -> dict[str, Any]:
+    def _verdict(self, z: Tensor, view: Tensor) -> dict[str, object]:
         """Judge the outputs of the images as they are, beside those of a view of them."""
         s = self.learner.settings
         unit = s.temperature if s.loss == "cross-entropy" else 1.0

@@ -137,7 +137,7 @@ class Setup:
         """Steps between two checkpoints; about ten a run where nothing was said."""
         return self.settings.checkpoint_every or max(1, self.steps // 10)
 
-    def autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which networks run."""
         if self.precision != "bf16":
             return nullcontext()

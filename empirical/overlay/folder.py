@@ -95,7 +95,7 @@ def _order(name: str) -> tuple[int, str]:
     return (-int(rank) if rank.isdigit() else 0, name)
 
 
-def _run_json(run: RunOverlay) -> dict[str, Any]:
+def _run_json(run: RunOverlay) -> dict[str, object]:
     rate = run.contraction
     return {
         "run": run.run,
@@ -121,7 +121,7 @@ def _run_json(run: RunOverlay) -> dict[str, Any]:
     }
 
 
-def _noise_json(noise: Fluctuation) -> dict[str, Any]:
+def _noise_json(noise: Fluctuation) -> dict[str, object]:
     e = noise.expected
     return {
         "measured": noise.measured,

@@ -124,7 +124,7 @@ def _rank(W: Array) -> int:
     return int((values > ALIVE * max(1.0, float(values[-1]))).sum())
 
 
-def moment_json(moment: Moment) -> dict[str, Any]:
+def moment_json(moment: Moment) -> dict[str, object]:
     """Return one step for overlay.json."""
     return {
         "step": moment.step,

@@ -222,7 +222,7 @@ class RunFolder:
     # --- checkpoints ---------------------------------------------------------------------------
 
     def save_checkpoint(
-        self, step: int, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+        self, step: int, tensors: Mapping[str, object], metadata: Mapping[str, str] | None = None
     ) -> Path:
         """Write checkpoint-<step>.safetensors (torch tensors or NumPy arrays); keep the last two."""
         return checkpoints.save(self.path, step, tensors, metadata or {})
@@ -238,7 +238,7 @@ class RunFolder:
         data = json.dumps(_finite({"schema": SCHEMA, **summary}), indent=1, ensure_ascii=False)
         write_text(self.path / SUMMARY, data + "\n", "--out")
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Return summary.json; raises `FormatError` when the run has none yet."""
         file = self.path / SUMMARY
         if not file.is_file():
@@ -327,7 +327,7 @@ def _no_directory(place: Path, error: OSError) -> FormatError:
     )
 
 
-def _finite(value: object) -> Any:
+def _finite(value: object) -> object:
     """Return plain JSON values; NaN and infinity have no place in JSON and become null."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}

@@ -34,7 +34,7 @@ def described(path: str | Path, run: Path) -> dict[str, str]:
     return found
 
 
-def found_again(record: Mapping[str, Any], run: Path, option: str) -> str:
+def found_again(record: Mapping[str, object], run: Path, option: str) -> str:
     """Return where the data of a run lie now; raises `FormatError` with the places looked at."""
     places = [record.get("absolute")]
     if record.get("from-the-run"):

@@ -18,7 +18,7 @@ class Bounds:
     high: float
     how: How
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return low, high and how."""
         return {"low": self.low, "high": self.high, "how": self.how.value}
 
@@ -51,7 +51,7 @@ class BasinAnswer:
     scale: Bounds | None = None
     tolerance: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `point` of schema `noncollapse/basin/1`."""
         p, w, t = self.point
         return {
@@ -96,7 +96,7 @@ class Boundary:
     falling: bool = False
     undecided: int = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entries `flow` (or `map`) and `boundary` of schema `noncollapse/basin/1`."""
         return {
             "mode": self.mode,

@@ -53,7 +53,7 @@ class Share:
     low: float
     high: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `probabilities`."""
         return {
             "id": self.id,
@@ -107,7 +107,7 @@ class Endings:
         low, high = clopper_pearson(0, self.sample.runs, self.confidence)
         return Share("rank0", 0, 0, 0.0, low, high)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `init` of schema `noncollapse/basin/1`."""
         return {
             "init": self.sample.init,

@@ -32,7 +32,7 @@ class BasinReport:
         open_lines = self.boundary is not None and self.boundary.undecided > 0
         return pointless or open_lines or (self.endings is not None and self.endings.undecided > 0)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object of schema `noncollapse/basin/1`; parts not asked for are null."""
         from equilibria.systems.model_json import moments_json, parameters_json
 

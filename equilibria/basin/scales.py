@@ -60,7 +60,7 @@ class ScaleAnswer:
     low: float | None
     high: float | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `critical_scales`."""
         return {"collapse": self.collapse, "scale": self.scale, "low": self.low, "high": self.high}
 
@@ -74,7 +74,7 @@ class Scales:
     runs: int
     init: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `critical_scales` of schema `noncollapse/basin/1`."""
         return {
             "init": self.init,

@@ -14,7 +14,7 @@ from equilibria.varieties.commuting.modes import groups_of, modes_of
 from equilibria.varieties.commuting.strata import total_strata
 
 
-def completeness(report: Report) -> dict[str, Any]:
+def completeness(report: Report) -> dict[str, object]:
     """Return the claim about the list; open where no theorem of the certificate covers it."""
     theorem = _theorem(report.model) if report.variety.complete else None
     if theorem is None:
@@ -90,7 +90,7 @@ def shared_root(model: Model) -> bool:
     return False
 
 
-def mixing(model: Model) -> dict[str, Any]:
+def mixing(model: Model) -> dict[str, object]:
     """Return the memberships by which no, or exactly two, mixed equilibria exist (T6.5)."""
     (s, m), (r, k) = ((mode.s, mode.m) for mode in modes_of(model.moments))
     eta, c, b = model.eta, m / s, k / r

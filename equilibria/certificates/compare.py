@@ -61,7 +61,7 @@ def _first(certified: Entries, wanted: Entries, source: str) -> str | None:
     return None
 
 
-def _entry(left: Any, right: Any) -> tuple[Any, Any]:
+def _entry(left: object, right: object) -> tuple[Any, Any]:
     """Return the first entries of two matrices that differ, or the two values."""
     if not (isinstance(left, list) and isinstance(right, list) and len(left) == len(right)):
         return left, right
@@ -71,16 +71,16 @@ def _entry(left: Any, right: Any) -> tuple[Any, Any]:
     return left, right
 
 
-def _said(key: str, mine: Any, other: Any, source: str) -> str:
+def _said(key: str, mine: object, other: object, source: str) -> str:
     return f"{key} is {escape(_short(mine))} in the certificate, {source} {escape(_short(other))}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 
-def _read_report(path: str) -> dict[str, Any]:
+def _read_report(path: str) -> dict[str, object]:
     import json
 
     where = f"--report {escape(path)}"

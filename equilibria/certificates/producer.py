@@ -37,7 +37,7 @@ LARGEST_SIZE = 6
 MOST_COMPONENTS = 400
 
 
-def certificate(subject: Report | Model) -> dict[str, Any]:
+def certificate(subject: Report | Model) -> dict[str, object]:
     """Return the certificate of a report, or of the report of a model.
 
     Raises `ScopeError` where no exact evidence exists (floating point, moments from data), and
@@ -112,7 +112,7 @@ def _check_scope(report: Report) -> None:
         )
 
 
-def model_data(model: Model) -> dict[str, Any]:
+def model_data(model: Model) -> dict[str, object]:
     """Return the model as a certificate holds it."""
     sigma, m = model.moments.rational_matrices()
     found: dict[str, Any] = {
@@ -133,7 +133,7 @@ def model_data(model: Model) -> dict[str, Any]:
     return found
 
 
-def _generator(generator: Generator) -> dict[str, Any]:
+def _generator(generator: Generator) -> dict[str, object]:
     minus = {key: -value for key, value in generator.square.items()}
     return {
         "name": generator.name,
@@ -147,7 +147,7 @@ def _by_cells(model: Model, component: Component) -> bool:
     return component.modes is None and bool(component.rank) and not model.moments.is_diagonal
 
 
-def _isolated(model: Model, component: Component) -> dict[str, Any]:
+def _isolated(model: Model, component: Component) -> dict[str, object]:
     found: dict[str, Any] = {
         "id": component.id,
         "dimension": str(component.dimension),
@@ -187,7 +187,7 @@ def _component(report: Report, field: Field, component: Component) -> dict[str, 
     return found
 
 
-def _largest_h(model: Model, component: Component, scope: str) -> Any:
+def _largest_h(model: Model, component: Component, scope: str) -> object:
     """Return the cell, `none` where small steps are not stable, `open` where the kernel has no proof."""
     following, step = model.traits.has_target, component.map.largest_step
     if scope == "point" or not (following or component.flow.verdict is Verdict.STABLE):
@@ -220,7 +220,7 @@ def _scope(model: Model, component: Component) -> str:
     return "point" if moved else "component"
 
 
-def _conditions(report: Report, component: Component) -> Any:
+def _conditions(report: Report, component: Component) -> object:
     """Return the polynomials whose signs decide stability of the flow at aligned points."""
     if component.stable_where is None:
         return "none"

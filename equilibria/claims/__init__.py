@@ -34,7 +34,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'equilibria.claims' has no attribute {name!r}")
     return getattr(import_module(f"equilibria.claims.{_HOME[name]}"), name)

@@ -124,7 +124,7 @@ class Outcome:
                     return finding
         return self.findings[0] if self.findings else None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return plain data; equal outcomes give equal objects but for `seconds`."""
         claim = self.claim
         return {
@@ -144,7 +144,7 @@ class Outcome:
         }
 
 
-def _finding_json(finding: Finding) -> dict[str, Any]:
+def _finding_json(finding: Finding) -> dict[str, object]:
     return {
         "answer": finding.answer,
         "how": finding.how,

@@ -87,7 +87,7 @@ def _findings(
     return _universal(claim, _merged(found, tried))
 
 
-def _one(claim: Claim, key: str, value: Any, case: Case, context: Context) -> Finding:
+def _one(claim: Claim, key: str, value: object, case: Case, context: Context) -> Finding:
     try:
         finding = KINDS[key](context, value)
     except FormatError as error:

@@ -36,7 +36,7 @@ class Case:
     words: str
 
 
-def cases(claim: Claim, changes: Mapping[str, Any] | None = None) -> Iterator[Case]:
+def cases(claim: Claim, changes: Mapping[str, object] | None = None) -> Iterator[Case]:
     """Yield the models that a claim speaks of, with the changes of a control applied.
 
     A control takes an option away by setting it to "".
@@ -58,7 +58,7 @@ def cases(claim: Claim, changes: Mapping[str, Any] | None = None) -> Iterator[Ca
         yield _case(where, claim.path, options, dict(zip(over, chosen, strict=True)))
 
 
-def _case(where: str, path: Path, options: Mapping[str, Any], shown: Mapping[str, Any]) -> Case:
+def _case(where: str, path: Path, options: Mapping[str, object], shown: Mapping[str, object]) -> Case:
     words = ", ".join(f"{key} = {_plain(value)}" for key, value in shown.items())
     name = options.get("procedure")
     if isinstance(name, str) and name.endswith(".toml"):
@@ -72,7 +72,7 @@ def _case(where: str, path: Path, options: Mapping[str, Any], shown: Mapping[str
         raise FormatError(f"{where}: {error}", hint=error.hint) from error
 
 
-def claim_model(options: Mapping[str, Any], path: Path) -> Model:
+def claim_model(options: Mapping[str, object], path: Path) -> Model:
     """Return the model of a table of options; matrices `Sigma` and `M` may be given in place."""
     texts: dict[str, Any] = {
         key.replace("-", "_"): _text(key, value)
@@ -94,7 +94,7 @@ def claim_model(options: Mapping[str, Any], path: Path) -> Model:
     return replace(build_model(ModelOptions(**texts)), moments=moments)
 
 
-def _matrix(options: Mapping[str, Any], name: str) -> list[list[Fraction]]:
+def _matrix(options: Mapping[str, object], name: str) -> list[list[Fraction]]:
     rows = options.get(name)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
         raise FormatError(f"{name}: expected a list of rows; give Sigma and M together")
@@ -103,7 +103,7 @@ def _matrix(options: Mapping[str, Any], name: str) -> list[list[Fraction]]:
     return [[quantity(_text(name, entry), name) for entry in row] for row in rows]
 
 
-def _text(key: str, value: Any) -> str:
+def _text(key: str, value: object) -> str:
     """Return a value as typed on the command line; a list becomes a comma-separated one."""
     if isinstance(value, bool):
         raise FormatError(f"{key} = {value}: expected a number or text")
@@ -114,7 +114,7 @@ def _text(key: str, value: Any) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return "[" + ", ".join(map(_plain, value)) + "]" if isinstance(value, list) else str(value)
 
 
@@ -123,7 +123,7 @@ def _beside(path: Path, name: str) -> Path:
     return path.parent / name
 
 
-def _sampled(where: str, base: Mapping[str, Any], sample: Mapping[str, Any]) -> Iterator[Case]:
+def _sampled(where: str, base: Mapping[str, object], sample: Mapping[str, object]) -> Iterator[Case]:
     """Yield random exact models; the same seed gives the same models everywhere."""
     count = _whole(where, sample, "models", 20, MOST_MODELS, least=1)
     source = random.Random(_whole(where, sample, "seed", 0, 10**9))
@@ -187,7 +187,7 @@ def _moments_words(moments: Moments) -> str:
 
 
 def _whole(
-    where: str, table: Mapping[str, Any], key: str, default: int, most: int, least: int = 0
+    where: str, table: Mapping[str, object], key: str, default: int, most: int, least: int = 0
 ) -> int:
     value = rational(_text(key, table.get(key, default)), key)
     if value.denominator != 1 or not least <= value <= most:
@@ -195,7 +195,7 @@ def _whole(
     return int(value)
 
 
-def _word(where: str, table: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
+def _word(where: str, table: Mapping[str, object], key: str, allowed: tuple[str, ...]) -> str:
     value = table.get(key, allowed[0])
     if value not in allowed:
         raise FormatError(f"{where}: sample.{key} = {value!r:.40}; one of {', '.join(allowed)}")

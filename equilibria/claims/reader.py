@@ -71,7 +71,7 @@ def _text(path: Path) -> str:
         raise FormatError(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
-def _tables(path: Path, text: str) -> list[Mapping[str, Any]]:
+def _tables(path: Path, text: str) -> list[Mapping[str, object]]:
     try:
         document = tomllib.loads(text, parse_float=str)
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
@@ -93,7 +93,7 @@ def _tables(path: Path, text: str) -> list[Mapping[str, Any]]:
     return tables
 
 
-def _claim(path: Path, line: int, table: Mapping[str, Any]) -> Claim:
+def _claim(path: Path, line: int, table: Mapping[str, object]) -> Claim:
     name = table.get("id")
     if not isinstance(name, str) or not ID.fullmatch(name):
         raise FormatError(
@@ -127,7 +127,7 @@ def _claim(path: Path, line: int, table: Mapping[str, Any]) -> Claim:
     )
 
 
-def _sentence(where: str, table: Mapping[str, Any], key: str, default: str | None = None) -> str:
+def _sentence(where: str, table: Mapping[str, object], key: str, default: str | None = None) -> str:
     value = table.get(key, default)
     if not isinstance(value, str) or (default is None and not value.strip()):
         raise FormatError(f"{where}: {key} must be a sentence")
@@ -135,7 +135,7 @@ def _sentence(where: str, table: Mapping[str, Any], key: str, default: str | Non
 
 
 def _table(
-    where: str, table: Mapping[str, Any], key: str, allowed: Iterable[str]
+    where: str, table: Mapping[str, object], key: str, allowed: Iterable[str]
 ) -> dict[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, dict):
@@ -152,7 +152,7 @@ def _lists(where: str, table: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     return {key: tuple(value) for key, value in found.items()}
 
 
-def _holds(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
+def _holds(where: str, table: Mapping[str, object]) -> dict[str, object]:
     if "holds" not in table:
         raise FormatError(f"{where}: no `holds`; one of {', '.join(sorted(KINDS))}")
     found = _table(where, table, "holds", KINDS)
@@ -161,7 +161,7 @@ def _holds(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _control(where: str, table: Mapping[str, Any]) -> dict[str, Any] | None:
+def _control(where: str, table: Mapping[str, object]) -> dict[str, object] | None:
     if "control" not in table:
         return None
     found = _table(where, table, "control", (*MODEL_KEYS, "holds"))
@@ -172,7 +172,7 @@ def _control(where: str, table: Mapping[str, Any]) -> dict[str, Any] | None:
     return found
 
 
-def _known(where: str, prefix: str, table: Mapping[str, Any], allowed: Iterable[str]) -> None:
+def _known(where: str, prefix: str, table: Mapping[str, object], allowed: Iterable[str]) -> None:
     names = tuple(allowed)
     for key in table:
         if key not in names:
@@ -183,7 +183,7 @@ def _known(where: str, prefix: str, table: Mapping[str, Any], allowed: Iterable[
             raise FormatError(f"{where}: unknown entry {prefix}{key!s:.60}; {wish}")
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     if isinstance(value, Mapping):
         return 1 + max((_depth(entry) for entry in value.values()), default=0)
     if isinstance(value, list):

@@ -109,7 +109,7 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     return 3 if UNDECIDED in words or words <= {NOT_RUN} else 0
 
 
-def check_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def check_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
     """Return the object of schema `noncollapse/check/1`."""
     return {
         "schema": SCHEMA,

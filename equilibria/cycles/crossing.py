@@ -38,7 +38,7 @@ class HopfPoint:
             return "undecided"
         return "supercritical" if self.lyapunov < 0 else "subcritical"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `hopf_points`."""
         return {
             "value": self.value,
@@ -65,7 +65,7 @@ class Branch:
     points: tuple[HopfPoint, ...]
     stopped: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `branch`."""
         return {
             "values": self.values.tolist(),

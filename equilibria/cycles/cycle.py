@@ -114,7 +114,7 @@ class LimitCycle:
         """The largest angle of the turn g of one period, in radians."""
         return float(np.abs(np.angle(np.linalg.eigvals(self.turn))).max())
 
-    def to_json(self, *, scale: float = 1.0) -> dict[str, Any]:
+    def to_json(self, *, scale: float = 1.0) -> dict[str, object]:
         """Return the entry of `cycles`; `scale` is alpha / kappa of the model (G is 1 / scale)."""
         return {
             "period": self.period,

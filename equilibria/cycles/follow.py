@@ -49,7 +49,7 @@ class CycleBranch:
     reason: str
     changes: tuple[float, ...] = ()
 
-    def to_json(self, *, scale: float = 1.0) -> dict[str, Any]:
+    def to_json(self, *, scale: float = 1.0) -> dict[str, object]:
         """Return the object `cycle_branch`."""
         return {
             "values": list(self.values),

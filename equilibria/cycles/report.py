@@ -32,7 +32,7 @@ class Focus:
         """Whether its leading non-real pair is unstable."""
         return self.pair is not None and self.pair.real > 0
 
-    def to_json(self, *, scale: float = 1.0) -> dict[str, Any]:
+    def to_json(self, *, scale: float = 1.0) -> dict[str, object]:
         """Return the entry of `equilibria`."""
         return {
             "rank": self.core.rank,
@@ -50,7 +50,7 @@ class Along:
     branch: Branch
     cycles: tuple[CycleBranch, ...]
 
-    def to_json(self, *, scale: float = 1.0) -> dict[str, Any]:
+    def to_json(self, *, scale: float = 1.0) -> dict[str, object]:
         """Return the object `along`."""
         return {
             "parameter": self.parameter,
@@ -103,7 +103,7 @@ class CyclesReport:
             return "No cycle: the spectra of the equilibria of highest rank found are real."
         return f"No cycle was met in {_count(tried, 'run')}; that does not exclude one."
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object of schema `noncollapse/cycles/1`."""
         from equilibria.systems.model_json import moments_json, parameters_json
 

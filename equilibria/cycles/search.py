@@ -49,7 +49,7 @@ class Oscillation:
         """The moments of the point."""
         return Moments.dense(self.setting.Sigma, self.setting.M, source="search")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `found`."""
         return {
             "distance": self.distance,
@@ -75,7 +75,7 @@ class Search:
     best: float | None
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `search`."""
         return {
             "found": None if self.found is None else self.found.to_json(),

@@ -48,7 +48,7 @@ class PeriodicOrbit:
             for (i, j), value in np.ndenumerate(matrix)
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the witness as plain data."""
         return {
             "kind": self.kind,
@@ -77,7 +77,7 @@ class CycleNode:
         """Whether it attracts."""
         return self.verdict is Verdict.STABLE
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the node as plain data."""
         return {
             "id": self.id,

@@ -100,7 +100,7 @@ class Moments:
         return cls(total=s, signal=m)
 
     @classmethod
-    def dense(cls, sigma: Any, m: Any, *, source: str = "moments") -> Moments:
+    def dense(cls, sigma: object, m: object, *, source: str = "moments") -> Moments:
         """Return moments from two d x d matrices, as nested sequences of numbers or float arrays.
 
         Rationals (integers, fractions, text) stay exact. Diagonal pairs become exact modes. Raises
@@ -278,7 +278,7 @@ def _holds_floats(matrix: Any) -> bool:
     return any(isinstance(value, float) for row in matrix for value in row)
 
 
-def _float_array(matrix: Any, source: str, name: str) -> Array:
+def _float_array(matrix: object, source: str, name: str) -> Array:
     import numpy as np
 
     array = np.asarray(matrix)

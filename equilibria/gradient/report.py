@@ -220,7 +220,7 @@ class GradientReport(NamedTuple):
             parts.append((self.restricted_potential.scope, self.restricted_potential.how))
         return tuple((text, how) for text, how in parts if text != NOT_DECIDED)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return dictionaries, lists, text and numbers only; rationals are text such as "1/10"."""
         body = {name: plain(value) for name, value in self._asdict().items() if name != "procedure"}
         body["scope"] = [
@@ -236,7 +236,7 @@ def _with_witness(part: AnyMetric) -> str:
     return f"{part.scope} ({part.witness.kind} at {part.witness.component})"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return `value` with named tuples, fractions and complex numbers replaced by plain data."""
     if isinstance(value, Algebraic):
         return {"value": value.value, "exact": value.exact}

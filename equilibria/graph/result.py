@@ -45,7 +45,7 @@ class Node:
     multipliers: tuple[complex, ...] = ()
     tolerance: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `nodes`; cycles have more fields."""
         plain = {
             "id": self.id,
@@ -96,7 +96,7 @@ class Connection:
     passed: tuple[str, ...] = ()
     tolerance: float = 1e-7
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `edges`."""
         return {
             "from": self.source,
@@ -204,7 +204,7 @@ class ConnectionGraph:
             best.setdefault((connection.source, connection.target), connection)
         return [c for edge, c in best.items() if reduced.has_edge(*edge)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object of schema `noncollapse/graph/1`."""
         from equilibria.systems.model_json import moments_json, parameters_json
 
@@ -251,7 +251,7 @@ class Stop:
     time: float
     distance: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `stops`."""
         return {"id": self.id, "time": self.time, "distance": self.distance}
 
@@ -270,7 +270,7 @@ class Itinerary:
         """Return the ids in order."""
         return tuple(stop.id for stop in self.stops)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `runs`."""
         return {
             "run": self.run,
@@ -289,7 +289,7 @@ class Threshold:
     above: str
     stops: tuple[Stop, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `thresholds`."""
         return {
             "scale": self.scale,
@@ -315,7 +315,7 @@ class LearningOrder:
         counts = Counter(run.names for run in self.runs)
         return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object `itinerary`."""
         return {
             "init": self.init,

@@ -44,7 +44,7 @@ def unscaled(model: Model) -> Model:
     return replace(model, alpha=model.eta_p / model.eta)
 
 
-def read_core(value: Any, model: Model) -> Core:
+def read_core(value: object, model: Model) -> Core:
     """Return the equilibrium in the cells; refuses when Krawczyk's test does not show one."""
     if not model.traits.bootstraps or not model.eta or not model.eta_p:
         raise Refusal("only for stop-gradient and EMA with decay")
@@ -69,7 +69,7 @@ def _unknowns(rank: int, width: int) -> tuple[list[list[str]], list[list[str]]]:
     return P, Q
 
 
-def _cells(value: Any, grid: list[list[str]]) -> dict[str, int]:
+def _cells(value: object, grid: list[list[str]]) -> dict[str, int]:
     rows = listing(value)
     found: dict[str, int] = {}
     if len(rows) != len(grid):

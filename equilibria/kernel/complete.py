@@ -200,7 +200,7 @@ def _groups(model: Model) -> list[list[Mode]]:
     return list(groups.values())
 
 
-def _class(model: Model, mode: Mode) -> Any:
+def _class(model: Model, mode: Mode) -> object:
     """Modes of one class are interchangeable: equal (s, m), growth, or m/s without decay."""
     _, s, m = mode
     if not model.traits.predictor:

@@ -89,7 +89,7 @@ class Block:
 
 
 def check_following(
-    value: Any,
+    value: object,
     model: Model,
     tower: Tower,
     spectral: tuple[Linearisation, int],

@@ -26,7 +26,7 @@ from .systems import Model
 
 
 def check_gradient(
-    value: Any,
+    value: object,
     setting: Setting,
     points: dict[str, Point],
     cores: dict[str, Core],
@@ -92,14 +92,14 @@ def curl_of(theta: dict[str, Polynomial], a: str, b: str) -> Polynomial:
     return poly.add(poly.derivative(theta[a], b), poly.derivative(theta[b], a), -1)
 
 
-def _names(value: Any, count: int, theta: dict[str, Polynomial]) -> list[str]:
+def _names(value: object, count: int, theta: dict[str, Polynomial]) -> list[str]:
     names = [name(entry) for entry in listing(value)]
     if len(set(names)) != count or len(names) != count or not set(names) <= set(theta):
         raise Refusal(f"expected {count} different variables", "variables")
     return names
 
 
-def _rational_point(value: Any, theta: dict[str, Polynomial]) -> dict[str, Fraction]:
+def _rational_point(value: object, theta: dict[str, Polynomial]) -> dict[str, Fraction]:
     point = {}
     for key, entry in mapping(value).items():
         if key not in theta:
@@ -110,7 +110,7 @@ def _rational_point(value: Any, theta: dict[str, Polynomial]) -> dict[str, Fract
     return point
 
 
-def _check_curl(value: Any, theta: dict[str, Polynomial]) -> None:
+def _check_curl(value: object, theta: dict[str, Polynomial]) -> None:
     variables, curl, point, result = fields(value, ("variables", "polynomial", "point", "value"))
     own = curl_of(theta, *_names(variables, 2, theta))
     if polynomial(curl) != own:
@@ -119,7 +119,7 @@ def _check_curl(value: Any, theta: dict[str, Polynomial]) -> None:
     _check_minimal([own], point)
 
 
-def _check_value(own: Fraction, given: Any) -> None:
+def _check_value(own: Fraction, given: object) -> None:
     if rational(given) != own or not own:
         raise Refusal(f"the value there is {own}" if own else "the value there is 0", "value")
 
@@ -132,7 +132,7 @@ def _check_minimal(polys: list[Polynomial], point: Any) -> None:
             raise Refusal(f"{key[:40]} does not matter", "point")
 
 
-def _check_frobenius(value: Any, theta: dict[str, Polynomial]) -> None:
+def _check_frobenius(value: object, theta: dict[str, Polynomial]) -> None:
     variables, point, result = fields(value, ("variables", "point", "value"))
     names = _names(variables, 3, theta)
     place = _rational_point(point, theta)

@@ -51,7 +51,7 @@ def check_isolated(value: Any, setting: Setting, tally: Tally) -> tuple[str, Cor
     tally.components += 1
     tally.without_steps += value["flow"]["verdict"] == "stable"
     tally.enclosures += len(core.values)
-    return key, core
+    return word(key), core
 
 
 def _check_rank(core: Core, width: int) -> None:

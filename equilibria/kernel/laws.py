@@ -18,7 +18,7 @@ from .refusal import Refusal, at
 from .systems import Model, System
 
 
-def check_laws(value: Any, setting: Setting, tally: Tally) -> None:
+def check_laws(value: object, setting: Setting, tally: Tally) -> None:
     """Check the stated laws; procedures without one state none."""
     if not setting.model.traits.bootstraps:
         fields(value, ())

@@ -20,7 +20,7 @@ LARGEST = 12
 Row = dict[int, Fraction]
 
 
-def check_constant_metric(value: Any, flow: dict[str, Polynomial]) -> None:
+def check_constant_metric(value: object, flow: dict[str, Polynomial]) -> None:
     """Check that no constant metric exists, by the variable `direction` on `variables`."""
     variables, direction = fields(value, ("variables", "direction"))
     names = [name(entry) for entry in listing(variables)]

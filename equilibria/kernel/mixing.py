@@ -26,7 +26,7 @@ from .systems import Model
 NAMES = ("x", "y", "z")
 
 
-def check_mixing(value: Any, model: Model) -> list[str]:
+def check_mixing(value: object, model: Model) -> list[str]:
     """Check the memberships; return the ids of the mixed components."""
     names = ("trace", "slope", "offset", "y_squared", "cofactors")
     trace, slope, offset, square, cofactors = fields(value, names)
@@ -55,7 +55,7 @@ def _elements(q: Fraction, A: Fraction, B: Fraction, C: Fraction | None) -> list
     return [poly.times(y, element) for element in found]
 
 
-def _check_membership(element: Polynomial, generators: list[Polynomial], row: Any) -> None:
+def _check_membership(element: Polynomial, generators: list[Polynomial], row: object) -> None:
     factors = [polynomial(entry) for entry in listing(row)]
     if len(factors) != len(generators):
         raise Refusal("expected one cofactor per generator")

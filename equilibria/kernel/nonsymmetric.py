@@ -69,7 +69,7 @@ def _check_core(setting: Setting, core: Core) -> None:
         raise Refusal("no block is seen to have a non-real eigenvalue")
 
 
-def _place(value: Any, setting: Setting, points: dict[str, Point]) -> Point:
+def _place(value: object, setting: Setting, points: dict[str, Point]) -> Point:
     if isinstance(value, str):
         if value not in points:
             raise Refusal("no component has this id")

@@ -52,7 +52,7 @@ def classes(model: Model) -> list[list[int]]:
     return list(found.values())
 
 
-def class_key(model: Model, j: int) -> Any:
+def class_key(model: Model, j: int) -> object:
     """Return what modes of one class have in common: (s, m), or the rate of growth (m - eta)/s."""
     s, m = model.sigma[j][j], model.m[j][j]
     return (m - model.eta) / s if not model.traits.predictor else (s, m)

@@ -25,7 +25,7 @@ GENERATOR = re.compile(r"[a-z][1-9][0-9]{0,3}", re.ASCII)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
 
 
-def read_file(path: str | Path) -> Any:
+def read_file(path: str | Path) -> object:
     """Return the JSON value in a file; raises `Refusal` when it is not plain, small JSON."""
     try:
         with open(path, "rb") as stream:
@@ -56,7 +56,7 @@ def read_bytes(data: bytes) -> Any:
         raise Refusal("nested too deeply") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -65,11 +65,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(text: str) -> Any:
+def _no_number(text: str) -> object:
     raise Refusal(f"the bare number {text[:20]}: numbers are written as strings")
 
 
-def fields(value: Any, names: Iterable[str]) -> list[Any]:
+def fields(value: object, names: Iterable[str]) -> list[object]:
     """Return the entries of an object that has exactly these keys."""
     names = list(names)
     if not isinstance(value, dict):
@@ -83,14 +83,14 @@ def fields(value: Any, names: Iterable[str]) -> list[Any]:
     return [value[name] for name in names]
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def mapping(value: object) -> dict[str, Any]:
     """Return an object."""
     if not isinstance(value, dict):
         raise Refusal("expected an object")
     return value
 
 
-def listing(value: Any, most: int = 100_000) -> list[Any]:
+def listing(value: object, most: int = 100_000) -> list[Any]:
     """Return a list of limited length."""
     if not isinstance(value, list):
         raise Refusal("expected a list")
@@ -99,28 +99,28 @@ def listing(value: Any, most: int = 100_000) -> list[Any]:
     return value
 
 
-def word(value: Any) -> str:
+def word(value: object) -> str:
     """Return a short string."""
     if not isinstance(value, str) or len(value) > 200:
         raise Refusal("expected a short text")
     return value
 
 
-def name(value: Any) -> str:
+def name(value: object) -> str:
     """Return the name of a variable."""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise Refusal("expected the name of a variable")
     return value
 
 
-def generator(value: Any) -> str:
+def generator(value: object) -> str:
     """Return the name of a generator, a letter and a number, unlike any word of a certificate."""
     if not isinstance(value, str) or not GENERATOR.fullmatch(value):
         raise Refusal("expected a letter and a number")
     return value
 
 
-def rational(value: Any) -> Fraction:
+def rational(value: object) -> Fraction:
     """Return a number "a" or "a/b" in lowest terms."""
     if not isinstance(value, str) or len(value) > MOST_DIGITS or not NUMBER.fullmatch(value):
         raise Refusal("expected a number as text, a or a/b")
@@ -131,7 +131,7 @@ def rational(value: Any) -> Fraction:
     return Fraction(numerator, denominator)
 
 
-def integer(value: Any, least: int | None = None, most: int | None = None) -> int:
+def integer(value: object, least: int | None = None, most: int | None = None) -> int:
     """Return a whole number within limits."""
     number = rational(value)
     if number.denominator != 1:
@@ -150,7 +150,7 @@ def matrix(value: Any, size: int) -> list[list[Fraction]]:
     return [[rational(entry) for entry in row] for row in rows]
 
 
-def polynomial(value: Any) -> dict[tuple[str, ...], Fraction]:
+def polynomial(value: object) -> dict[tuple[str, ...], Fraction]:
     """Return a polynomial; terms must be distinct, sorted inside, and not zero."""
     found: dict[tuple[str, ...], Fraction] = {}
     for index, term in enumerate(listing(value, MOST_TERMS)):

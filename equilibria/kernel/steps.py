@@ -26,7 +26,7 @@ MOST_EXPONENT = 1100
 
 
 def check_largest(
-    value: Any, model: Model, tower: Tower, polys: list[Coefficients], *, stable: bool
+    value: object, model: Model, tower: Tower, polys: list[Coefficients], *, stable: bool
 ) -> bool:
     """Check the cell of the largest h; `polys` hold the eigenvalues that are not neutral.
 
@@ -45,7 +45,7 @@ def check_largest(
     return True
 
 
-def cell_ends(value: Any) -> tuple[Fraction, Fraction]:
+def cell_ends(value: object) -> tuple[Fraction, Fraction]:
     """Return the two ends of the cell of a largest h."""
     exponent, cell = fields(value, ("exponent", "cell"))
     power = integer(exponent, -MOST_EXPONENT, MOST_EXPONENT)

@@ -67,7 +67,7 @@ class System:
     constraints: tuple[Polynomial, ...]
 
 
-def read_model(value: Any) -> Model:
+def read_model(value: object) -> Model:
     """Return the model of a certificate; refuses rates out of range and unsuited moments."""
     if not isinstance(value, dict):
         raise Refusal("expected an object")

@@ -30,7 +30,7 @@ class Coordinate:
     def value(self) -> float:
         return to_float((self.low + self.high) / 2)
 
-    def to_json(self) -> Any:
+    def to_json(self) -> object:
         """Return the rational as text, or the two ends of the interval."""
         if self.is_exact:
             return to_text(self.low)
@@ -45,7 +45,7 @@ class BoundaryPoint:
     y: Coordinate
     certified: bool = True
 
-    def to_json(self) -> list[Any]:
+    def to_json(self) -> list[object]:
         return [self.x.to_json(), self.y.to_json()]
 
 
@@ -75,7 +75,7 @@ class Boundary:
             return "exact"
         return "certified" if all(point.certified for point in self.points) else "numeric"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "kind": self.kind,
             "between": list(self.between),

@@ -43,7 +43,7 @@ class Region:
         """Return whether full collapse is the only stable stratum of the map."""
         return self.map.masks == (0,)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "index": self.index,
             "cells": self.cells,
@@ -53,7 +53,7 @@ class Region:
         }
 
 
-def strata_json(strata: StableStrata) -> dict[str, Any]:
+def strata_json(strata: StableStrata) -> dict[str, object]:
     """Return the ids where they are listed, the count, and a stratum of the largest rank."""
     names = None if strata.masks is None else [stratum_name(mask) for mask in strata.masks]
     top = None if strata.top is None else stratum_name(strata.top)
@@ -89,7 +89,7 @@ class PhaseDiagram:
             for row, column in np.argwhere(self.on_boundary)
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the diagram as JSON data; equal diagrams give equal bytes."""
         return {
             "schema": SCHEMA,
@@ -107,7 +107,7 @@ class PhaseDiagram:
             "notes": list(self.notes),
         }
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, object]:
         model, varied = self.setting.model, (self.x.name, self.y.name)
         known = {
             "lr": model.h,
@@ -134,7 +134,7 @@ class PhaseDiagram:
         }
 
 
-def axis_json(axis: Axis) -> dict[str, Any]:
+def axis_json(axis: Axis) -> dict[str, object]:
     """Return an axis with its exact values."""
     scale = "log" if axis.log else "linear"
     return {"name": axis.name, "scale": scale, "values": [to_text(v) for v in axis.values]}

@@ -52,7 +52,7 @@ class GeneralRegion:
         """Whether full collapse is the only stable component of the map."""
         return self.map == ("rank0",)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `regions`."""
         return {
             "index": self.index,
@@ -63,7 +63,7 @@ class GeneralRegion:
         }
 
 
-def _strata(names: Names) -> dict[str, Any]:
+def _strata(names: Names) -> dict[str, object]:
     top = names[0] if names else None
     return {
         "count": len(names),
@@ -94,7 +94,7 @@ class GeneralDiagram:
         """Return (column, row, kind) of the cells that are undecided."""
         return [(int(column), int(row), "undecided") for row, column in np.argwhere(self.undecided)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object of schema `noncollapse/phase/1`."""
         from equilibria.systems.model_json import moments_json, parameters_json
 

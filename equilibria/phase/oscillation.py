@@ -41,7 +41,7 @@ class Stretch:
     end: str
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the entry of `cycles`."""
         return {
             "born_from": self.branch,

@@ -66,7 +66,7 @@ class StepSurface:
             f"{', ...' if len(self.oscillating) > 6 else ''}: all below 1/4 (T8.6) [numeric]"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the surface as JSON data."""
         return {
             "schema": "noncollapse/steps/1",
@@ -188,7 +188,7 @@ def _oscillating(
     return tuple(alphas[int(k)] for k in np.flatnonzero(bad))
 
 
-def _listed(array: Array) -> list[Any]:
+def _listed(array: Array) -> list[object]:
     return [
         [[float(f"{v:.9g}") if np.isfinite(v) else None for v in row] for row in plane]
         for plane in array.tolist()

@@ -25,7 +25,7 @@ SPECTRUM_LIMIT = 60_000
 LEADING = 8
 
 
-def report_json(report: Analysis) -> dict[str, Any]:
+def report_json(report: Analysis) -> dict[str, object]:
     """Return the report as plain data: rationals are strings, floats stand beside exact forms.
 
     Large reports leave out what would not fit and say so: the entrywise polynomials beyond 512
@@ -54,7 +54,7 @@ def report_json(report: Analysis) -> dict[str, Any]:
     }
 
 
-def system_json(report: Analysis) -> dict[str, Any]:
+def system_json(report: Analysis) -> dict[str, object]:
     """Return the polynomials of flow and map, or the matrix form alone for large sizes."""
     model = report.model
     entries = model.n * model.d + model.n**2
@@ -78,7 +78,7 @@ def system_json(report: Analysis) -> dict[str, Any]:
     }
 
 
-def _shape(model: Model) -> dict[str, Any]:
+def _shape(model: Model) -> dict[str, object]:
     small = small_system(model)
     return {
         "constraints": None,
@@ -106,7 +106,7 @@ def small_system(model: Model) -> PolynomialSystem:
     return model.traits.build(tiny)
 
 
-def _components_json(report: Analysis) -> list[dict[str, Any]]:
+def _components_json(report: Analysis) -> list[dict[str, object]]:
     n, d = report.model.n, report.model.d
     each = n * n + 2 * n * d
     room = SPECTRUM_LIMIT // max(1, len(report.components))
@@ -115,7 +115,7 @@ def _components_json(report: Analysis) -> list[dict[str, Any]]:
     return [component_json(c, full=full, detailed=detailed) for c in report.components]
 
 
-def component_json(component: Component, *, full: bool, detailed: bool) -> dict[str, Any]:
+def component_json(component: Component, *, full: bool, detailed: bool) -> dict[str, object]:
     data: dict[str, Any] = {
         "id": component.id,
         "rank": component.rank,
@@ -150,7 +150,7 @@ def component_json(component: Component, *, full: bool, detailed: bool) -> dict[
     return data
 
 
-def _stability_json(stability: Stability) -> dict[str, Any]:
+def _stability_json(stability: Stability) -> dict[str, object]:
     """Return verdict, ground and scope; without a verdict, where none was asked for, the reason."""
     if not stability.judged:
         keys = ("verdict", "how", "stable")
@@ -177,7 +177,7 @@ def _stable(stability: Stability) -> str:
     return {Verdict.STABLE: "yes", Verdict.UNSTABLE: "no"}.get(stability.settled, "undecided")
 
 
-def _spectrum_json(stability: Stability, *, full: bool) -> dict[str, Any]:
+def _spectrum_json(stability: Stability, *, full: bool) -> dict[str, object]:
     if not full:
         return {"spectrum": [], "spectrum_complete": False}
     return {
@@ -186,7 +186,7 @@ def _spectrum_json(stability: Stability, *, full: bool) -> dict[str, Any]:
     }
 
 
-def eigenvalue_json(eigenvalue: Eigenvalue) -> dict[str, Any]:
+def eigenvalue_json(eigenvalue: Eigenvalue) -> dict[str, object]:
     """Return value, multiplicity and, where there is one, the exact form."""
     value = eigenvalue.value
     data: dict[str, Any] = {
@@ -205,7 +205,7 @@ def _representative(component: Component) -> dict[str, list[list[Any]]]:
     }
 
 
-def entry_json(value: Entry) -> Any:
+def entry_json(value: Entry) -> object:
     """Return a rational as text, an algebraic number with its float, a measured number as float."""
     if not value:
         return "0"

@@ -12,7 +12,7 @@ from equilibria.report.analysis import Analysis
 class Report(Analysis):
     """What `analyze` found; shows itself in a notebook."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object of the interface contract, schema `noncollapse/equilibria/1`."""
         from equilibria.report.json import report_json
 

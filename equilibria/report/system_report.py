@@ -45,7 +45,7 @@ class SystemReport:
         name = self.user.name
         return or_reason(name, lambda: system_certificate(self.system, name=name))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the object of the interface contract, with `moments` null."""
 
         return system_report_json(self)
@@ -146,7 +146,7 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def system_report_json(report: SystemReport) -> dict[str, Any]:
+def system_report_json(report: SystemReport) -> dict[str, object]:
     """Return the schema of `equilibria` with what a system file has: no moments, no collapse."""
     system = report.system
     return {

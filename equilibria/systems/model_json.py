@@ -10,7 +10,7 @@ from equilibria.systems.model import Model
 FULL_MATRIX_LIMIT = 256
 
 
-def parameters_json(model: Model) -> dict[str, Any]:
+def parameters_json(model: Model) -> dict[str, object]:
     """Return every rate as an exact string, and the sizes."""
     values: dict[str, Any] = {
         "lr": str(model.h),
@@ -27,7 +27,7 @@ def parameters_json(model: Model) -> dict[str, Any]:
     return values
 
 
-def moments_json(model: Model) -> dict[str, Any]:
+def moments_json(model: Model) -> dict[str, object]:
     """Return Sigma and M entry by entry, or their diagonals alone where d is large."""
     moments = model.moments
     shared = {

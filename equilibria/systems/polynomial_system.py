@@ -52,7 +52,7 @@ class PolynomialSystem:
             for column in entry.variables()
         }
 
-    def evaluate(self, point: Mapping[str, Any], kind: str = "flow") -> dict[str, Any]:
+    def evaluate(self, point: Mapping[str, object], kind: str = "flow") -> dict[str, Any]:
         """Return the flow (or the next state) at `point`.
 
         Numbers may be fractions (the answer is exact), floats or NumPy arrays of any one shape.

@@ -148,7 +148,7 @@ def read(text: str, file: str, overrides: Mapping[str, Number] | None = None) ->
     return _Reader(_toml(text, file), file, dict(overrides or {})).read()
 
 
-def _toml(text: str, file: str) -> dict[str, Any]:
+def _toml(text: str, file: str) -> dict[str, object]:
     # tomllib takes quadratic time on a key with thousands of dots
     if sum(_dots(line) ** 2 for line in text.splitlines()) > MAX_DOTS:
         raise FormatError(f"{file}: a key with thousands of dots, not a system file")
@@ -171,7 +171,7 @@ class _Literal(str):
 class _Reader:
     """Checks one file key by key; the methods run in the order of the file's sections."""
 
-    def __init__(self, data: dict[str, Any], file: str, overrides: dict[str, Number]) -> None:
+    def __init__(self, data: dict[str, object], file: str, overrides: dict[str, Number]) -> None:
         self.data, self.file, self.overrides = data, file, overrides
         self.taken: dict[str, str] = {}
 
@@ -209,7 +209,7 @@ class _Reader:
             raise self._error(key, f"expected at most {MAX_TEXT} printable characters")
         return value
 
-    def _section(self, key: str) -> dict[str, Any]:
+    def _section(self, key: str) -> dict[str, object]:
         value = self.data.get(key, {})
         if not isinstance(value, dict):
             raise self._error(key, f"expected a section [{key}]")

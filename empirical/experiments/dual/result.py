@@ -40,7 +40,7 @@ def finish(
     holds: bool,
     runs: int,
     seed: int,
-    numbers: Mapping[str, Any],
+    numbers: Mapping[str, object],
     out: Path | None,
 ) -> ExperimentResult:
     """Return the result with the SHA-256 of its result.json; with `out`, write that to out/name."""

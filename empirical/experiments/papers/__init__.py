@@ -28,7 +28,7 @@ HALVES = ("names_tian_ponce", "names_simsiam_li")
 def late(module: str, function: str) -> Callable[..., ExperimentResult]:
     """Return the experiment without importing its module yet."""
 
-    def run(**options: Any) -> ExperimentResult:
+    def run(**options: object) -> ExperimentResult:
         found: ExperimentResult = getattr(import_module(module), function)(**options)
         return found
 

@@ -35,7 +35,7 @@ class Trained:
         return np.array([record[name] for record in self.metrics], np.float64)
 
 
-def trained(**given: Any) -> Trained:
+def trained(**given: object) -> Trained:
     """Train with these settings (names as in `Settings`) and return what the run left."""
     settings = settings_from({"curl": False, **given})
     with TemporaryDirectory() as place:

@@ -53,7 +53,7 @@ def measured(*, seed: int = 0, full: bool = False, runs: int = 0) -> Answer:
     return Answer(_result(told, numbers), numbers)
 
 
-def inner_over_outer(x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+def inner_over_outer(x: np.ndarray[Any, np.dtype[np.float64]]) -> object:
     """Return the ratio of the radii at x = tau^2 / (4 rho lambda)."""
     root = np.sqrt(1 - 1 / x)
     return (1 - root) / (1 + root)

@@ -79,7 +79,7 @@ class Context:
 Check = Callable[[Context, Any], Finding]
 
 
-def names_of(value: Any, key: str, *, least: int = 1) -> tuple[str, ...]:
+def names_of(value: object, key: str, *, least: int = 1) -> tuple[str, ...]:
     """Return component ids: one as text, or a list of at least `least`, each once."""
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
@@ -89,21 +89,21 @@ def names_of(value: Any, key: str, *, least: int = 1) -> tuple[str, ...]:
     return tuple(entries)
 
 
-def truth_of(value: Any, key: str) -> bool:
+def truth_of(value: object, key: str) -> bool:
     """Return a truth value."""
     if not isinstance(value, bool):
         raise FormatError(f"holds.{key} = {value!r:.40}: expected true or false")
     return value
 
 
-def number_of(value: Any, key: str) -> Fraction:
+def number_of(value: object, key: str) -> Fraction:
     """Return an exact number."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise FormatError(f"holds.{key} = {value!r:.40}: expected a number")
     return rational(str(value), f"holds.{key}")
 
 
-def whole_of(value: Any, key: str) -> int:
+def whole_of(value: object, key: str) -> int:
     """Return a whole number, not negative."""
     number = number_of(value, key)
     if number.denominator != 1 or number < 0:
@@ -111,7 +111,7 @@ def whole_of(value: Any, key: str) -> int:
     return int(number)
 
 
-def table_of(value: Any, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
+def table_of(value: object, key: str, allowed: tuple[str, ...]) -> Mapping[str, object]:
     """Return a table that has some of the allowed entries and no others."""
     if not isinstance(value, dict) or not value:
         raise FormatError(f"holds.{key}: expected a table with {', '.join(allowed)}")
@@ -121,7 +121,7 @@ def table_of(value: Any, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any
     return value
 
 
-def choice_of(value: Any, key: str, allowed: tuple[str, ...]) -> str:
+def choice_of(value: object, key: str, allowed: tuple[str, ...]) -> str:
     """Return one of a few words."""
     if value not in allowed:
         raise FormatError(f"holds.{key} = {value!r:.40}: expected one of {', '.join(allowed)}")

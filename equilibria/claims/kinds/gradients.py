@@ -22,7 +22,7 @@ def _gradient(context: Context) -> GradientReport:
     return found
 
 
-def not_gradient(context: Context, value: Any) -> Finding:
+def not_gradient(context: Context, value: object) -> Finding:
     """Check that the flow is no gradient field in the senses named."""
     senses = [value] if isinstance(value, str) else value
     if not isinstance(senses, list) or not senses:
@@ -61,7 +61,7 @@ def _curl_point(report: GradientReport) -> str:
     return f"{point}; {witness.elsewhere}: curl {witness.value}"
 
 
-def gradient(context: Context, value: Any) -> Finding:
+def gradient(context: Context, value: object) -> Finding:
     """Check whether the flow is the gradient field of a polynomial potential."""
     wanted = truth_of(value, "gradient")
     flow = _gradient(context).flow
@@ -70,7 +70,7 @@ def gradient(context: Context, value: Any) -> Finding:
     return _finding(answer, flow.how, flow.reason, needed, _curl_point(_gradient(context)))
 
 
-def metric_witness(context: Context, value: Any) -> Finding:
+def metric_witness(context: Context, value: object) -> Finding:
     """Check that an equilibrium (or orbit) of this kind excludes every metric (T3.4)."""
     wanted = choice_of(value, "metric-witness", WITNESSES)
     witness = _gradient(context).flow.any_metric.witness

@@ -12,7 +12,7 @@ from equilibria.exact.rationals import to_float
 from equilibria.varieties.component import Verdict
 
 
-def cycle(context: Context, value: Any) -> Finding:
+def cycle(context: Context, value: object) -> Finding:
     """Check for a limit cycle: `exists`, `period` = [low, high], `attracting`."""
     from equilibria.cycles import study
 
@@ -38,7 +38,7 @@ def cycle(context: Context, value: Any) -> Finding:
     return gather(rows)
 
 
-def hopf(context: Context, value: Any) -> Finding:
+def hopf(context: Context, value: object) -> Finding:
     """Check the Hopf points along a parameter: `along` = "beta=1:100", `at` = [[low, high], ...]."""
     from equilibria.cycles import along as path_along
     from equilibria.cycles import hopf_points, of_model
@@ -66,7 +66,7 @@ def hopf(context: Context, value: Any) -> Finding:
     return Finding(matched, "numeric", text, f"in {limits}")
 
 
-def _range(value: Any, key: str) -> tuple[float, float]:
+def _range(value: object, key: str) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise FormatError(f"holds.{key}: expected [low, high]")
     low, high = (to_float(number_of(entry, key)) for entry in value)

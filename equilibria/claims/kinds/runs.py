@@ -14,7 +14,7 @@ from equilibria.exact.rationals import to_float
 MAX_BYTES = 50_000_000
 
 
-def experiment(context: Context, value: Any) -> Finding:
+def experiment(context: Context, value: object) -> Finding:
     """Check the result of a training experiment by name."""
     if not isinstance(value, str):
         raise FormatError("holds.experiment: expected the name of an experiment")
@@ -30,7 +30,7 @@ def experiment(context: Context, value: Any) -> Finding:
     return Finding(result.holds, EMPIRICAL, result.measured, result.predicted, at=hashed)
 
 
-def run(context: Context, value: Any) -> Finding:
+def run(context: Context, value: object) -> Finding:
     """Check a run folder's `overlay.json`: the share of runs that end where predicted."""
     table = table_of(value, "run", ("folder", "agreement"))
     folder = table.get("folder")

@@ -19,9 +19,9 @@ def identity(context: Context, value: Any) -> Finding:
     table = table_of(table, "identity", ("name", "sizes", "variant"))
     name = choice_of(table.get("name"), "identity.name", tuple(IDENTITIES))
     entry = IDENTITIES[name]
-    variant = table.get("variant", "")
-    if variant:
-        choice_of(variant, "identity.variant", entry.variants)
+    variant = ""
+    if table.get("variant"):
+        variant = choice_of(table["variant"], "identity.variant", entry.variants)
     sizes = _sizes(table.get("sizes", [list(pair) for pair in DEFAULT_SIZES]))
     count = 0
     for n, d in sizes:

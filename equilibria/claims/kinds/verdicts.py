@@ -27,7 +27,7 @@ def stable(parts: tuple[str, ...], wanted: Verdict, key: str, *, somewhere: bool
     With `somewhere` a component stable in part of itself is enough.
     """
 
-    def check(context: Context, value: Any) -> Finding:
+    def check(context: Context, value: object) -> Finding:
         names = names_of(value, key)
         return gather(_one(context, name, parts, wanted, somewhere=somewhere) for name in names)
 
@@ -143,7 +143,7 @@ def _grade(context: Context, part: str = "map", *, universal: bool) -> str:
     return weakest(grades or ["certified"])
 
 
-def stable_exactly(context: Context, value: Any) -> Finding:
+def stable_exactly(context: Context, value: object) -> Finding:
     """Check that these components are stable, flow and map alike, and no others."""
     wanted = set(names_of(value, "stable-exactly", least=0))
     findings = []
@@ -164,7 +164,7 @@ def stable_exactly(context: Context, value: Any) -> Finding:
     return gather(findings)
 
 
-def stable_rank(context: Context, value: Any) -> Finding:
+def stable_rank(context: Context, value: object) -> Finding:
     """Check that a component of this rank is stable for flow and map."""
     rank = whole_of(value, "stable-rank")
     needed = f"a stable component of rank {rank}"
@@ -181,7 +181,7 @@ def stable_rank(context: Context, value: Any) -> Finding:
     return Finding(answer, _grade(context, universal=True), found, needed)
 
 
-def top_rank(context: Context, value: Any) -> Finding:
+def top_rank(context: Context, value: object) -> Finding:
     """Check the largest rank of a stable component of the map."""
     wanted = whole_of(value, "top-rank")
     chosen, open_finding = _decided(context, _judged(context)[-1])
@@ -195,7 +195,7 @@ def top_rank(context: Context, value: Any) -> Finding:
     )
 
 
-def only_collapse(context: Context, value: Any) -> Finding:
+def only_collapse(context: Context, value: object) -> Finding:
     """Check whether full collapse is the only stable component (flow and map)."""
     wanted = truth_of(value, "only-collapse")
     findings = []
@@ -213,7 +213,7 @@ def only_collapse(context: Context, value: Any) -> Finding:
     return gather(findings)
 
 
-def collapse_stable(context: Context, value: Any) -> Finding:
+def collapse_stable(context: Context, value: object) -> Finding:
     """Check whether full collapse is stable."""
     wanted = Verdict.STABLE if truth_of(value, "collapse-stable") else Verdict.UNSTABLE
     rows = [c for c in context.components if c.collapse == "full"]
@@ -222,7 +222,7 @@ def collapse_stable(context: Context, value: Any) -> Finding:
     return gather(_one(context, row.id, BOTH, wanted) for row in rows)
 
 
-def all_stable(context: Context, value: Any) -> Finding:
+def all_stable(context: Context, value: object) -> Finding:
     """Check whether every component but full collapse is stable for the flow ("in general")."""
     wanted = truth_of(value, "all-stable")
     rows = [c for c in context.components if c.collapse != "full"]
@@ -234,7 +234,7 @@ def all_stable(context: Context, value: Any) -> Finding:
     return replace(found, answer=not found.answer, needed="something is not stable")
 
 
-def exists(context: Context, value: Any) -> Finding:
+def exists(context: Context, value: object) -> Finding:
     """Check that components are there."""
     rows = []
     for name in names_of(value, "exists"):
@@ -248,7 +248,7 @@ def exists(context: Context, value: Any) -> Finding:
     return gather(rows)
 
 
-def absent(context: Context, value: Any) -> Finding:
+def absent(context: Context, value: object) -> Finding:
     """Check that components are not there; needs a complete list."""
     complete, listed = _complete(context)
     rows = []
@@ -260,7 +260,7 @@ def absent(context: Context, value: Any) -> Finding:
     return gather(rows)
 
 
-def components(context: Context, value: Any) -> Finding:
+def components(context: Context, value: object) -> Finding:
     """Check the number of components."""
     wanted = whole_of(value, "components")
     variety = context.report.variety
@@ -270,7 +270,7 @@ def components(context: Context, value: Any) -> Finding:
     return Finding(count == wanted, "certified", f"{count} components", f"{wanted} components")
 
 
-def dimension(context: Context, value: Any) -> Finding:
+def dimension(context: Context, value: object) -> Finding:
     """Check dimensions: a number for all components, or a table id = number."""
     if not isinstance(value, dict):
         wanted = whole_of(value, "dimension")

@@ -47,7 +47,7 @@ class Members:
         pair: NDArray[Any],
         inactive: NDArray[Any],
         floor: float,
-    ) -> Any:
+    ) -> object:
         if not chosen.size:
             return floor
         worst = max(floor, diagonal[chosen].max())
