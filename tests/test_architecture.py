@@ -6,6 +6,7 @@ on sources with planted violations, which it must name.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -212,6 +213,16 @@ def test_a_planted_violation_is_named(rule: str, planted: dict[str, str], named:
 def test_each_rule_has_three_planted_violations() -> None:
     for rule in RULES:
         assert sum(planted[0] == rule for planted in PLANTED) >= 3, rule
+
+
+def test_the_page_on_the_house_names_every_room_and_nothing_that_is_gone(house: House) -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    tree = page.split("```")[1]
+    rooms = {Path(path).parent.name for path in house.sources} - {""}
+    assert {room for room in rooms if f"{room}/" not in tree} == set()
+    named = set(re.findall(r"\b(?:equilibria|empirical|tests)/[\w/]+(?:\.py|/)", page))
+    assert len(named) > 20
+    assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
 def test_importing_the_package_loads_neither_torch_nor_sympy() -> None:

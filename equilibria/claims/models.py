@@ -58,7 +58,9 @@ def cases(claim: Claim, changes: Mapping[str, object] | None = None) -> Iterator
         yield _case(where, claim.path, options, dict(zip(over, chosen, strict=True)))
 
 
-def _case(where: str, path: Path, options: Mapping[str, object], shown: Mapping[str, object]) -> Case:
+def _case(
+    where: str, path: Path, options: Mapping[str, object], shown: Mapping[str, object]
+) -> Case:
     words = ", ".join(f"{key} = {_plain(value)}" for key, value in shown.items())
     name = options.get("procedure")
     if isinstance(name, str) and name.endswith(".toml"):
@@ -123,7 +125,9 @@ def _beside(path: Path, name: str) -> Path:
     return path.parent / name
 
 
-def _sampled(where: str, base: Mapping[str, object], sample: Mapping[str, object]) -> Iterator[Case]:
+def _sampled(
+    where: str, base: Mapping[str, object], sample: Mapping[str, object]
+) -> Iterator[Case]:
     """Yield random exact models; the same seed gives the same models everywhere."""
     count = _whole(where, sample, "models", 20, MOST_MODELS, least=1)
     source = random.Random(_whole(where, sample, "seed", 0, 10**9))
