@@ -12,7 +12,7 @@ Names are imported on first use, so that importing the package costs next to not
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equilibria.version import VERSION
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from equilibria.basin.answers import BasinAnswer, Boundary
 from equilibria.basin.boundary import ROWS, basin_boundary

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from equilibria.certificates import plain
 from equilibria.exact.polynomial import Polynomial, Ring

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 from xml.etree import ElementTree
 
 from equilibria.claims.claim import NOT_RUN, REFUTED, UNDECIDED, Outcome

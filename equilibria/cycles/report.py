@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from equilibria.cycles.crossing import Branch, HopfPoint
 from equilibria.cycles.cycle import LimitCycle

@@ -7,7 +7,6 @@ is no gradient field for any metric, and has no strict Lyapunov function at all 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import combinations, combinations_with_replacement
-from typing import Any
 
 from . import polynomials as poly
 from .polynomials import Polynomial

@@ -15,7 +15,6 @@ if C > 0 and none if C <= 0; and if A = 0, none because B is not 0.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from . import polynomials as poly
 from .polynomials import Polynomial

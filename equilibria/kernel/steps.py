@@ -13,7 +13,6 @@ With a moving target the argument fails; module `following` has another.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from .reading import fields, integer
 from .refusal import Refusal

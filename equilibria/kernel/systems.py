@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from . import polynomials as poly
 from .polynomials import Matrix, Polynomial

@@ -35,7 +35,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from equilibria.errors import FormatError
 from equilibria.exact.grammar import parse, shorten

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from equilibria.claims.claim import EMPIRICAL, NUMERIC, Finding
 from equilibria.claims.kinds.base import Context, number_of, table_of

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from equilibria.claims.claim import Finding, weakest
 from equilibria.claims.kinds.base import Check, Context, names_of, truth_of, whole_of
