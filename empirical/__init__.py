@@ -1,13 +1,14 @@
 """The measured half: training, and how it compares with what `equilibria` predicts.
 
     runs         run folders: configuration, metrics, trajectory, checkpoints, summary
-    objectives   the losses, written once, with `stop_gradient` as a word
-    target       the moving average
-    linear       a linear encoder and predictor trained by autograd and torch.optim.SGD
-    simulate     many linear runs at once, classified by the stratum that they reach
-    flow         the flow instead of the map, each trajectory with its own step size
-    experiments  the claims that need runs
     collapse     `diagnose`: have these outputs collapsed
+    images       data sets and their augmentation
+    linear       linear encoders: one by autograd, or thousands at once by the map or the flow,
+                 classified by the stratum that they reach
+    networks     SimSiam, BYOL and their kin, trained and watched
+    overlay      runs over their prediction
+    experiments  the claims that need runs
+    commands     simulate, train, overlay, and the program
 
 Importing the package does not import torch.
 """

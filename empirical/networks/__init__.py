@@ -1,9 +1,6 @@
 """Networks: SimSiam, BYOL, DirectPred, SimCLR and what lies between, trained and watched.
 
-    options      the words of the command line, as data
-    settings     all that fixes a run, as a frozen dataclass; presets; TOML
-    data         uint8 images in memory; formats; latent factors with known moments
-    augment      batched augmentation, every sample its own draw; colour
+    settings     all that fixes a run, as a frozen dataclass; presets; choices; TOML
     models       backbones; heads and predictors
     learner      a method as four choices: predictor, target, gradient, loss
     diagnose     collapse, spectra, curl of the step; evaluate: kNN and linear probe

@@ -13,7 +13,7 @@ every session of every project that has it installed imports that.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from equilibria.claims.claim import Claim, Finding, Outcome

@@ -8,7 +8,6 @@ coefficient 2 (eta_P - eta) and the entries of B; all three are compared with wh
 
 from __future__ import annotations
 
-
 from . import polynomials as poly
 from .components import Setting, Tally
 from .polynomials import Matrix, Polynomial

@@ -122,7 +122,7 @@ def _search(points: Points, chosen: Flags, p: Array) -> tuple[Array, Array]:
 
 
 def _ceiling(points: Points, chosen: Flags, p: Array) -> Array:
-    """Return a step beyond which a diagonal block's multipliers have too large a sum (`stepsizes`)."""
+    """Return a step beyond which a diagonal block's multipliers sum to too much (`largest_step`)."""
     rate = (points.kappa + points.mu * points.ema)[:, None] * p * points.m
     count = 2 * (1 + (points.nu > 0)) + points.ema
     fixed = np.maximum(points.kappa, 1) * points.eta

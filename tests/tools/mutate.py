@@ -317,7 +317,9 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="at once (2)")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests a mutant (60)")
     parser.add_argument("--only", default="", help="files whose path begins with this")
-    parser.add_argument("--again", type=Path, help="the survivors of this earlier --out alone")
+    parser.add_argument(
+        "--again", type=Path, help="the survivors of this earlier --out of the same tree alone"
+    )
     parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"), help="one line a mutant")
     return parser.parse_args(arguments)
 
@@ -330,11 +332,11 @@ def candidates(options: argparse.Namespace) -> list[Mutant]:
         return sample(ROOT, found, options.count, options.seed)
     records = [json.loads(line) for line in options.again.read_text(encoding="utf-8").splitlines()]
     wanted = {
-        (r["path"], r["where"], r["before"], r["after"])
+        (r["path"], r["line"], r["before"], r["after"])
         for r in records
         if not r["outcome"].startswith("killed")
     }
-    return [m for m in found if (m.path, m.where, m.before, m.after) in wanted]
+    return [m for m in found if (m.path, m.line, m.before, m.after) in wanted]
 
 
 def main(arguments: list[str] | None = None) -> int:

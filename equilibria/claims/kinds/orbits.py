@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from equilibria.claims.claim import Finding
 from equilibria.claims.kinds.base import Context, number_of, table_of, truth_of
 from equilibria.claims.kinds.verdicts import gather

@@ -1,6 +1,6 @@
 """Components of given strata: blocks computed once for all states, then verdicts, extents and matrices.
 
-Which strata, and whether they are all, says `aligned`. Start with `evaluate`.
+Which strata, and whether they are all, says `variety`. Start with `evaluate`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Aligned points without decay: their scalar blocks' roots, spectra, matrices and equations.
 
-`zero_decay` and `one_sided_decay` build their components on these.
+`variety` and `one_sided` build their components on these.
 """
 
 from __future__ import annotations
