@@ -252,10 +252,11 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
 
 def test_the_default_place_carries_the_name(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    first = default_place("ema")
-    first.mkdir(parents=True)
-    assert first.parts[0] == "runs"
-    assert default_place("ema") != first
+    monkeypatch.setattr("time.strftime", lambda _: "20260102-030405")
+    for name in ("ema", "ema-2", "ema-3"):
+        place = default_place("ema")
+        assert place == Path("runs") / f"20260102-030405-{name}"
+        place.mkdir(parents=True)
 
 
 def test_importing_the_measured_half_loads_no_torch() -> None:

@@ -11,6 +11,7 @@ import pytest
 from equilibria.kernel.boxes import Core
 from equilibria.kernel.dense import BITS
 from equilibria.kernel.intervals import Interval
+from equilibria.kernel.metrics import check_constant_metric
 from equilibria.kernel.orbits import (
     Mark,
     check_different,
@@ -318,3 +319,28 @@ def test_contrastive_families_are_listed_on_their_first_modes():
     check_listed(model, point_of(W_1_2=1), Tower())
     with pytest.raises(Refusal, match="first modes"):
         check_listed(model, point_of(W_1_3=1), Tower())
+
+
+@pytest.mark.parametrize(
+    ("flow", "shows"),
+    [
+        ({"x": "y", "y": "-x"}, "y"),  # G = diag(a, -a): the second has the other sign
+        ({"x": "y", "y": ""}, "x"),  # G_xx = 0
+        ({"x": "y", "z": "w", "y": "", "w": ""}, "x"),  # and G_zz = 0: the first of them
+        ({"x": "-x"}, None),  # a gradient field
+        ({"x": "-x", "y": "-y"}, None),
+    ],
+)
+def test_one_variable_shows_that_no_constant_metric_exists(flow, shows):
+    def linear(text: str):
+        sign = Fraction(-1 if text.startswith("-") else 1)
+        return {(text.lstrip("-"),): sign} if text else {}
+
+    equations = {x: linear(text) for x, text in flow.items()}
+    for direction in flow:
+        claim = {"variables": list(flow), "direction": direction}
+        if direction == shows:
+            check_constant_metric(claim, equations)
+        else:
+            with pytest.raises(Refusal):
+                check_constant_metric(claim, equations)
