@@ -7,6 +7,7 @@ orders of magnitude, as decays of 1e-9 beside rates of 1e6 give, are told apart.
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 
 import mpmath as mp
@@ -17,6 +18,7 @@ from equilibria.systems.procedures import procedure
 from equilibria.varieties.component import Component
 
 DIGITS = 60
+ORDERS = 10
 # An exact zero comes out below ZERO times the largest entry; what is not zero, far above it. A
 # neutral eigenvalue of index two would come out as the square root of the working precision.
 ZERO = mp.mpf(10) ** -24
@@ -66,7 +68,22 @@ def eigenvalues(model: Model, point: dict[str, mp.mpf], kind: str) -> list[mp.mp
     found: list[mp.mpc] = []
     # Variables that no non-zero entry connects have spectra of their own.
     graph = nx.Graph(key for key, value in entries.items() if value or key[0] == key[1])
-    for names in map(list, nx.connected_components(graph)):
-        block = mp.matrix([[entries.get((a, b), mp.mpf(0)) for b in names] for a in names])
-        found += [mp.mpc(block[0])] if len(names) == 1 else mp.eig(block, left=False, right=False)
+    for names in map(sorted, nx.connected_components(graph)):
+        found += _spectrum(entries, names)
     return found
+
+
+def _spectrum(entries: dict[tuple[str, str], mp.mpf], names: list[str]) -> list[mp.mpc]:
+    """Return the eigenvalues of one block.
+
+    The QR iteration of mpmath can go round in a circle; in another order of the variables, which is
+    the same matrix, it does not.
+    """
+    orders = random.Random(0)
+    for _ in range(ORDERS):
+        block = mp.matrix([[entries.get((a, b), mp.mpf(0)) for b in names] for a in names])
+        try:
+            return [mp.mpc(block[0])] if len(names) == 1 else mp.eig(block, left=False, right=False)
+        except RuntimeError:
+            orders.shuffle(names)
+    raise AssertionError(f"no order of {names} in which the QR iteration ends")
