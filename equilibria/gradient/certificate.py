@@ -62,7 +62,9 @@ def gradient_certificate(
     if family is Family.BOOTSTRAP:
         return _bootstrap(model, tuple(equilibria))
     if family in (Family.JOINT, Family.CONTRASTIVE):
-        return _gradient(model, potential_text(model), f"{family}: minus the gradient of a loss")
+        return _gradient(
+            model, potential_text(model), f"{model.procedure}: minus the gradient of a loss"
+        )
     if family is Family.DIRECT:
         return _direct(model)
     return system_certificate(model.traits.build(model), name=model.procedure)

@@ -29,9 +29,9 @@ from equilibria.varieties.component import How
 
 def exponent(model: Model) -> Fraction:
     """Return a in P = F^a."""
-    text = model.traits.exponent
-    assert text is not None
-    return Fraction(text)
+    a = model.traits.exponent
+    assert a is not None
+    return a
 
 
 def direct_field(model: Model, pair: tuple[int, int]) -> Field:

@@ -204,7 +204,7 @@ class ExactPoint:
 
     @property
     def _exponent(self) -> Fraction:
-        return Fraction(self.model.traits.exponent or "1/2")
+        return self.model.traits.exponent or Fraction(1, 2)
 
     def _direct_pair(self, left: State, right: State) -> Surd:
         p, q = in_common_field(left.p, right.p)

@@ -171,7 +171,7 @@ class Setting:
             total = np.broadcast_to(fixed, (count, signal.size))
         return Points(
             family=self.family,
-            exponent=to_float(Fraction(model.traits.exponent or 1)),
+            exponent=to_float(model.traits.exponent or Fraction(1)),
             ema=model.traits.has_target,
             n=model.n,
             nu=to_float(model.nu),

@@ -101,7 +101,7 @@ class Portrait:
 
     def growth(self, w: Array) -> Array:
         """Return dw/w for a predictor that is set from the encoder, p = (s w^2)^a."""
-        exponent = Fraction(self.model.traits.exponent or "1")
+        exponent = self.model.traits.exponent or Fraction(1)
         p = (to_float(self.mode.s) * w * w) ** to_float(exponent)
         safe = np.where(w == 0, 1.0, w)
         rate = self.velocity(p, w)[1] / safe

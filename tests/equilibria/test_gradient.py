@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import equilibria as eq
 from equilibria.data.moments import Moments
 from equilibria.errors import ConsistencyError, LimitReached, ScopeError
 from equilibria.exact.grammar import parse
@@ -53,6 +54,7 @@ from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
 from equilibria.gradient.submodel import submodel, weight
 from equilibria.report.analyze import analyze
 from equilibria.report.system_report import analyze_system_file
+from equilibria.report.text import gradient_lines
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import procedure
@@ -1237,3 +1239,9 @@ def test_a_report_survives_its_gradient_question(monkeypatch):
         assert data["components"]
         assert data["gradient_field"]["flow"]["is_gradient"] is None
         assert "left out" in data["gradient_field"]["scope"][0]["text"]
+
+
+@pytest.mark.parametrize("name", ["joint", "contrastive"])
+def test_the_verdict_on_a_gradient_field_names_the_procedure(name):
+    (line, *_) = gradient_lines(eq.analyze(eq.Model(procedure=name)))
+    assert f"({name}: minus the gradient of a loss)" in line
