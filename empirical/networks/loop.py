@@ -32,6 +32,10 @@ from empirical.networks.workers import joined
 from empirical.runs.folder import RunFolder
 from equilibria.errors import FormatError, LimitReached
 
+CURL_LIMIT = 3_000_000
+"""Weights up to which the curl is measured: it takes some passes in double precision."""
+OF_THE_PREDICTOR = ("eigen_alignment", "asymmetry", "commutator", "balance")
+
 
 def train(
     settings: Settings,
@@ -222,13 +226,6 @@ class Run:
             self.settings, lines, data, None if place is None else place.path,
             decided=data["verdict"] != UNCLEAR,
         )  # fmt: skip
-
-
-CURL_LIMIT = 3_000_000
-"""Weights up to which the curl is measured: it takes some passes in double precision."""
-
-
-OF_THE_PREDICTOR = ("eigen_alignment", "asymmetry", "commutator", "balance")
 
 
 def summary_of(run: Run, monitor: Monitor) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""A model as JSON: its rates as exact strings, its moments as eigenvalues or matrices."""
 
 from __future__ import annotations
 

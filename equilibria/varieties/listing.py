@@ -1,10 +1,12 @@
-"""Which components a short list shows."""
+"""Which components a short list shows, and which names a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from equilibria.varieties.component import Component
+
+SHOWN_NAMES = 6
 
 
 def fitting(rest: Sequence[Component], room: int) -> list[Component]:
@@ -18,9 +20,6 @@ def fitting(rest: Sequence[Component], room: int) -> list[Component]:
     room = max(room, min(1, len(unclear)))
     kept = {c.id for c in [*unclear, *others][:room]}
     return [c for c in rest if c.id in kept]
-
-
-SHOWN_NAMES = 6
 
 
 def shortened(names: Sequence[str]) -> str:
