@@ -72,7 +72,7 @@ def _has_curl(model: Model) -> bool:
 
 
 def _check_energy(potential: Polynomial, model: Model) -> None:
-    if model.traits.own_target:
+    if model.traits.bootstraps:
         return
     energy = joint_energy if model.traits.joint else contrastive_energy
     if potential != poly.add(energy(model), decays(model)):

@@ -27,11 +27,6 @@ class Traits:
     predictor: bool = True
 
     @property
-    def own_target(self) -> bool:
-        """Whether the target is the encoder itself, without a gradient through it."""
-        return self.bootstraps and not self.averaged
-
-    @property
     def copies(self) -> bool:
         """Whether the predictor is set to the correlation itself."""
         return self.direct and not self.root

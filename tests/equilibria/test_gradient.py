@@ -51,7 +51,7 @@ from equilibria.gradient.live import state as state_of
 from equilibria.gradient.potentials import balanced_potential, potential_text
 from equilibria.gradient.report import CurlWitness
 from equilibria.gradient.spectrum import characteristic_polynomial, obstruction
-from equilibria.gradient.submodel import submodel, weight
+from equilibria.gradient.submodel import metric_text, submodel, weight
 from equilibria.report.analyze import analyze
 from equilibria.report.system_report import analyze_system_file
 from equilibria.report.text import gradient_lines
@@ -1245,3 +1245,32 @@ def test_a_report_survives_its_gradient_question(monkeypatch):
 def test_the_verdict_on_a_gradient_field_names_the_procedure(name):
     (line, *_) = gradient_lines(eq.analyze(eq.Model(procedure=name)))
     assert f"({name}: minus the gradient of a loss)" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("stop-gradient", "|dP|^2/(2) + |dW|^2"),
+        ("ema", "|dP|^2/(2) + |dW|^2 + |dT|^2"),
+        ("joint", "|dP|^2/(2) + |dW|^2"),
+        ("direct-pred", "|dW|^2"),
+        ("contrastive", "|dW|^2"),
+    ],
+)
+def test_the_metric_measures_what_is_trained(name, metric):
+    assert metric_text(eq.Model(procedure=name, predictor_lr=2)) == metric
+
+
+@pytest.mark.parametrize(
+    ("name", "signal", "argument"),
+    [
+        ("stop-gradient", [1, "1/2"], "gives C Sigma"),
+        ("ema", [1, "1/2"], "gives C M = 0 with C positive definite"),
+        ("ema", [0, 0], "makes the (W, T) block of G zero"),
+    ],
+)
+def test_the_argument_against_constant_metrics_is_that_of_the_model(name, signal, argument):
+    model = eq.Model(procedure=name, moments=Moments.commuting(signal=signal))
+    found = bootstrap_constant_metric(model)
+    assert found.exists is False
+    assert argument in found.argument
