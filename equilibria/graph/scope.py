@@ -28,5 +28,5 @@ def check_scope(model: Model, *, decay: bool = True, commuting: bool = True) -> 
         name = "--predictor-weight-decay" if model.eta else "--weight-decay"
         raise ScopeError(
             f"{name} 0: without decay equilibria fill whole families, not isolated strata",
-            hint="any weight decay above 0 will do, such as 1/1000; --order-only answers at 0",
+            hint="any weight decay above 0 will do, such as 1/1000; --order answers at 0",
         )

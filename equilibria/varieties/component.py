@@ -85,6 +85,11 @@ class Stability:
         return self.build_spectrum()
 
     @property
+    def growth(self) -> float:
+        """The extent to nine digits, by which rows are ordered: what rounding tells apart is a tie."""
+        return float(f"{self.extent or 0.0:.9g}")
+
+    @property
     def is_stable(self) -> bool:
         """Return whether there are stable points: all of the component, or part of it."""
         return self.judged and (self.elsewhere or self.verdict is Verdict.STABLE)

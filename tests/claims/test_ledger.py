@@ -1,4 +1,4 @@
-"""The shipped ledger: every claim comes out as it says, and every control is turned over."""
+"""The shipped ledger: every claim comes out as it says, word for word, every control turned over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import pytest
 
 from equilibria.claims import Claim, decide, ledger_files, read_claims
 from equilibria.claims.claim import REFUTED
+from tests.golden.claims import shown
+from tests.golden.compare import difference
+from tests.golden.store import expected
 
 CLAIMS = read_claims(ledger_files())
 
@@ -17,6 +20,7 @@ def test_the_claim_comes_out_as_it_says(claim: Claim) -> None:
     outcome = decide(claim)
     assert outcome.verdict == claim.expect, outcome.decisive
     assert outcome.control is True, outcome.control_finding
+    assert difference(expected("claims")[claim.id], shown(outcome)) is None
 
 
 def test_every_claim_has_a_source_a_sentence_and_a_control() -> None:

@@ -238,7 +238,7 @@ def _select(components: list[Component], max_components: int, *, keep_all: bool)
     stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
     rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
     stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
-    rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or (), c.roots or ()))
+    rest.sort(key=lambda c: (c.flow.growth, c.modes or (), c.roots or ()))
     room = len(rest) if keep_all and len(components) <= max_components else None
     if room is None:
         room = max(0, max_components - len(stable))

@@ -14,7 +14,7 @@ EXCHANGES = 4
 def order(component: Component) -> tuple[bool, int, float, str]:
     """Return the key that puts stable components first, then those of larger rank."""
     stable = component.flow.verdict is Verdict.STABLE
-    return (not stable, -(component.rank or 0), component.flow.extent or 0.0, component.id)
+    return (not stable, -(component.rank or 0), component.flow.growth, component.id)
 
 
 def letters(index: int) -> str:

@@ -88,7 +88,7 @@ def contrastive_variety(model: Model, *, max_components: int = 64) -> Variety:
 
 def _order(component: Component) -> tuple[bool, int, float, tuple[int, ...]]:
     stable = component.flow.verdict is Verdict.STABLE
-    return (not stable, -(component.rank or 0), component.flow.extent or 0.0, component.modes or ())
+    return (not stable, -(component.rank or 0), component.flow.growth, component.modes or ())
 
 
 def _classes(growing: Sequence[Active]) -> list[list[Active]]:

@@ -81,7 +81,7 @@ def direct_variety(model: Model, *, max_components: int = 64) -> Variety:
     stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
     rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
     stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
-    rest.sort(key=lambda c: (c.rank != 0, c.flow.extent or 0.0, c.modes or (), c.roots or ()))
+    rest.sort(key=lambda c: (c.rank != 0, c.flow.growth, c.modes or (), c.roots or ()))
     listed = stable + fitting(rest, max_components - len(stable))
     return Variety(
         components=tuple(listed),

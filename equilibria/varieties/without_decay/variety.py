@@ -86,7 +86,7 @@ def _without_decay(model: Model, max_components: int) -> Variety:
     stable = [c for c in components if c.flow.is_stable]
     rest = [c for c in components if not c.flow.is_stable]
     stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
-    rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or ()))
+    rest.sort(key=lambda c: (c.flow.growth, c.modes or ()))
     listed = stable + fitting(rest, max_components - len(stable))
     extra, complete, why = _completeness(model, modes)
     return Variety(

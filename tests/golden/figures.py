@@ -1,0 +1,110 @@
+"""A figure as text: what its artists say and draw, never its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from numpy.typing import ArrayLike
+
+SHOWN = 4
+NOTHING = 1e-12
+
+
+def described(figure: Figure) -> str:
+    """Return titles, labels, ticks, legends, texts, and the numbers of every line and area."""
+    lines = [f"figure {_row(figure.get_size_inches())}"]
+    title = figure.get_suptitle()
+    lines += [f"title {title}"] if title else []
+    lines += [f"text {text.get_text()!r}" for text in figure.texts if text.get_text() != title]
+    for legend in figure.legends:
+        lines += _legend(legend.get_texts())
+    for axes in figure.axes:
+        lines += ["axes", *(f"  {line}" for line in _axes(axes))]
+    return "\n".join(lines) + "\n"
+
+
+def _axes(axes: Axes) -> Iterator[str]:
+    for name, text in (("title", axes.get_title()), ("x", axes.get_xlabel()),
+                       ("y", axes.get_ylabel())):  # fmt: skip
+        if text:
+            yield f"{name} {text!r}"
+    scales = f"{axes.get_xscale()} {axes.get_yscale()}"
+    yield f"limits {_row(axes.get_xlim())} {_row(axes.get_ylim())} {scales}"
+    for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        ticks = [label.get_text() for label in axis.get_majorticklabels()]
+        if any(ticks) and axes.axison:
+            yield f"ticks {name} {' | '.join(ticks)}"
+    legend = axes.get_legend()
+    if legend is not None:
+        yield from _legend(legend.get_texts())
+    for text in axes.texts:
+        if text.get_text():
+            place = text.xy if isinstance(text, Annotation) else text.get_position()
+            yield f"text {_row(place)} {text.get_text()!r}"
+    for line in axes.lines:
+        look = (_colour(line.get_color()), line.get_linestyle(), line.get_marker())
+        data = f"{_numbers(line.get_xdata())} {_numbers(line.get_ydata())}"
+        width = _number(line.get_linewidth())
+        yield f"line {' '.join(map(str, look))} {width} {_named(line.get_label())}{data}"
+    for patch in axes.patches:
+        corners = _numbers(patch.get_path().vertices)
+        yield f"{type(patch).__name__} {_colour(patch.get_facecolor())} {corners}"
+    for collection in axes.collections:
+        name = "area" if isinstance(collection, PolyCollection) else type(collection).__name__
+        yield f"{name} {' '.join(_collection(collection))}"
+    for image in axes.images:
+        yield f"image {_row(image.get_extent())} {_numbers(image.get_array())}"
+
+
+def _collection(collection) -> Iterator[str]:
+    yield _named(collection.get_label())
+    colours = collection.get_facecolor()
+    yield f"{len(colours)} colours" + (f" {_colour(colours[0])}" if len(colours) else "")
+    if collection.get_array() is not None:
+        yield f"values {_numbers(collection.get_array())}"
+    paths = [path.vertices for path in collection.get_paths()]
+    yield f"{len(paths)} paths" + (f" {_numbers(np.concatenate(paths))}" if paths else "")
+    offsets = np.ma.getdata(collection.get_offsets())
+    if len(offsets) > 1:
+        yield f"at {_numbers(offsets[:, 0])} {_numbers(offsets[:, 1])}"
+
+
+def _legend(texts) -> list[str]:
+    return [f"legend {text.get_text()!r}" for text in texts]
+
+
+def _named(label: object) -> str:
+    return "" if str(label).startswith("_") else f"{str(label)!r} "
+
+
+def _colour(colour: object) -> str:
+    return to_hex(colour, keep_alpha=True)  # type: ignore[arg-type]
+
+
+def _number(value: float) -> str:
+    return "0" if abs(value) < NOTHING else f"{float(value):.7g}"
+
+
+def _row(values: Iterable[float]) -> str:
+    return f"({', '.join(map(_number, values))})"
+
+
+def _numbers(values: ArrayLike) -> str:
+    """Return how many numbers there are, the least, the largest, their mean and their mean square."""
+    found = np.ma.getdata(values)
+    flat = np.asarray(found, dtype=float).ravel()
+    if flat.size <= SHOWN:
+        return f"[{', '.join(map(_number, flat))}]"
+    finite = flat[np.isfinite(flat)]
+    if not finite.size:
+        return f"[{flat.size} numbers, none finite]"
+    least, most, mean, square = map(
+        _number, (finite.min(), finite.max(), finite.mean(), (finite**2).mean())
+    )
+    return f"[{finite.size} of {flat.size}: {least} to {most}, {mean}, {square}]"
