@@ -10,13 +10,26 @@ test", 1995.
 from __future__ import annotations
 
 from fractions import Fraction
-
-from equilibria.exact.surds import Surd
-
-Coefficients = list[Surd]
+from typing import Protocol, Self, TypeVar
 
 
-def hurwitz(coefficients: Coefficients) -> int:
+class Signed(Protocol):
+    """What the coefficients may be: exact, with a sign and with rational bounds."""
+
+    def __add__(self, other: Self | Fraction | int, /) -> Self: ...
+    def __sub__(self, other: Self | Fraction | int, /) -> Self: ...
+    def __mul__(self, other: Self | Fraction | int, /) -> Self: ...
+    def __neg__(self) -> Self: ...
+    def __bool__(self) -> bool: ...
+    def inverse(self) -> Self: ...
+    def sign(self) -> int: ...
+    def enclosure(self, bits: int) -> tuple[Fraction, Fraction]: ...
+
+
+N = TypeVar("N", bound=Signed)
+
+
+def hurwitz(coefficients: list[N]) -> int:
     """Return -1, 0 or 1 as all roots have negative real part, undecided, one has positive."""
     rows = _trimmed(coefficients)
     if len(rows) <= 1:
@@ -31,7 +44,7 @@ def hurwitz(coefficients: Coefficients) -> int:
     return _routh(rows)
 
 
-def _routh(coefficients: Coefficients) -> int:
+def _routh(coefficients: list[N]) -> int:
     upper, lower = coefficients[::-1][0::2], coefficients[::-1][1::2]
     while lower:
         sign = lower[0].sign()
@@ -48,7 +61,7 @@ def _routh(coefficients: Coefficients) -> int:
     return -1
 
 
-def disc(coefficients: Coefficients, h: Fraction) -> int:
+def disc(coefficients: list[N], h: Fraction) -> int:
     """Return -1, 0 or 1 for roots l with |1 + h l| < 1: all, undecided, one strictly outside.
 
     With h l = 2 w/(1 - w) the disc is the half-plane Re w < 0; the degree falls exactly when
@@ -56,7 +69,7 @@ def disc(coefficients: Coefficients, h: Fraction) -> int:
     """
     rows = _trimmed(coefficients)
     degree = len(rows) - 1
-    image: Coefficients = [rows[0] * 0 for _ in range(degree + 1)]
+    image: list[N] = [rows[0] * 0 for _ in range(degree + 1)]
     for k, value in enumerate(rows):
         scaled = value * (Fraction(2) / h) ** k
         for j, weight in enumerate(_binomials(degree - k)):
@@ -74,14 +87,14 @@ def _binomials(power: int) -> list[int]:
     return row
 
 
-def _trimmed(coefficients: Coefficients) -> Coefficients:
+def _trimmed(coefficients: list[N]) -> list[N]:
     rows = list(coefficients)
     while len(rows) > 1 and rows[-1].sign() == 0:
         rows.pop()
     return rows
 
 
-def add(left: Coefficients, right: Coefficients, sign: int = 1) -> Coefficients:
+def add(left: list[N], right: list[N], sign: int = 1) -> list[N]:
     """Return left + sign * right."""
     size = max(len(left), len(right))
     zero = left[0] * 0

@@ -52,6 +52,10 @@ class Surd:
             return other
         return Surd(self.x, self.y, (Fraction(other), ZERO, ZERO, ZERO))
 
+    def __bool__(self) -> bool:
+        """Whether it is written with a part that is not zero."""
+        return any(self.parts)
+
     def __add__(self, other: Surd | Fraction | int) -> Surd:
         a, b = self.parts, self._coerce(other).parts
         return Surd(self.x, self.y, (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]))

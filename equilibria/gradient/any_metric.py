@@ -124,7 +124,7 @@ def _given(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> Iterator[
         values = candidate.point.values()
         exact = all(isinstance(value, int | Fraction) for value in values)
         if exact and _size(model) <= MAX_SIZE:
-            system = system or model.traits.build(model)
+            system = system or model.traits.system(model)
             point = {name: Fraction(value) for name, value in candidate.point.items()}
             found = exact_witness(system, point, component=candidate.id)
             if found is not None:

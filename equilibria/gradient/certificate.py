@@ -67,7 +67,7 @@ def gradient_certificate(
         )
     if family is Family.DIRECT:
         return _direct(model)
-    return system_certificate(model.traits.build(model), name=model.procedure)
+    return system_certificate(model.traits.system(model), name=model.procedure)
 
 
 def _bootstrap(model: Model, equilibria: tuple[EquilibriumSpectrum, ...]) -> GradientReport:

@@ -35,7 +35,7 @@ class SubModel:
     @property
     def system(self) -> PolynomialSystem:
         """Return its equations, in its own variable names."""
-        return self.model.traits.build(self.model)
+        return self.model.traits.system(self.model)
 
     def form(self, *, mapped: bool = False) -> OneForm:
         """Return g f, or g (map - identity)/h, in the variable names of the large model."""

@@ -49,7 +49,7 @@ class Analysis:
     @cached_property
     def system(self) -> PolynomialSystem:
         """Return the polynomials of flow and map; built on first use."""
-        return self.model.traits.build(self.model)
+        return self.model.traits.system(self.model)
 
     @cached_property
     def gradient(self) -> GradientReport:

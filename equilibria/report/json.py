@@ -103,7 +103,7 @@ def small_system(model: Model) -> PolynomialSystem:
         ema=model.ema,
         momentum=model.momentum,
     )
-    return model.traits.build(tiny)
+    return model.traits.system(tiny)
 
 
 def _components_json(report: Analysis) -> list[dict[str, object]]:

@@ -87,7 +87,7 @@ class Portrait:
 
     @cached_property
     def _system(self):  # type: ignore[no-untyped-def]
-        return self.model.traits.build(self.model)
+        return self.model.traits.system(self.model)
 
     @property
     def planar(self) -> bool:

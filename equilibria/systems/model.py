@@ -6,10 +6,13 @@ encoder W (n x d), predictor P (n x n), target T (n x d); data moments Sigma, M 
 
 with R = T M - P W Sigma, and heavy-ball momentum nu on P and W when it is set. The flow is the
 limit h -> 0 with the flow rate beta = (1 - mu)/h held.
+
+With hidden layers W = W_L ... W_1 and P = P_K ... P_1, each layer with its own decay (`depth`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -17,6 +20,7 @@ from equilibria import defaults
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number, quantity, shown
+from equilibria.systems.depth import MOST_LAYERS, MOST_WIDTH, Chain, widths_of
 from equilibria.systems.procedures import Procedure, procedure
 
 
@@ -44,9 +48,16 @@ class Model:
     ema: Number | None = None
     momentum: Number = defaults.MOMENTUM
     floating: bool = False
+    encoder_layers: int = int(defaults.LAYERS)
+    predictor_layers: int = int(defaults.LAYERS)
+    hidden_dims: tuple[int, ...] | None = None
+    layer_weight_decays: tuple[Number, ...] | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # a frozen dataclass is normalised once, here
+        _whole(self.encoder_layers, "--encoder-layers", MOST_LAYERS)
+        _whole(self.predictor_layers, "--predictor-layers", MOST_LAYERS)
+        self._read_layer_decays(set_field)
         set_field(self, "lr", _positive(self.lr, "--lr"))
         set_field(self, "weight_decay", _not_negative(self.weight_decay, "--weight-decay"))
         set_field(self, "predictor_lr", _positive(self.predictor_lr, "--predictor-lr"))
@@ -69,19 +80,70 @@ class Model:
                 f"--ema {self.ema}: {self.procedure} has no moving-average target; "
                 "leave --ema out or use --procedure ema"
             )
-        if (
-            isinstance(self.embed_dim, bool)
-            or not isinstance(self.embed_dim, int)
-            or self.embed_dim < 1
-        ):
+        _whole(self.embed_dim, "--embed-dim")
+        for width in self.hidden_dims or ():
+            _whole(width, "--hidden-dim", MOST_WIDTH)
+        if self.hidden_dims is not None or self.is_deep:
+            layers = (self.encoder_layers, self.predictor_layers)
+            widths_of(self.hidden_dims, layers, n=self.embed_dim, d=self.moments.dimension)
+            set_field(self, "hidden_dims", self.chain.hidden)
+        if self.is_deep and self.traits.deep is None:
             raise FormatError(
-                f"--embed-dim {self.embed_dim}: expected a whole number of at least 1"
+                f"--encoder-layers {self.encoder_layers} --predictor-layers "
+                f"{self.predictor_layers}: {self.procedure} has no deep form; use stop-gradient, "
+                "ema or joint"
             )
+
+    def _read_layer_decays(self, set_field: Callable[[object, str, object], None]) -> None:
+        """Read the decays layer by layer; one layer each is the same as two weight decays."""
+        if self.layer_weight_decays is None:
+            return
+        count = self.encoder_layers + self.predictor_layers
+        decays = tuple(
+            _not_negative(value, "--layer-weight-decay") for value in self.layer_weight_decays
+        )
+        if len(decays) != count:
+            raise FormatError(
+                f"--layer-weight-decay {','.join(map(str, decays))}: {len(decays)} decays for "
+                f"{count} layers; give one a layer, the encoder's first"
+            )
+        if self.predictor_weight_decay not in (None, decays[self.encoder_layers]):
+            assert self.predictor_weight_decay is not None
+            raise FormatError(
+                f"--predictor-weight-decay {shown(self.predictor_weight_decay)}: "
+                "--layer-weight-decay says it already; leave one out"
+            )
+        set_field(self, "layer_weight_decays", decays if self.is_deep else None)
+        set_field(self, "weight_decay", decays[0])
+        set_field(self, "predictor_weight_decay", decays[self.encoder_layers])
 
     @property
     def traits(self) -> Procedure:
         """Return what decides which equations and closed forms are the model's."""
         return procedure(self.procedure)
+
+    @property
+    def is_deep(self) -> bool:
+        """Return whether encoder or predictor has more than one layer."""
+        return self.encoder_layers + self.predictor_layers > 2
+
+    @property
+    def chain(self) -> Chain:
+        """Return the layers with their widths, decays and rates."""
+        layers = (self.encoder_layers, self.predictor_layers)
+        decays = self.layer_weight_decays or (
+            *(self.eta,) * self.encoder_layers,
+            *(self.eta_p,) * self.predictor_layers,
+        )
+        return Chain(
+            *layers,
+            widths=widths_of(self.hidden_dims, layers, n=self.n, d=self.d),
+            decays=tuple(_exact(value) for value in decays),
+            rates=(
+                *(Fraction(1),) * self.encoder_layers,
+                *(self.alpha,) * self.predictor_layers,
+            ),
+        )
 
     @property
     def exact(self) -> bool:
@@ -137,6 +199,13 @@ class Model:
 def _exact(value: Number) -> Fraction:
     assert isinstance(value, Fraction)
     return value
+
+
+def _whole(value: object, name: str, most: int | None = None) -> None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if not fits or (most is not None and isinstance(value, int) and value > most):
+        wanted = "of at least 1" if most is None else f"from 1 to {most}"
+        raise FormatError(f"{name} {value}: expected a whole number {wanted}")
 
 
 def _positive(value: Number, name: str) -> Fraction:

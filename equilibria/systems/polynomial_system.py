@@ -1,7 +1,7 @@
 """A learning procedure as polynomials: the flow dx/dt = f(x) and one step of the update map.
 
 Variables are named W_i_j (row i, column j, from 1), P_i_j, T_i_j, and VW_i_j, VP_i_j for the
-heavy-ball velocities, which only the map has. Where a procedure sets the predictor from the encoder
+heavy-ball velocities, which only the map has; with hidden layers W1_i_j, ..., P1_i_j, ..., T1_i_j. Where a procedure sets the predictor from the encoder
 (DirectPred, DirectCopy), P is tied to W by the `constraints` and has no equation of motion.
 """
 
@@ -64,15 +64,23 @@ class PolynomialSystem:
 
 
 class Builder:
-    """Names the variables of a model's matrices and collects their equations."""
+    """Names the variables of a model's matrices and collects their equations.
 
-    def __init__(self, model: Problem, letters: str) -> None:
+    The matrices are W, P and T, or what `shapes` names where there are hidden layers; a name that
+    begins with T is a target, which has no velocity.
+    """
+
+    def __init__(
+        self, model: Problem, letters: str = "", shapes: Mapping[str, tuple[int, int]] | None = None
+    ) -> None:
         self.model = model
-        shapes = {"W": (model.n, model.d), "P": (model.n, model.n), "T": (model.n, model.d)}
-        self._names = {letter: _grid(letter, shapes[letter]) for letter in letters}
+        if shapes is None:
+            sizes = {"W": (model.n, model.d), "P": (model.n, model.n), "T": (model.n, model.d)}
+            shapes = {letter: sizes[letter] for letter in letters}
+        self._names = {letter: _grid(letter, shape) for letter, shape in shapes.items()}
         self._velocities = {}
         if model.nu:
-            moving = [letter for letter in letters if letter != "T"]
+            moving = [letter for letter in shapes if not letter.startswith("T")]
             self._velocities = {letter: _grid("V" + letter, shapes[letter]) for letter in moving}
         flat = [
             name
@@ -118,6 +126,7 @@ class Builder:
         map: Mapping[str, Polynomial],
         constraints: tuple[Polynomial, ...] = (),
         matrix_form: tuple[str, ...],
+        symmetry: str = "",
     ) -> PolynomialSystem:
         """Collect the pieces; the flow is keyed by letter, the map already by variable."""
         names = tuple(name for grid in self._names.values() for row in grid for name in row)
@@ -125,7 +134,7 @@ class Builder:
         for letter, value in flow.items():
             equations.update(self.assign(letter, value))
         return PolynomialSystem(
-            names, equations, map, constraints, f"O({self.model.n})", matrix_form
+            names, equations, map, constraints, symmetry or f"O({self.model.n})", matrix_form
         )
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from equilibria.data.moments import Moments
+from equilibria.systems.depth import Chain
 
 
 class Problem(Protocol):
@@ -31,3 +32,7 @@ class Problem(Protocol):
     def mu(self) -> Fraction: ...
     @property
     def flow_rate(self) -> Fraction: ...
+    @property
+    def is_deep(self) -> bool: ...
+    @property
+    def chain(self) -> Chain: ...

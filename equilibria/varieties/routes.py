@@ -31,6 +31,10 @@ def variety_of(model: Model, max_components: int = DEFAULT_COMPONENTS) -> Variet
 
 
 def _bootstrap(model: Model, max_components: int) -> Variety:
+    if model.is_deep:
+        from equilibria.varieties.chains.variety import chain_variety
+
+        return chain_variety(model, max_components=max_components)
     if not model.moments.commute:
         from equilibria.varieties.noncommuting.variety import general_variety
 

@@ -41,7 +41,7 @@ MOST_VARIABLES = 40
 def point(context: Context, value: Any) -> Finding:
     """Check a point given by its matrices: equilibrium, stability of the flow, spectrum."""
     table = table_of(value, "point", ENTRIES)
-    system = context.own_model.traits.build(context.own_model)
+    system = context.own_model.traits.system(context.own_model)
     if len(system.variables) > MOST_VARIABLES:
         raise FormatError(
             f"holds.point: {len(system.variables)} variables, at most {MOST_VARIABLES}"

@@ -27,7 +27,8 @@ class Procedure:
 
     `letters` are its matrices: encoder W, predictor P, target T. `exponent` is a in P = F^a where the
     predictor is set; `potential` is the polynomial that the flow descends. A procedure of no family
-    is analysed by elimination or search, like a user's system.
+    is analysed by elimination or search, like a user's system. `deep` are its equations with hidden
+    layers, None where it has none.
     """
 
     name: str
@@ -39,6 +40,14 @@ class Procedure:
     exponent: Fraction | None = None
     potential: Callable[[Problem], Polynomial] | None = None
     reference: str = ""
+    deep: Callable[[Problem], PolynomialSystem] | None = None
+
+    def system(self, model: Problem) -> PolynomialSystem:
+        """Return the polynomials of flow and map, with hidden layers where the model has them."""
+        if not model.is_deep:
+            return self.build(model)
+        assert self.deep is not None  # a model of such a procedure has no hidden layers
+        return self.deep(model)
 
     @property
     def has_target(self) -> bool:

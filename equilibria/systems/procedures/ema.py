@@ -5,6 +5,7 @@ Source: Grill et al. 2020; linear model of Tian, Chen and Ganguli 2021, section 
 
 from __future__ import annotations
 
+from equilibria.systems.chain_system import ema_chain
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
 from equilibria.systems.problem import Problem
 from equilibria.systems.procedures.base import Family, Procedure
@@ -40,4 +41,5 @@ PROCEDURE = Procedure(
     family=Family.BOOTSTRAP,
     letters="WPT",
     reference="grill2020byol",
+    deep=ema_chain,
 )

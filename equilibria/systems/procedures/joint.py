@@ -9,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from equilibria.exact.polynomial import Polynomial, PolynomialMatrix
+from equilibria.systems.chain_system import joint_chain
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
 from equilibria.systems.problem import Problem
 from equilibria.systems.procedures.base import Family, Procedure
@@ -70,4 +71,5 @@ PROCEDURE = Procedure(
     family=Family.JOINT,
     potential=joint_potential,
     reference="ponce2025dual",
+    deep=joint_chain,
 )

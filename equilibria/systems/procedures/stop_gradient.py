@@ -5,6 +5,7 @@ Source: Chen and He 2021; linear model of Tian, Chen and Ganguli 2021, section 2
 
 from __future__ import annotations
 
+from equilibria.systems.chain_system import stop_gradient_chain
 from equilibria.systems.polynomial_system import Builder, PolynomialSystem
 from equilibria.systems.problem import Problem
 from equilibria.systems.procedures.base import Family, Procedure
@@ -37,4 +38,5 @@ PROCEDURE = Procedure(
     build=stop_gradient,
     family=Family.BOOTSTRAP,
     reference="chen2021simsiam",
+    deep=stop_gradient_chain,
 )

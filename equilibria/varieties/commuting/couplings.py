@@ -13,18 +13,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Generic
 
-from equilibria.exact.root_location import Coefficients, add, disc, hurwitz
+from equilibria.exact.root_location import N, add, disc, hurwitz
 from equilibria.exact.surds import Surd, in_common_field
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.modes import State
 
 
 @dataclass(frozen=True, slots=True)
-class Coupling:
+class Coupling(Generic[N]):
     """sum over k, l of coefficients[k][l] Lambda^k phi^l, without the neutral power of Lambda."""
 
-    coefficients: tuple[tuple[Surd, ...], ...]
+    coefficients: tuple[tuple[N, ...], ...]
     neutral: int
 
     @property
@@ -37,11 +38,11 @@ class Coupling:
         """Return the degree in phi."""
         return len(self.coefficients[0]) - 1
 
-    def at(self, phi: Fraction) -> Coefficients:
+    def at(self, phi: Fraction) -> list[N]:
         """Return the polynomial in Lambda at a value of phi; phi = 1 is stop-gradient."""
         return [_value(row, phi) for row in self.coefficients]
 
-    def characteristic(self, model: Model, *, is_map: bool) -> Coefficients:
+    def characteristic(self, model: Model, *, is_map: bool) -> list[N]:
         """Return the polynomial in lambda = (z - 1)/h (lambda itself for the flow), neutral roots out.
 
         Heavy ball gives each neutral direction a second root, that of lambda = (nu - 1)/h; it is
@@ -51,17 +52,17 @@ class Coupling:
         like = self.coefficients[0][0] * 0
         powers_n, powers_d = _powers(n, self.degree), _powers(d, self.degree)
         powers_f, powers_g = _powers(fn, self.targets), _powers(fd, self.targets)
-        total: Coefficients = [like]
+        total: list[N] = [like]
         for k, row in enumerate(self.coefficients):
             outer = times(powers_n[k], powers_d[self.degree - k])
             for order, value in enumerate(row):
-                if any(value.parts):
+                if value:
                     inner = times(outer, times(powers_f[order], powers_g[self.targets - order]))
                     total = add(total, [value * c for c in inner])
         return total
 
 
-def diagonal_coupling(state: State, eta: Fraction, kappa: Fraction) -> Coupling:
+def diagonal_coupling(state: State, eta: Fraction, kappa: Fraction) -> Coupling[Surd]:
     """Return the block of one active mode."""
     p = state.p
     signal, square = p * state.mode.m, p * p * state.mode.s
@@ -76,7 +77,7 @@ def diagonal_coupling(state: State, eta: Fraction, kappa: Fraction) -> Coupling:
     )
 
 
-def pair_coupling(left: State, right: State, eta: Fraction, kappa: Fraction) -> Coupling:
+def pair_coupling(left: State, right: State, eta: Fraction, kappa: Fraction) -> Coupling[Surd]:
     """Return the block of two active modes, without its neutral root."""
     p, q = in_common_field(left.p, right.p)
     s, r, m, k = left.mode.s, right.mode.s, left.mode.m, right.mode.m
@@ -139,14 +140,14 @@ def _powers(base: list[Fraction], most: int) -> list[list[Fraction]]:
     return powers
 
 
-def _value(row: tuple[Surd, ...], phi: Fraction) -> Surd:
+def _value(row: tuple[N, ...], phi: Fraction) -> N:
     total = row[-1]
     for value in row[-2::-1]:
         total = total * phi + value
     return total
 
 
-def without_zero_roots(coefficients: Coefficients) -> tuple[Coefficients, int]:
+def without_zero_roots(coefficients: list[N]) -> tuple[list[N], int]:
     """Return the polynomial divided by its power of lambda, and that power: the neutral roots."""
     count = 0
     while len(coefficients) > 1 and coefficients[0].sign() == 0:
@@ -167,6 +168,6 @@ def diagonal_sign(state: State, model: Model, kappa: Fraction, *, is_map: bool) 
     return _position(diagonal_coupling(state, model.eta, kappa), model, is_map=is_map)
 
 
-def _position(coupling: Coupling, model: Model, *, is_map: bool) -> tuple[int, int]:
+def _position(coupling: Coupling[Surd], model: Model, *, is_map: bool) -> tuple[int, int]:
     remaining, zeros = without_zero_roots(coupling.characteristic(model, is_map=is_map))
     return (disc(remaining, model.h) if is_map else hurwitz(remaining)), zeros

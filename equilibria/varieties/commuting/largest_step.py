@@ -27,7 +27,7 @@ from itertools import combinations
 from equilibria.errors import ConsistencyError
 from equilibria.exact.intervals import Polynomial, Uncertain
 from equilibria.exact.rationals import to_float
-from equilibria.exact.root_location import hurwitz
+from equilibria.exact.root_location import N, hurwitz
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.couplings import Coupling
 from equilibria.varieties.commuting.couplings import times as product
@@ -49,7 +49,7 @@ class Rates:
         return cls(model.nu, model.mu if model.traits.has_target else Fraction(0))
 
 
-def largest_step(coupling: Coupling, rates: Rates) -> Fraction | None:
+def largest_step(coupling: Coupling[N], rates: Rates) -> Fraction | None:
     """Return the supremum of the h below which the block is stable, to 64 binary digits.
 
     None where small steps are not stable: there the stop-gradient flow is not.
@@ -64,13 +64,13 @@ def largest_step(coupling: Coupling, rates: Rates) -> Fraction | None:
     raise ConsistencyError("a step size could not be separated from others with 12288 bits")
 
 
-def inverse_step(coupling: Coupling, model: Model) -> float:
+def inverse_step(coupling: Coupling[N], model: Model) -> float:
     """Return 1/h* of a block with h* = `largest_step`; inf where small steps are not stable."""
     largest = largest_step(coupling, Rates.of(model))
     return math.inf if largest is None else to_float(1 / largest)
 
 
-def _first_loss(coupling: Coupling, rates: Rates, bits: int) -> Fraction:
+def _first_loss(coupling: Coupling[N], rates: Rates, bits: int) -> Fraction:
     span = _span(coupling, rates, bits)
     losses = []
     for polynomial in critical_polynomials(coupling, rates, span, bits):
@@ -83,7 +83,7 @@ def _first_loss(coupling: Coupling, rates: Rates, bits: int) -> Fraction:
     return min(losses) * span
 
 
-def _span(coupling: Coupling, rates: Rates, bits: int) -> Fraction:
+def _span(coupling: Coupling[N], rates: Rates, bits: int) -> Fraction:
     """Return a step size beyond which the multipliers' sum is too large for the disc.
 
     The sum falls linearly in h. The end is rounded up to an odd multiple of a power of two, so that no
@@ -106,17 +106,17 @@ def _span(coupling: Coupling, rates: Rates, bits: int) -> Fraction:
 
 
 def critical_polynomials(
-    coupling: Coupling, rates: Rates, span: Fraction, bits: int
+    coupling: Coupling[N], rates: Rates, span: Fraction, bits: int
 ) -> tuple[Polynomial, Polynomial]:
     """Return F(-1; h) and the Neimark-Sacker resultant, in t = h/span, powers of t taken out."""
     table = _half_plane(coupling, rates, span, bits)
     even, odd = table[0::2], table[1::2]
-    resultant = _determinant(_bezout(even, odd))
+    resultant = _determinant(_bezout(even, odd), bits)
     slow = coupling.degree  # multipliers that go to 1 with h; the others stay inside
     return table[-1], resultant.without_power(slow * (slow - 1) // 2)
 
 
-def _half_plane(coupling: Coupling, rates: Rates, span: Fraction, bits: int) -> list[Polynomial]:
+def _half_plane(coupling: Coupling[N], rates: Rates, span: Fraction, bits: int) -> list[Polynomial]:
     """Return the coefficients of w^0, w^1, ...: polynomials in t = h/span."""
     forms = _forms(coupling.degree, coupling.targets, rates)
     if not rates.mu:
@@ -183,9 +183,9 @@ def _bezout(even: Sequence[Polynomial], odd: Sequence[Polynomial]) -> list[list[
     return matrix
 
 
-def _determinant(matrix: list[list[Polynomial]]) -> Polynomial:
+def _determinant(matrix: list[list[Polynomial]], bits: int) -> Polynomial:
     """Return the determinant by expansion row by row, the minors of the last rows kept."""
-    size, bits = len(matrix), matrix[0][0].bits
+    size = len(matrix)
     one = Polynomial((1 << bits,), (0,), bits)
     minors: dict[tuple[int, ...], Polynomial] = {(): one}
     for row in range(size - 1, -1, -1):

@@ -199,7 +199,7 @@ class _Collector:
 
         return f"root of {factor(a, u)}*{factor(b, v)} - {eta**2}*(l + {beta})**2"
 
-    def _matrix(self, block: Matrices, coupling: Coupling) -> None:
+    def _matrix(self, block: Matrices, coupling: Coupling[Surd]) -> None:
         """Add the eigenvalues of a block with unequal decays."""
         d = self.dynamics
         numbers = Matrices(

@@ -39,7 +39,7 @@ def stable_point(
     if model.floating or not (model.moments.is_exact and model.moments.is_diagonal):
         return None
 
-    system = model.traits.build(model)
+    system = model.traits.system(model)
     if len(system.map) > MOST_VARIABLES:
         return None
     found = None

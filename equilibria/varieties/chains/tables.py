@@ -1,0 +1,207 @@
+"""What the strata of a deep chain need to know of their blocks: signs, extents, largest steps.
+
+The tables have the shape of those of one layer (`commuting/block_tables`), so that the worst block of a
+stratum is found in the same way. Signs are those of enclosed numbers; zeros that symmetry makes are
+known, others are left open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equilibria.exact.enclosed import Enclosed
+from equilibria.exact.intervals import Uncertain
+from equilibria.exact.rationals import to_float
+from equilibria.exact.root_location import disc, hurwitz
+from equilibria.systems.model import Model
+from equilibria.varieties.chains.couplings import (
+    Rest,
+    inactive_coupling,
+    mode_coupling,
+    output_coupling,
+    pair_coupling,
+)
+from equilibria.varieties.commuting.block_tables import DecayTables, KindTables, critical_phi
+from equilibria.varieties.commuting.couplings import Coupling
+from equilibria.varieties.commuting.largest_step import inverse_step
+from equilibria.varieties.commuting.modes import Mode
+from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+CROWDED = 1e-3
+ROOT_BITS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One block: its known zeros, the positions and extents of the rest, and 1/h*."""
+
+    zero: int
+    flow_sign: int
+    flow_extent: float
+    map_sign: int
+    map_extent: float
+    inverse_step: float
+
+
+INSIDE = Finding(0, -1, -math.inf, -1, 0.0, 0.0)
+"""A block that is not there."""
+
+
+def chain_tables(model: Model, rests: Sequence[Rest], modes: Sequence[Mode]) -> DecayTables:
+    """Return the tables of all blocks between rests, and between rests and modes."""
+    judge = Judge(model)
+    count = len(rests)
+    pairs = [[INSIDE] * count for _ in range(count)]
+    for i, j in _pairs(rests):
+        pairs[i][j] = pairs[j][i] = judge.pair(rests[i], rests[j])
+    return DecayTables(
+        diagonal=_tables([judge.mode(rest) for rest in rests], (count,)),
+        pair=_tables([found for row in pairs for found in row], (count, count)),
+        inactive=_tables(
+            [judge.inactive(rest, mode) for rest in rests for mode in modes], (count, len(modes))
+        ),
+        output=_tables([judge.output(rest) for rest in rests], (count,)),
+    )
+
+
+def _pairs(rests: Sequence[Rest]) -> Iterator[tuple[int, int]]:
+    for i, left in enumerate(rests):
+        for j in range(i + 1, len(rests)):
+            if rests[j].mode.number != left.mode.number:
+                yield i, j
+
+
+def _tables(found: Sequence[Finding], shape: tuple[int, ...]) -> KindTables:
+    def floats(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(f, name) for f in found], dtype=np.float64).reshape(shape)
+
+    def signs(name: str) -> NDArray[np.int8]:
+        return np.array([getattr(f, name) for f in found], dtype=np.int8).reshape(shape)
+
+    return KindTables(
+        zero=signs("zero"),
+        flow_sign=signs("flow_sign"),
+        flow_extent=floats("flow_extent"),
+        map_sign=signs("map_sign"),
+        map_extent=floats("map_extent"),
+        inverse_step=floats("inverse_step"),
+    )
+
+
+class Judge:
+    """Decides blocks for the flow and for the map of one model."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.flow = Dynamics.of(model, is_map=False)
+        self.step = Dynamics.of(model, is_map=True)
+
+    def mode(self, rest: Rest) -> Finding:
+        """Return the block of an active mode; at a fold it has a zero."""
+        return self.finding(mode_coupling(rest), zero=rest.fold)
+
+    def output(self, rest: Rest) -> Finding:
+        return self.finding(output_coupling(rest), zero=False)
+
+    def pair(self, left: Rest, right: Rest) -> Finding:
+        """Return the block of two modes; equal ones at different roots turn into each other."""
+        same = (left.mode.s, left.mode.m) == (right.mode.s, right.mode.m)
+        zero = same and left.place.outer != right.place.outer
+        return self.finding(pair_coupling(left, right), zero=zero)
+
+    def inactive(self, rest: Rest, mode: Mode) -> Finding:
+        """Return the block of an unused input; zero where it could rest at the same root (T24.1)."""
+        if mode.number == rest.mode.number:
+            return INSIDE
+        return self.finding(inactive_coupling(rest, mode), zero=shares_root(rest, mode))
+
+    def finding(self, coupling: Coupling[Enclosed], *, zero: bool) -> Finding:
+        """Return what the tables say of one block."""
+        flow = coupling.characteristic(self.model, is_map=False)[int(zero) :]
+        step = coupling.characteristic(self.model, is_map=True)[int(zero) :]
+        return Finding(
+            zero=int(zero),
+            flow_sign=_sign(flow, None),
+            flow_extent=extent(self.flow, flow),
+            map_sign=_sign(step, self.model.h),
+            map_extent=extent(self.step, step),
+            inverse_step=self._inverse_step(coupling, zero),
+        )
+
+    def _inverse_step(self, coupling: Coupling[Enclosed], zero: bool) -> float:
+        """Return 1/h*, inf where small steps are not stable or it is not known."""
+        if zero:
+            return self._inverse_beside_zero(coupling)
+        try:
+            return inverse_step(coupling, self.model)
+        except Uncertain:
+            return math.inf
+
+    def _inverse_beside_zero(self, coupling: Coupling[Enclosed]) -> float:
+        """Return 1/h* of Lambda + a - phi a, a > 0: the rate at the multiplier -1 decides (T10.1)."""
+        if coupling.degree != 1 or coupling.neutral:
+            return math.inf
+        rate = coupling.at(critical_phi(self.model))[0]
+        return float(rate) / to_float(2 * (1 + self.model.nu))
+
+
+def shares_root(rest: Rest, mode: Mode) -> bool:
+    """Return whether another mode would rest at the same p: (s_i - s_j) p = |m_i| - eps_i m_j."""
+    gap, slope = abs(rest.mode.m) - rest.sign * mode.m, rest.mode.s - mode.s
+    if not slope:
+        return not gap
+    return rest.place.compare(gap / slope) == 0
+
+
+def _sign(coefficients: list[Enclosed], h: Fraction | None) -> int:
+    try:
+        return hurwitz(coefficients) if h is None else disc(coefficients, h)
+    except Uncertain:
+        return 0
+
+
+def extent(dynamics: Dynamics, coefficients: Sequence[Enclosed]) -> float:
+    """Return the abscissa or the radius over the roots of a characteristic polynomial."""
+    values = roots_of(coefficients)
+    if not values.size:
+        return 0.0 if dynamics.is_map else -math.inf
+    return float(dynamics.extent(values))
+
+
+def roots_of(coefficients: Sequence[Enclosed]) -> NDArray[np.complex128]:
+    """Return the roots to double precision; close ones are found in more digits."""
+    numbers = np.array([float(value) for value in coefficients])
+    if numbers.size <= 1:
+        return np.zeros(0, dtype=np.complex128)
+    roots = polynomial_roots(numbers)
+    return _separated(coefficients) if _crowded(roots) else roots
+
+
+def _crowded(roots: NDArray[np.complex128]) -> bool:
+    """Return whether roots lie so close to each other that rounding moves them."""
+    if roots.size < 2:
+        return False
+    gaps = np.abs(roots[:, None] - roots)
+    np.fill_diagonal(gaps, np.inf)
+    return bool((gaps.min(axis=0) < CROWDED * np.abs(roots)).any())
+
+
+def _separated(coefficients: Sequence[Enclosed]) -> NDArray[np.complex128]:
+    """Return the roots from coefficients of many digits."""
+    import mpmath
+
+    with mpmath.workprec(ROOT_BITS):
+        middles = [sum(value.enclosure(ROOT_BITS)) / 2 for value in reversed(coefficients)]
+        exact = [mpmath.mpf(x.numerator) / x.denominator for x in map(Fraction, middles)]
+        roots = mpmath.polyroots(exact, maxsteps=500, extraprec=2 * ROOT_BITS)
+        return np.array([complex(root) for root in roots], dtype=np.complex128)

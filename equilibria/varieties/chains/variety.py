@@ -1,0 +1,169 @@
+"""Deep stop-gradient and EMA with weight decay and commuting moments: every aligned equilibrium.
+
+The components are sets of modes at roots u+ or u- of the mode equation, of rank at most the least width
+(T22.1, T22.3). Start with `chain_variety`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import comb
+
+from equilibria.errors import ScopeError
+from equilibria.systems.model import Model
+from equilibria.varieties.chains.components import ChainStratum, evaluate_chains
+from equilibria.varieties.chains.couplings import Rest
+from equilibria.varieties.chains.tables import shares_root
+from equilibria.varieties.commuting.modes import Mode, modes_of
+from equilibria.varieties.component import Component, Variety, Verdict
+from equilibria.varieties.listing import fitting
+
+ENUMERATION_LIMIT = 20_000
+
+
+def chain_variety(model: Model, *, max_components: int = 64) -> Variety:
+    """Return the aligned components with their verdicts, most relevant first.
+
+    Needs commuting moments and decays above 0 in every layer. Raises `ScopeError` where there are more
+    than 20,000 strata, and where a closed form does not apply.
+    """
+    _check(model)
+    modes = modes_of(model.moments)
+    rests = {mode.number: Rest.all_of(model.chain, mode) for mode in modes}
+    groups = _groups(modes)
+    total = count_strata(groups, rests, model.chain.bottleneck)
+    if total > ENUMERATION_LIMIT:
+        raise ScopeError(
+            f"{total} strata of {model.d} modes at rank up to {model.chain.bottleneck}: more than "
+            f"{ENUMERATION_LIMIT} are not evaluated for deep models; take fewer modes (--input-dim) or "
+            "a smaller bottleneck (--hidden-dim)"
+        )
+    strata = list(all_strata(groups, rests, model.chain.bottleneck))
+    components = evaluate_chains(model, modes, strata)
+    complete, why = _standing(model, modes, rests)
+    listed = _listed(components, max_components)
+    return Variety(
+        components=tuple(listed),
+        complete=complete and len(listed) == total,
+        why=why,
+        total=total,
+        stable_total=sum(c.flow.verdict is Verdict.STABLE for c in components),
+    )
+
+
+def _check(model: Model) -> None:
+    if not model.moments.commute:
+        raise ScopeError(
+            "deep encoders and predictors: Sigma and M must commute; with hidden layers the other "
+            "equilibria are not searched",
+            hint="use --encoder-layers 1 --predictor-layers 1, or moments that commute",
+        )
+    if not all(model.chain.decays):
+        raise ScopeError(
+            "deep encoders and predictors: every weight decay must be above 0; the families without "
+            "decay are not listed for hidden layers",
+            hint="take a small weight decay, such as 1e-6",
+        )
+
+
+def _groups(modes: Sequence[Mode]) -> list[list[Mode]]:
+    """Return the modes in groups of equal (s, m)."""
+    groups: dict[object, list[Mode]] = {}
+    for mode in modes:
+        groups.setdefault((mode.s, mode.m), []).append(mode)
+    return list(groups.values())
+
+
+def _choices(size: int, roots: int) -> list[tuple[int, int]]:
+    """Return how many members of a group may rest at u+ and at u-."""
+    most = size if roots == 2 else 0
+    plus_most = size if roots else 0
+    return [
+        (plus, minus)
+        for plus in range(plus_most + 1)
+        for minus in range(min(most, size - plus) + 1)
+    ]
+
+
+def count_strata(
+    groups: Sequence[Sequence[Mode]], rests: dict[int, tuple[Rest, ...]], most: int
+) -> int:
+    """Return the number of strata of rank at most `most`."""
+    ranks = [1]
+    for group in groups:
+        sizes = [0] * (len(group) + 1)
+        for plus, minus in _choices(len(group), len(rests[group[0].number])):
+            sizes[plus + minus] += 1
+        longer = [0] * min(most + 1, len(ranks) + len(group))
+        for i, a in enumerate(ranks):
+            for j, b in enumerate(sizes):
+                if i + j < len(longer):
+                    longer[i + j] += a * b
+        ranks = longer
+    return sum(ranks)
+
+
+def all_strata(
+    groups: Sequence[Sequence[Mode]], rests: dict[int, tuple[Rest, ...]], most: int
+) -> Iterator[ChainStratum]:
+    """Yield every stratum of rank at most `most`, one for all choices of equal modes."""
+    options = [_choices(len(group), len(rests[group[0].number])) for group in groups]
+    for choice in product(*options):
+        if sum(plus + minus for plus, minus in choice) > most:
+            continue
+        chosen: list[Rest] = []
+        for group, (plus, minus) in zip(groups, choice, strict=True):
+            chosen += [rests[mode.number][0] for mode in group[:plus]]
+            chosen += [rests[mode.number][1] for mode in group[plus : plus + minus]]
+        yield tuple(sorted(chosen, key=lambda rest: rest.mode.number))
+
+
+def _listed(components: list[Component], most: int) -> list[Component]:
+    """Return every stable component and the least unstable rest, in canonical order."""
+    stable = [c for c in components if c.flow.verdict is Verdict.STABLE]
+    rest = [c for c in components if c.flow.verdict is not Verdict.STABLE]
+    stable.sort(key=lambda c: (-(c.rank or 0), c.modes or ()))
+    rest.sort(key=lambda c: (c.flow.extent or 0.0, c.modes or (), c.roots or ()))
+    room = len(rest) if len(components) <= most else max(0, most - len(stable))
+    return stable + fitting(rest, room)
+
+
+def _standing(
+    model: Model, modes: Sequence[Mode], rests: dict[int, tuple[Rest, ...]]
+) -> tuple[bool, str]:
+    """Return whether the components are all equilibria, and why."""
+    shared = _shared_root(modes, rests)
+    if shared is not None:
+        return False, (
+            f"modes {shared[0]} and {shared[1]} share a root: their rows mix in a continuous family "
+            "that strata do not describe"
+        )
+    if model.chain.bottleneck == 1 or model.d == 1:
+        return (
+            True,
+            "rank is at most 1, and every equilibrium of rank 1 is aligned (T22.6) [proved]",
+        )
+    if len({mode.s for mode in modes}) == 1:
+        if model.chain.predictor <= 2 or all(mode.m >= 0 for mode in modes):
+            return True, "Sigma is isotropic, so every equilibrium is aligned (T22.5) [proved]"
+        return False, (
+            "every aligned stratum; with three or more predictor layers and signals of both signs "
+            "there can be others (T22.5), which were not searched"
+        )
+    return False, "every aligned stratum; equilibria in which modes mix were not searched"
+
+
+def _shared_root(
+    modes: Sequence[Mode], rests: dict[int, tuple[Rest, ...]]
+) -> tuple[int, int] | None:
+    """Return two different modes that would rest at one root, None where there are none."""
+    if comb(len(modes), 2) > ENUMERATION_LIMIT:
+        return None
+    for i, mode in enumerate(modes):
+        for other in modes[i + 1 :]:
+            if (mode.s, mode.m) != (other.s, other.m) and mode.m * other.m > 0:
+                for rest in rests[mode.number]:
+                    if shares_root(rest, other):
+                        return mode.number, other.number
+    return None
