@@ -93,6 +93,11 @@ def certificate_text(subject: Report | Model) -> str:
 
 def _check_scope(report: Report) -> None:
     model = report.model
+    if model.is_deep:
+        raise ScopeError(
+            "--certificate: hidden layers have none yet; the verdicts are those of enclosures with "
+            "rational bounds, see --json"
+        )
     if model.floating:
         raise ScopeError("--certificate: leave --float out, a certificate needs exact signs")
     if max(model.n, model.d) > LARGEST_SIZE:

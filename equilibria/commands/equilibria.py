@@ -9,7 +9,15 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
 from equilibria.commands.options import Option, flag, grouped
-from equilibria.commands.tables import ASCII, JSON, MAX_COMPONENTS, MODEL, PLOT, time_limit
+from equilibria.commands.tables import (
+    ASCII,
+    DEPTH,
+    JSON,
+    MAX_COMPONENTS,
+    MODEL,
+    PLOT,
+    time_limit,
+)
 from equilibria.errors import FormatError
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ OF_A_SYSTEM = ("procedure", "lr", "floating")
 
 OPTIONS = (
     *MODEL,
+    *DEPTH,
     *grouped(
         "system files",
         Option("--set", "NAME=VALUE", "replace a parameter of the file", kind="list"),
@@ -46,6 +55,7 @@ EXAMPLES = (
     ("equilibria --procedure joint", "both branches trained: collapse?"),
     ("equilibria --ema 0.99 --weight-decay 0", "whole families of equilibria"),
     ("equilibria --ema 0.99 --signal 1,1/2,-1/4 --noise 1/2 --embed-dim 3", ""),
+    ("equilibria --encoder-layers 3 --weight-decay 1/100", "hidden layers"),
     ("equilibria --ema 0.99 --moments cifar.npz", "moments measured with `moments`"),
     ("equilibria --procedure my_system.toml", "your own polynomial system"),
     ("equilibria --ema 0.99 --json - | jq .verdict", "for a script"),

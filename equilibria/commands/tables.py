@@ -37,6 +37,25 @@ MODEL = grouped(
 )
 """Read by `equilibria.systems.model_options`, which tells what was said from what was not."""
 
+DEPTH = grouped(
+    "depth (W = W_L ... W_1, P = P_K ... P_1, linear)",
+    Option("--encoder-layers", "L", "layers of the encoder", Words(defaults.LAYERS)),
+    Option("--predictor-layers", "K", "layers of the predictor", Words(defaults.LAYERS)),
+    Option(
+        "--hidden-dim",
+        "N1,N2,...",
+        "widths of the hidden layers, or one for all",
+        Words("the embed dim"),
+    ),
+    Option(
+        "--layer-weight-decay",
+        "E1,E2,...",
+        "decays layer by layer, the encoder's first",
+        Words("the weight decays"),
+    ),
+)
+"""Read like the model's options, by commands that know hidden layers."""
+
 JSON = Option("--json", "F", "write JSON; `-` writes it to stdout alone")
 PLOT = Option("--plot", "F", "write a figure, .png or .svg")
 ASCII = flag("--ascii", "write eta instead of its letter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 
 from equilibria.errors import AnalysisError, ConsistencyError, LimitReached
@@ -46,6 +47,7 @@ NOT_LOOKED_AT = (
     "equilibria were not compared with one"
 )
 OPEN_CONSTANT = "Whether a constant metric makes it a gradient field is open"
+DEEP_POTENTIAL = "1/2 E|P W x - W y|^2 + sum over layers of eta_l |A_l|^2/(2 alpha_l)"
 ONE_IS_ENOUGH = AnyMetric(True, How.PROVED, "So there is a Riemannian metric that does")
 
 
@@ -58,6 +60,8 @@ def gradient_certificate(
     every Riemannian metric in addition to those known exactly. Theorems: 3.1-3.4 (curl, loops,
     metrics), 1 (joint), 2.1 (first integrals), 11.1 and 13.5 (potentials on part of the space).
     """
+    if model.is_deep:
+        return _deep(model)
     family = model.traits.family
     if family is Family.BOOTSTRAP:
         return _bootstrap(model, tuple(equilibria))
@@ -68,6 +72,19 @@ def gradient_certificate(
     if family is Family.DIRECT:
         return _direct(model)
     return system_certificate(model.traits.system(model), name=model.procedure)
+
+
+def _deep(model: Model) -> GradientReport:
+    from equilibria.gradient.chains import chain_certificate
+
+    found = chain_certificate(model, partial(system_certificate, name=model.procedure))
+    flow, text = found.flow, found.potential
+    if flow.is_gradient:
+        metric, text = metric_text(model), DEEP_POTENTIAL
+        reason = f"A gradient field for {metric if model.alpha == 1 else f'the metric {metric}'}"
+        flow = flow._replace(metric=metric, reason=reason)
+    step = _same_map(model, bool(flow.is_gradient))
+    return found._replace(flow=flow, map=step, potential=text)
 
 
 def _bootstrap(model: Model, equilibria: tuple[EquilibriumSpectrum, ...]) -> GradientReport:

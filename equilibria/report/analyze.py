@@ -121,6 +121,8 @@ def _why_collapse(model: Model, variety: Variety) -> str:
     if any(c.flow.is_stable for c in alive):
         step = _largest_step(alive)
         return " at this step size" + (f": learning needs --lr below {step}" if step else "")
+    if model.is_deep:
+        return _why_deep_collapse(model)
     threshold = decay_threshold(model)
     if threshold is not None and model.eta > threshold:
         return (
@@ -128,6 +130,21 @@ def _why_collapse(model: Model, variety: Variety) -> str:
             "no mode can be learned"
         )
     return ""
+
+
+def _why_deep_collapse(model: Model) -> str:
+    from equilibria.varieties.chains.thresholds import effective_decay, lost_everywhere
+
+    lost = lost_everywhere(model)
+    if lost is None:
+        return ""
+    value, _, _ = effective_decay(model)
+    name = "weight decay" if model.chain.equal_decays and model.alpha == 1 else "effective decay"
+    bound = lost.text if lost.exact and len(lost.text) <= 14 else f"{lost.weight_decay:.6g}"
+    return (
+        f": the {name} {value:.6g} is above {bound}, the most that any mode bears at this depth "
+        "(T22.3)"
+    )
 
 
 def decay_threshold(model: Model) -> Fraction | None:

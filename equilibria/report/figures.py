@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from equilibria.errors import FormatError
 from equilibria.report.analysis import Analysis
+from equilibria.report.figure_chain import draw_decay, draws_decay
 from equilibria.report.figure_charts import draw_extents, draw_predictors
 from equilibria.report.figure_marks import INK, drawable
 from equilibria.report.figure_mode import draw_line, draw_plane
@@ -94,7 +95,10 @@ def _title(figure: Figure, report: Analysis) -> None:
 
 
 def _equilibria_panel(axes: Axes, report: Analysis) -> None:
-    portrait = mode_portrait(report)
+    if draws_decay(report.model):
+        draw_decay(axes, report)
+        return
+    portrait = None if report.model.is_deep else mode_portrait(report)
     if portrait is None:
         if any("P" in component.representative for component in report.components[:1]):
             draw_predictors(axes, report)

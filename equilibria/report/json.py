@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from equilibria.report.analysis import Analysis
+from equilibria.systems.chain_system import symmetry_text
 from equilibria.systems.model import Model
 from equilibria.systems.model_json import moments_json, parameters_json
 from equilibria.systems.polynomial_system import PolynomialSystem
@@ -23,6 +24,8 @@ SCHEMA = "noncollapse/equilibria/1"
 SYSTEM_ENTRY_LIMIT = 512
 SPECTRUM_LIMIT = 60_000
 LEADING = 8
+EXPANDED_TERMS = 20_000
+DETAIL_LIMIT = 2 * 10**6
 
 
 def report_json(report: Analysis) -> dict[str, object]:
@@ -37,6 +40,7 @@ def report_json(report: Analysis) -> dict[str, object]:
         "procedure": model.procedure,
         "parameters": parameters_json(model),
         "moments": moments_json(model),
+        **_depth_json(model),
         "system": system_json(report),
         "components": _components_json(report),
         "strata_total": report.variety.total,
@@ -57,13 +61,12 @@ def report_json(report: Analysis) -> dict[str, object]:
 def system_json(report: Analysis) -> dict[str, object]:
     """Return the polynomials of flow and map, or the matrix form alone for large sizes."""
     model = report.model
-    entries = model.n * model.d + model.n**2
-    if entries > SYSTEM_ENTRY_LIMIT:
+    if is_large(model):
         return {
             "variables": None,
             "flow": None,
             "map": None,
-            "omitted": f"{entries} equations or more; see matrix_form",
+            "omitted": f"{_entries(model)} equations or more; see matrix_form",
             **_shape(report.model),
         }
     system = report.system
@@ -78,12 +81,47 @@ def system_json(report: Analysis) -> dict[str, object]:
     }
 
 
+def is_large(model: Model) -> bool:
+    """Return whether the polynomials are too many, or too long, to be written entry by entry."""
+    long = model.is_deep and model.chain.expansion > EXPANDED_TERMS
+    return long or _entries(model) > SYSTEM_ENTRY_LIMIT
+
+
+def _entries(model: Model) -> int:
+    """Return how many entries encoder and predictor have."""
+    return sum(rows * columns for rows, columns in model.chain.shapes.values())
+
+
+def _depth_json(model: Model) -> dict[str, object]:
+    """Return the folds of the modes and the effective decay of a deep model (T20.2, T22.3)."""
+    if not model.is_deep or not model.traits.bootstraps or not model.moments.commute:
+        return {}
+    from equilibria.varieties.chains.thresholds import effective_decay, thresholds
+
+    data: dict[str, object] = {
+        "thresholds": [
+            {
+                "mode": found.mode,
+                "weight_decay": found.text,
+                "exact": found.exact,
+                "value": found.weight_decay,
+                "p": found.p,
+            }
+            for found in thresholds(model)
+        ]
+    }
+    if all(model.chain.decays) and not (model.chain.equal_decays and model.alpha == 1):
+        value, text, exact = effective_decay(model)
+        data["effective_weight_decay"] = {"value": value, "text": text, "exact": exact}
+    return data
+
+
 def _shape(model: Model) -> dict[str, object]:
     small = small_system(model)
     return {
         "constraints": None,
         "degree": small.degree,
-        "symmetry": f"O({model.n})",
+        "symmetry": symmetry_text(model.chain),
         "matrix_form": list(small.matrix_form),
     }
 
@@ -102,16 +140,18 @@ def small_system(model: Model) -> PolynomialSystem:
         predictor_weight_decay=model.predictor_weight_decay,
         ema=model.ema,
         momentum=model.momentum,
+        encoder_layers=model.encoder_layers,
+        predictor_layers=model.predictor_layers,
+        layer_weight_decays=model.layer_weight_decays,
     )
     return model.traits.system(tiny)
 
 
 def _components_json(report: Analysis) -> list[dict[str, object]]:
-    n, d = report.model.n, report.model.d
-    each = n * n + 2 * n * d
+    each = 2 * (entries := _entries(report.model))
     room = SPECTRUM_LIMIT // max(1, len(report.components))
     full = each <= room
-    detailed = n * d + n * n <= SYSTEM_ENTRY_LIMIT or len(report.components) * d * n <= 10**6
+    detailed = entries <= SYSTEM_ENTRY_LIMIT or len(report.components) * entries <= DETAIL_LIMIT
     return [component_json(c, full=full, detailed=detailed) for c in report.components]
 
 
@@ -198,11 +238,17 @@ def eigenvalue_json(eigenvalue: Eigenvalue) -> dict[str, object]:
     return data
 
 
-def _representative(component: Component) -> dict[str, list[list[Any]]]:
-    return {
-        letter: [[entry_json(value) for value in row] for row in rows]
-        for letter, rows in component.representative.items()
+def _representative(component: Component) -> dict[str, list[Any]]:
+    """Return the matrices by letter; with hidden layers a list of them, the first layer first."""
+    matrices = {
+        name: [[entry_json(value) for value in row] for row in rows]
+        for name, rows in component.representative.items()
     }
+    layered: dict[str, list[Any]] = {}
+    for name, rows in matrices.items():
+        if name[1:].isdigit():
+            layered.setdefault(name[0], []).append(rows)
+    return layered or matrices
 
 
 def entry_json(value: Entry) -> object:

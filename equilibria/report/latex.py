@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from equilibria.report import numbers
 from equilibria.report.analysis import Analysis
-from equilibria.report.json import SYSTEM_ENTRY_LIMIT, small_system
+from equilibria.report.json import is_large, small_system
 from equilibria.report.latex_text import (
     decimal,
     escape,
@@ -24,8 +24,10 @@ from equilibria.report.latex_text import (
     variable,
 )
 from equilibria.report.numbers import extent, significant
+from equilibria.report.roots import root_labels
 from equilibria.report.text import known
 from equilibria.systems.model import Model
+from equilibria.systems.model_text import sizes_text
 from equilibria.systems.polynomial_system import PolynomialSystem
 from equilibria.systems.procedures import Family
 from equilibria.varieties.commuting.modes import modes_of, states_of
@@ -62,17 +64,22 @@ def report_latex(report: Analysis) -> str:
 
 def _heading(report: Analysis) -> list[str]:
     model = report.model
-    entry = model.traits
-    sizes = rf"encoder ${model.n} \times {model.d}$"
-    if "P" in entry.letters:
-        sizes += rf", predictor ${model.n} \times {model.n}$"
-    return [rf"\noindent\textbf{{{escape(entry.title)}}}: {sizes}, symmetry $O({model.n})$." + "\n"]
+    sizes, _, symmetry = sizes_text(model).partition(" · ")
+    symmetry = symmetry.partition("symmetry ")[2].replace(" x ", r" \times ")
+    sizes = re.sub(r"(\d+)x(\d+)", r"$\1 \\times \2$", sizes)
+    return [
+        rf"\noindent\textbf{{{escape(model.traits.title)}}}: {sizes}, symmetry ${symmetry}$." + "\n"
+    ]
 
 
 def _rates(model: Model) -> str:
     letters = model.traits.letters
     pairs = [("h", model.h), (r"\eta", model.eta)]
-    if "P" in letters:
+    if model.layer_weight_decays:
+        pairs = [("h", model.h)]
+        pairs += [(rf"\eta_{{{i}}}", value) for i, value in enumerate(model.chain.decays, 1)]
+        pairs.append((r"\alpha", model.alpha))
+    elif "P" in letters:
         pairs += [(r"\eta_P", model.eta_p), (r"\alpha", model.alpha)]
     if model.traits.has_target:
         pairs += [(r"\mu", model.mu), (r"\beta = (1 - \mu)/h", model.flow_rate)]
@@ -88,7 +95,29 @@ def _display(rows: Sequence[str]) -> list[str]:
     return [r"\begin{align*}", " \\\\\n".join(f"  {row}" for row in rows), r"\end{align*}"]
 
 
+def _deep_rows(model: Model) -> list[str]:
+    """Return the flow of a chain of layers A_1, ..., A_D = W_1, ..., W_L, P_1, ..., P_K."""
+    target = "T" if model.traits.has_target else "W"
+    L, K = model.encoder_layers, model.predictor_layers
+    rows = [
+        rf"W &= W_{{{L}}} \cdots W_1, \quad P = P_{{{K}}} \cdots P_1, \quad A = (W_1, \dots, P_{{{K}}})",
+        rf"R &= {target} M - P W \Sigma",
+    ]
+    extra = ""
+    if model.traits.potential is not None:
+        rows.append(r"S &= P W M - W \Sigma")
+        extra = rf" + W_{{>i}}^\top S W_{{<i}}^\top [i \le {L}]"
+    rows.append(r"\dot A_i &= \alpha_i A_{>i}^\top R A_{<i}^\top" + extra + r" - \eta_i A_i")
+    if model.traits.has_target:
+        rows.append(rf"\dot T_l &= \beta (W_l - T_l), \quad T = T_{{{L}}} \cdots T_1")
+    return rows
+
+
 def _equations(report: Analysis) -> list[str]:
+    if report.model.is_deep:
+        rows = _deep_rows(report.model)
+        step = list(_map_rows(report.model, ()))
+        return ["Flow:", *_display(rows), "Update map:", *_display(step), _with_rates(report.model)]
     lines = _shape(report).matrix_form
     stated: list[str] = []
     for line in lines:
@@ -101,19 +130,29 @@ def _equations(report: Analysis) -> list[str]:
         *_display(stated),
         "Update map:",
         *_display(list(_map_rows(report.model, lines))),
-        rf"with ${_rates(report.model)}$." + "\n",
+        _with_rates(report.model),
     ]
+
+
+def _with_rates(model: Model) -> str:
+    return rf"with ${_rates(model)}$." + "\n"
 
 
 def _shape(report: Analysis) -> PolynomialSystem:
     """Return a system with the report's matrix form, small where the report's own is large."""
     model = report.model
-    large = model.n * model.d + model.n**2 > SYSTEM_ENTRY_LIMIT
-    return small_system(model) if large else report.system
+    return small_system(model) if is_large(model) else report.system
 
 
 def _map_rows(model: Model, lines: Iterable[str]) -> Iterator[str]:
     """Return one step of every matrix that moves: heavy ball, Euler, and the target last."""
+    if model.is_deep:
+        yield r"A^+ &= A + h \dot A \quad \text{for every layer" + (
+            r", with heavy ball}" if model.nu else "}"
+        )
+        if model.traits.has_target:
+            yield r"T_l^+ &= \mu T_l + (1 - \mu) W_l^+"
+        return
     for line in lines:
         left = line.partition("=")[0].strip()
         if len(left) != 2 or left[0] != "d" or left == "dT":
@@ -244,6 +283,11 @@ def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]
     family = model.traits.family
     if family not in (Family.BOOTSTRAP, Family.DIRECT) or not used or not model.moments.commute:
         return
+    if model.is_deep:
+        for label in root_labels(model):
+            if label.mode in used:
+                yield label.mode, label.root, rf"\approx {significant(label.value, 6, decimal)}"
+        return
     exact = model.moments.is_diagonal
     for mode in (mode for mode in modes_of(model.moments) if mode.number in used):
         if not model.eta:
@@ -327,7 +371,7 @@ def _partial(over: str, under: str) -> str:
 
 def _entrywise(report: Analysis) -> list[str]:
     model = report.model
-    if model.n * model.d + model.n**2 > ENTRYWISE_LIMIT:
+    if model.is_deep or model.n * model.d + model.n**2 > ENTRYWISE_LIMIT:
         return []
     system = report.system
     rows = [*_polynomial_rows(system, "flow"), *_polynomial_rows(system, "map")]

@@ -12,13 +12,16 @@ from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
 from equilibria.report.analysis import Analysis
 from equilibria.report.numbers import decimal, extent, significant
-from equilibria.systems.model_text import moments_line
+from equilibria.systems.model import Model
+from equilibria.systems.model_text import moments_line, sizes_text
 from equilibria.systems.procedures import Family
 from equilibria.varieties.component import Component, How, Stability, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from equilibria.report.roots import RootLabel
 
 STYLES = {Verdict.STABLE: "green", Verdict.UNSTABLE: "red", Verdict.UNDECIDED: "yellow"}
 SHOWN_MODES = 6
@@ -68,23 +71,21 @@ def header(report: Analysis) -> list[str]:
     model = report.model
     title = model.traits.title
     letters = model.traits.letters
-    sizes = f"encoder {model.n}x{model.d}"
-    if "P" in letters:
-        sizes += f", predictor {model.n}x{model.n}"
-    count = model.n * model.d * (2 if "T" in letters else 1)
-    count += model.n**2 if "P" in letters else 0
     rates = []
     if model.traits.has_target:
         rates.append(f"μ = {model.mu}")
-    rates += [f"h = {model.h}", f"η = {model.eta}"]
+    rates.append(f"h = {model.h}")
+    rates += [] if model.layer_weight_decays else [f"η = {model.eta}"]
     if "P" in letters:
         rates.append(f"α = {model.alpha}")
-    if model.eta_p != model.eta:
+    if model.layer_weight_decays:
+        rates.append(f"η_l = {', '.join(map(str, model.chain.decays))}")
+    elif model.eta_p != model.eta:
         rates.append(f"η_P = {model.eta_p}")
     if model.nu:
         rates.append(f"ν = {model.nu}")
     return [
-        f"{title} · {sizes} · {count} variables, symmetry O({model.n})",
+        f"{title} · {sizes_text(model)}",
         "   ".join(rates) + "     " + moments_line(model),
     ]
 
@@ -178,6 +179,7 @@ def notes(report: Analysis) -> list[str]:
         lines.append(
             "dim  directions along the component; as many eigenvalues are neutral, the others decide"
         )
+    lines += decay_lines(report.model)
     variety = report.variety
     if variety.complete:
         lines.append(f"the list is complete: {variety.why}")
@@ -197,6 +199,15 @@ def notes(report: Analysis) -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def decay_lines(model: Model) -> list[str]:
+    """Return how much weight decay the modes of a deep model bear."""
+    if not model.is_deep or not model.traits.bootstraps or not model.moments.commute:
+        return []
+    from equilibria.varieties.chains import thresholds
+
+    return thresholds.decay_lines(model)
+
+
 def _reasons(component: Component) -> list[str]:
     parts: list[Stability] = [component.flow, component.map]
     return [part.note for part in parts if part.is_open and part.note]
@@ -209,9 +220,7 @@ def _count(total: int) -> str:
 
 def _roots(report: Analysis) -> Iterable[str]:
     """Explain the mode labels by the values of p."""
-    from equilibria.varieties.commuting.modes import modes_of, states_of
-    from equilibria.varieties.commuting.representative import number
-    from equilibria.varieties.component import Algebraic
+    from equilibria.report.roots import root_labels
 
     model = report.model
     if model.traits.family not in (Family.BOOTSTRAP, Family.DIRECT) or not model.eta:
@@ -221,24 +230,21 @@ def _roots(report: Analysis) -> Iterable[str]:
     used = {
         (m, r) for c in report.components for m, r in zip(c.modes or (), c.roots or (), strict=True)
     }
-    for mode in modes_of(model.moments)[:SHOWN_MODES]:
-        parts = []
-        for state in states_of(mode, model.eta):
-            if (mode.number, state.root) not in used:
-                continue
-            entry = number(state.p)
-            exact = entry.exact if isinstance(entry, Algebraic) else str(entry)
-            where = "upper" if state.root == "+" else "lower"
-            short = len(exact) <= 34
-            shown = f"{exact} = {significant(state.value, 4)}"
-            shown = shown if short else significant(state.value, 6)
-            parts.append(
-                f"{mode.number}{state.root}  mode {mode.number} at its {where} root p = {shown}"
-            )
-        if parts:
-            yield "   ".join(parts) if len("   ".join(parts)) <= 96 else parts[0]
-            if len("   ".join(parts)) > 96:
-                yield from parts[1:]
+    parts: dict[int, list[str]] = {}
+    for label in root_labels(model):
+        if (label.mode, label.root) in used and label.mode <= SHOWN_MODES:
+            parts.setdefault(label.mode, []).append(_root_words(label))
+    for words in parts.values():
+        line = "   ".join(words)
+        yield from [line] if len(line) <= 96 else words
+
+
+def _root_words(label: RootLabel) -> str:
+    where = "upper" if label.root == "+" else "lower"
+    short = len(label.text) <= 34
+    shown = f"{label.text} = {significant(label.value, 4)}"
+    shown = shown if short else significant(label.value, 6)
+    return f"{label.mode}{label.root}  mode {label.mode} at its {where} root p = {shown}"
 
 
 def gradient_lines(report: Analysis) -> list[str]:

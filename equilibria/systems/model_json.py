@@ -24,6 +24,11 @@ def parameters_json(model: Model) -> dict[str, object]:
     if model.traits.has_target:
         values["ema"] = str(model.mu)
         values["flow_rate"] = str(model.flow_rate)
+    if model.is_deep:
+        values["encoder_layers"] = model.encoder_layers
+        values["predictor_layers"] = model.predictor_layers
+        values["hidden_dims"] = list(model.chain.hidden)
+        values["layer_weight_decays"] = [str(value) for value in model.chain.decays]
     return values
 
 

@@ -7,12 +7,15 @@ the option (`FormatError`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypedDict
 
 from equilibria import defaults
 from equilibria.data.moments import MAX_DIMENSION, Moments
 from equilibria.errors import FormatError
-from equilibria.exact.rationals import quantities, quantity, rational
+from equilibria.exact.rationals import quantities, quantity, rational, whole
 from equilibria.files.untrusted import is_file
+from equilibria.systems.depth import MOST_LAYERS, MOST_WIDTH
 from equilibria.systems.model import Model, default_signal
 from equilibria.systems.procedures import procedure
 
@@ -37,6 +40,10 @@ class ModelOptions:
     noise: str | None = None
     isotropic: str | None = None
     moments: str | None = None
+    encoder_layers: str | None = None
+    predictor_layers: str | None = None
+    hidden_dim: str | None = None
+    layer_weight_decay: str | None = None
     floating: bool = False
 
 
@@ -58,7 +65,40 @@ def build_model(options: ModelOptions) -> Model:
         embed_dim=_size(size, "--embed-dim"),
         floating=options.floating,
         **typed,
+        **_layers(options),
     )
+
+
+class _Layers(TypedDict, total=False):
+    encoder_layers: int
+    predictor_layers: int
+    hidden_dims: tuple[int, ...]
+    layer_weight_decays: tuple[Fraction, ...]
+
+
+def _layers(options: ModelOptions) -> _Layers:
+    """Return what was said of the layers; raises `FormatError` for decays that are given twice."""
+    layers = _Layers()
+    if options.encoder_layers is not None:
+        layers["encoder_layers"] = whole(options.encoder_layers, "--encoder-layers", 1, MOST_LAYERS)
+    if options.predictor_layers is not None:
+        text = options.predictor_layers
+        layers["predictor_layers"] = whole(text, "--predictor-layers", 1, MOST_LAYERS)
+    if options.hidden_dim is not None:
+        layers["hidden_dims"] = tuple(
+            whole(text, "--hidden-dim", 1, MOST_WIDTH) for text in options.hidden_dim.split(",")
+        )
+    if options.layer_weight_decay is not None:
+        for name in ("weight_decay", "predictor_weight_decay"):
+            if getattr(options, name) is not None:
+                raise FormatError(
+                    f"--layer-weight-decay and --{name.replace('_', '-')}: both say how layers "
+                    "decay, give one of the two"
+                )
+        layers["layer_weight_decays"] = quantities(
+            options.layer_weight_decay, "--layer-weight-decay"
+        )
+    return layers
 
 
 def build_moments(options: ModelOptions) -> Moments:

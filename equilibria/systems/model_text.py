@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from equilibria.systems.chain_system import symmetry_text
 from equilibria.systems.model import Model
 
 
@@ -15,6 +16,24 @@ def moments_line(model: Model) -> str:
     kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
     source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
     return f"Σ, M {model.d}x{model.d}{source} ({kind})"
+
+
+def sizes_text(model: Model) -> str:
+    """Return the sizes of the matrices, how many variables they have, and the symmetry."""
+    letters, chain = model.traits.letters, model.chain
+    sizes = f"encoder {model.n}x{model.d}"
+    if "P" in letters:
+        sizes += f", predictor {model.n}x{model.n}"
+    symmetry = f"O({model.n})"
+    if model.is_deep:
+        encoder = "-".join(map(str, chain.widths[: chain.encoder + 1]))
+        predictor = "-".join(map(str, chain.widths[chain.encoder :]))
+        sizes = f"encoder {encoder}, predictor {predictor}"
+        symmetry = symmetry_text(chain)
+    shapes = [rows * columns for rows, columns in chain.shapes.values()]
+    count = sum(shapes[: chain.encoder]) * (2 if "T" in letters else 1)
+    count += sum(shapes[chain.encoder :]) if "P" in letters else 0
+    return f"{sizes} · {count} variables, symmetry {symmetry}"
 
 
 def _diagonal(values: tuple[Fraction, ...]) -> str:

@@ -1,8 +1,9 @@
 """A learning procedure as polynomials: the flow dx/dt = f(x) and one step of the update map.
 
 Variables are named W_i_j (row i, column j, from 1), P_i_j, T_i_j, and VW_i_j, VP_i_j for the
-heavy-ball velocities, which only the map has; with hidden layers W1_i_j, ..., P1_i_j, ..., T1_i_j. Where a procedure sets the predictor from the encoder
-(DirectPred, DirectCopy), P is tied to W by the `constraints` and has no equation of motion.
+heavy-ball velocities, which only the map has; with hidden layers W1_i_j, ..., P1_i_j, ..., T1_i_j.
+Where a procedure sets the predictor from the encoder (DirectPred, DirectCopy), P is tied to W by the
+`constraints` and has no equation of motion.
 """
 
 from __future__ import annotations

@@ -55,6 +55,10 @@ def _direct(model: Model, max_components: int) -> Variety:
 
 
 def _joint(model: Model, max_components: int) -> Variety:
+    if model.is_deep:
+        from equilibria.varieties.chains.joint import joint_chain_variety
+
+        return joint_chain_variety(model)
     from equilibria.varieties.real_spectrum.joint import joint_variety
 
     return joint_variety(model, max_components=max_components)

@@ -40,7 +40,8 @@ def evaluate_chains(
     sets = [np.array([place[id(r)] for r in stratum], dtype=np.intp) for stratum in strata]
     columns = np.array([rest.mode.number - 1 for rest in rests], dtype=np.intp)
     members = Members(sets, columns, len(modes))
-    tables = chain_tables(model, rests, modes)
+    with_pairs = any(len(stratum) > 1 for stratum in strata)
+    tables = chain_tables(model, rests, modes, with_pairs=with_pairs)
     worst = _worst_blocks(tables, members)
     assembly = _Assembly(model, modes, tables)
     return [

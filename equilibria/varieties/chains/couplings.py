@@ -5,8 +5,8 @@ the targets (all layers with one beta, T20.4), and x_l the relative change of la
 decays; the general form is derived in docs/depth.md):
 
     mode       1 = sum_l eta_l/(Lambda + 2 eta_l) [1 - r + phi (1 + r) 1(l <= L)]
-    inactive   Lambda + eta_1 [1 + (s_j p - phi eps_i m_j)/q]                    an input that is not used
-    output     Lambda + eta_D (1 + r)                                     an output that is not used
+    inactive   Lambda + eta_1 [1 + (s_j p - phi eps_i m_j)/q]       beside an input that no mode uses
+    output     Lambda + eta_D (1 + r)                              beside an output that no mode uses
     pair       2D x 2D, Lambda^(D-1) taken out: rotations of the D - 1 spaces between layers
 """
 

@@ -3,8 +3,8 @@
 In the frames of the modes every layer is diagonal: layer l of mode i is sqrt(alpha_l/eta_l) u_i, the
 last one times the sign of m_i. Its orbit is cut out by
 
-    A_1^T A_1 = sum of squares v_i v_i^T,   eta_l A_l A_l^T/alpha_l = eta_(l+1) A_(l+1)^T A_(l+1)/alpha_(l+1),
-    P W = W (sum p_i v_i v_i^T).
+    A_1^T A_1 = sum over i of (alpha_1/eta_1) u_i^2 v_i v_i^T,   P W = W (sum of p_i v_i v_i^T),
+    (eta_l/alpha_l) A_l A_l^T = (eta_(l+1)/alpha_(l+1)) A_(l+1)^T A_(l+1).
 """
 
 from __future__ import annotations

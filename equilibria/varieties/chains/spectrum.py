@@ -13,6 +13,7 @@ from equilibria.exact.enclosed import Enclosed
 from equilibria.exact.rationals import to_float
 from equilibria.exact.univariate import line_text
 from equilibria.systems.model import Model
+from equilibria.varieties.chains.close_roots import roots_of
 from equilibria.varieties.chains.counts import Counts
 from equilibria.varieties.chains.couplings import (
     Rest,
@@ -21,7 +22,7 @@ from equilibria.varieties.chains.couplings import (
     output_coupling,
     pair_coupling,
 )
-from equilibria.varieties.chains.tables import roots_of, shares_root
+from equilibria.varieties.chains.tables import shares_root
 from equilibria.varieties.commuting.couplings import Coupling
 from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.commuting.transfer import Dynamics

@@ -20,6 +20,7 @@ from equilibria.exact.intervals import Uncertain
 from equilibria.exact.rationals import to_float
 from equilibria.exact.root_location import disc, hurwitz
 from equilibria.systems.model import Model
+from equilibria.varieties.chains.close_roots import roots_of
 from equilibria.varieties.chains.couplings import (
     Rest,
     inactive_coupling,
@@ -31,14 +32,10 @@ from equilibria.varieties.commuting.block_tables import DecayTables, KindTables,
 from equilibria.varieties.commuting.couplings import Coupling
 from equilibria.varieties.commuting.largest_step import inverse_step
 from equilibria.varieties.commuting.modes import Mode
-from equilibria.varieties.commuting.transfer import Dynamics, polynomial_roots
+from equilibria.varieties.commuting.transfer import Dynamics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-CROWDED = 1e-3
-ROOT_BITS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +54,14 @@ INSIDE = Finding(0, -1, -math.inf, -1, 0.0, 0.0)
 """A block that is not there."""
 
 
-def chain_tables(model: Model, rests: Sequence[Rest], modes: Sequence[Mode]) -> DecayTables:
+def chain_tables(
+    model: Model, rests: Sequence[Rest], modes: Sequence[Mode], *, with_pairs: bool
+) -> DecayTables:
     """Return the tables of all blocks between rests, and between rests and modes."""
     judge = Judge(model)
     count = len(rests)
     pairs = [[INSIDE] * count for _ in range(count)]
-    for i, j in _pairs(rests):
+    for i, j in _pairs(rests) if with_pairs else ():
         pairs[i][j] = pairs[j][i] = judge.pair(rests[i], rests[j])
     return DecayTables(
         diagonal=_tables([judge.mode(rest) for rest in rests], (count,)),
@@ -176,32 +175,3 @@ def extent(dynamics: Dynamics, coefficients: Sequence[Enclosed]) -> float:
     if not values.size:
         return 0.0 if dynamics.is_map else -math.inf
     return float(dynamics.extent(values))
-
-
-def roots_of(coefficients: Sequence[Enclosed]) -> NDArray[np.complex128]:
-    """Return the roots to double precision; close ones are found in more digits."""
-    numbers = np.array([float(value) for value in coefficients])
-    if numbers.size <= 1:
-        return np.zeros(0, dtype=np.complex128)
-    roots = polynomial_roots(numbers)
-    return _separated(coefficients) if _crowded(roots) else roots
-
-
-def _crowded(roots: NDArray[np.complex128]) -> bool:
-    """Return whether roots lie so close to each other that rounding moves them."""
-    if roots.size < 2:
-        return False
-    gaps = np.abs(roots[:, None] - roots)
-    np.fill_diagonal(gaps, np.inf)
-    return bool((gaps.min(axis=0) < CROWDED * np.abs(roots)).any())
-
-
-def _separated(coefficients: Sequence[Enclosed]) -> NDArray[np.complex128]:
-    """Return the roots from coefficients of many digits."""
-    import mpmath
-
-    with mpmath.workprec(ROOT_BITS):
-        middles = [sum(value.enclosure(ROOT_BITS)) / 2 for value in reversed(coefficients)]
-        exact = [mpmath.mpf(x.numerator) / x.denominator for x in map(Fraction, middles)]
-        roots = mpmath.polyroots(exact, maxsteps=500, extraprec=2 * ROOT_BITS)
-        return np.array([complex(root) for root in roots], dtype=np.complex128)

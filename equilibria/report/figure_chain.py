@@ -1,0 +1,87 @@
+"""The first panel for hidden layers: how much weight decay each mode bears, and where it rests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equilibria.exact.rationals import to_float
+from equilibria.report.analysis import Analysis
+from equilibria.report.figure_marks import BELOW, FAINT, marker, marker_style, note
+from equilibria.report.portrait import Standing, standing_of
+from equilibria.report.roots import root_labels
+from equilibria.systems.model import Model
+from equilibria.varieties.chains.thresholds import effective_decay, thresholds
+from equilibria.varieties.commuting.modes import Mode, modes_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHOWN_MODES = 4
+POINTS = 400
+TINTS = ("0.15", "#0072B2", "#CC79A7", "#E69F00")
+
+
+def draws_decay(model: Model) -> bool:
+    """Return whether the panel says something: hidden layers, and modes that decay can kill."""
+    deep = model.is_deep and model.traits.bootstraps
+    return deep and model.moments.commute and all(model.chain.decays)
+
+
+def draw_decay(axes: Axes, report: Analysis) -> None:
+    """Draw eta = p^theta (|m| - s p) for the leading modes, the decay, and the rests of rank 1.
+
+    The lower branch of a mode, left of its fold, is dashed: no equilibrium there is stable.
+    """
+    model = report.model
+    decay = effective_decay(model)[0]
+    shown = {found.mode: found for found in thresholds(model)[:SHOWN_MODES]}
+    modes = {mode.number: mode for mode in modes_of(model.moments) if mode.number in shown}
+    for tint, (number, found) in zip(TINTS, shown.items(), strict=False):
+        _curve(axes, model, modes[number], found.p, tint)
+        note(axes, f"mode {number}", (found.p, found.weight_decay), (0, 5), "center", "bottom")
+    axes.axhline(decay, color=FAINT, linewidth=1.0, zorder=2)
+    kinds = _rests(axes, report, decay)
+    axes.set_xlim(left=0.0)
+    top = max([decay, *(found.weight_decay for found in shown.values())])
+    axes.set_ylim(0.0, 1.25 * top)
+    axes.set_xlabel("|p|, eigenvalue of the predictor")
+    axes.set_ylabel("weight decay")
+    depths = f"{model.encoder_layers}-layer encoder, {model.predictor_layers}-layer predictor"
+    axes.set_title(f"the weight decay that a mode bears: {depths}")
+    _legend(axes, kinds)
+
+
+def _curve(axes: Axes, model: Model, mode: Mode, fold: float, tint: str) -> None:
+    theta, s, m = to_float(model.chain.theta), to_float(mode.s), abs(to_float(mode.m))
+    for low, high, dashes in ((0.0, fold, "--"), (fold, m / s, "-")):
+        p = np.linspace(low, high, POINTS)
+        axes.plot(p, p**theta * (m - s * p), color=tint, linestyle=dashes, linewidth=1.3, zorder=3)
+
+
+def _rests(axes: Axes, report: Analysis, decay: float) -> set[Standing]:
+    """Mark the listed components of rank 1, with the verdict of the whole model."""
+    places = {f"rank1:{x.mode}{x.root}": abs(x.value) for x in root_labels(report.model)}
+    kinds = set()
+    for component in report.components:
+        place = 0.0 if component.rank == 0 else places.get(component.id)
+        if place is not None:
+            kind = standing_of(component)
+            marker(axes, place, decay, kind, gid=f"component:{component.id}")
+            kinds.add(kind)
+    return kinds
+
+
+def _legend(axes: Axes, kinds: set[Standing]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], **marker_style(kind, 7.0), label=f"rank 0 or 1, {kind.value}")
+        for kind in Standing
+        if kind in kinds
+    ]
+    handles.append(
+        Line2D([], [], color=FAINT, linewidth=1.0, label="the weight decay of the model")
+    )
+    axes.legend(handles=handles, ncols=2, **BELOW)
