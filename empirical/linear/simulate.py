@@ -67,6 +67,7 @@ def simulate(
 
     Raises `FormatError` for a bad option, `LimitReached` when the final weights would not fit.
     """
+    model.one_layer_each("simulate")
     settings = Settings(
         runs=runs,
         steps=steps,

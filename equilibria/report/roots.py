@@ -37,7 +37,7 @@ def root_labels(model: Model) -> Iterator[RootLabel]:
 
 
 def _deep_labels(model: Model) -> Iterator[RootLabel]:
-    from equilibria.varieties.chains.couplings import Rest
+    from equilibria.varieties.chains.rest import Rest
 
     for mode in modes_of(model.moments):
         for rest in Rest.all_of(model.chain, mode):

@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from equilibria import defaults
 from equilibria.data.moments import Moments
-from equilibria.errors import FormatError
+from equilibria.errors import FormatError, ScopeError
 from equilibria.exact.rationals import Number, quantity, shown
 from equilibria.systems.depth import MOST_LAYERS, MOST_WIDTH, Chain, widths_of
 from equilibria.systems.procedures import Procedure, procedure
@@ -126,6 +126,15 @@ class Model:
     def is_deep(self) -> bool:
         """Return whether encoder or predictor has more than one layer."""
         return self.encoder_layers + self.predictor_layers > 2
+
+    def one_layer_each(self, asked: str) -> None:
+        """Raise `ScopeError` where what is asked is not known of hidden layers."""
+        if self.is_deep:
+            raise ScopeError(
+                f"{asked}: not answered with hidden layers ({self.encoder_layers} encoder, "
+                f"{self.predictor_layers} predictor layers); `equilibria` answers",
+                hint="leave --encoder-layers and --predictor-layers out",
+            )
 
     @property
     def chain(self) -> Chain:

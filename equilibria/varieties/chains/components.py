@@ -12,8 +12,8 @@ import numpy as np
 from equilibria.exact.rationals import to_float
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.counts import Counts
-from equilibria.varieties.chains.couplings import Rest
 from equilibria.varieties.chains.representative import ChainLifter
+from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.chains.spectrum import chain_spectrum
 from equilibria.varieties.chains.tables import Finding, chain_tables
 from equilibria.varieties.commuting.block_tables import DecayTables, KindTables, free_extent

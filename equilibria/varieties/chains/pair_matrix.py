@@ -15,13 +15,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import prod
-from typing import TYPE_CHECKING
 
 from equilibria.exact.enclosed import Enclosed
 from equilibria.varieties.chains.fixed_point import characteristic_rows
-
-if TYPE_CHECKING:
-    from equilibria.varieties.chains.couplings import Rest
+from equilibria.varieties.chains.rest import Rest
 
 Entries = list[list[Enclosed]]
 ZERO = Enclosed.of(0)

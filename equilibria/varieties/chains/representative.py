@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from equilibria.exact.enclosed import Enclosed
 from equilibria.systems.model import Model
-from equilibria.varieties.chains.couplings import Rest
+from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.commuting.representative import Rows, entry_float
 from equilibria.varieties.component import Algebraic, Detail, Entry
 

@@ -16,12 +16,12 @@ from equilibria.systems.model import Model
 from equilibria.varieties.chains.close_roots import roots_of
 from equilibria.varieties.chains.counts import Counts
 from equilibria.varieties.chains.couplings import (
-    Rest,
     inactive_coupling,
     mode_coupling,
     output_coupling,
     pair_coupling,
 )
+from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.chains.tables import shares_root
 from equilibria.varieties.commuting.couplings import Coupling
 from equilibria.varieties.commuting.modes import Mode

@@ -22,12 +22,12 @@ from equilibria.exact.root_location import disc, hurwitz
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.close_roots import roots_of
 from equilibria.varieties.chains.couplings import (
-    Rest,
     inactive_coupling,
     mode_coupling,
     output_coupling,
     pair_coupling,
 )
+from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.commuting.block_tables import DecayTables, KindTables, critical_phi
 from equilibria.varieties.commuting.couplings import Coupling
 from equilibria.varieties.commuting.largest_step import inverse_step

@@ -13,7 +13,7 @@ from math import comb
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.components import ChainStratum, evaluate_chains
-from equilibria.varieties.chains.couplings import Rest
+from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.chains.tables import shares_root
 from equilibria.varieties.commuting.modes import Mode, modes_of
 from equilibria.varieties.component import Component, Variety, Verdict
