@@ -19,7 +19,7 @@ from empirical.commands.train_options import OPTIONS as TRAIN
 from equilibria.commands.options import OUTPUT, Option
 from equilibria.commands.outputs import OUTPUTS
 from equilibria.commands.parser import PROGRAM, WIDTH, example, joined
-from equilibria.commands.tables import MODEL
+from equilibria.commands.tables import DEPTH, MODEL
 from equilibria.exact.rationals import rational
 from equilibria.systems.model import Model
 from equilibria.systems.model_options import ModelOptions, build_model
@@ -90,7 +90,7 @@ def test_a_question_has_the_fields_of_its_table(name: str) -> None:
     asked = set(command.question.__annotations__)
     assert asked - {"model", "typed"} <= set(table)
     own = {o.field for o in command.options if o not in MODEL and o.group != OUTPUT}
-    own -= {o.field for o in MODEL}
+    own -= {o.field for o in (*MODEL, *DEPTH)}
     assert own <= asked or asked == {"typed"}
     assert ("model" in asked) == ("procedure" in table)
     files = {o.field for o in command.options if o.group == OUTPUT and o.metavar.startswith("F")}
