@@ -45,6 +45,12 @@ _MODELS = (
     "--weight-decay 1/20 --predictor-weight-decay 0",
     "--weight-decay 1/20 --predictor-weight-decay 0 --ema 0.9 --embed-dim 1",
     "--embed-dim 1 --signal 37/20 --total 23/8 --weight-decay 1e-9 --predictor-weight-decay 1e-3",
+    "--encoder-layers 3 --weight-decay 1/100",
+    "--encoder-layers 2 --predictor-layers 2 --ema 0.9 --momentum 0.9 --weight-decay 1/200 --hidden-dim 3,1",
+    "--encoder-layers 2 --layer-weight-decay 1/200,1/100,1/300 --predictor-lr 3/2 --signal 1,-1/2 --total 1,1",
+    "--encoder-layers 2 --weight-decay 1/256 --predictor-weight-decay 1/1024 --signal 5/8 --total 1 --embed-dim 1",
+    "--encoder-layers 3 --weight-decay 1/10",
+    "--encoder-layers 2 --procedure joint --predictor-lr 2",
 )
 _DENSE = (
     "--moments tilted.npz --embed-dim 2 --weight-decay 1/20",
@@ -71,6 +77,8 @@ _FORMS = (
     "--weight-decay 0 --latex r.tex",
     "--procedure direct-copy --latex r.tex",
     "--procedure contrastive --latex r.tex",
+    "--encoder-layers 2 --ema 0.9 --layer-weight-decay 1/200,1/100,1/300 --latex r.tex",
+    "--encoder-layers 2 --weight-decay 1/40 --plot r.png",
     "--procedure joint --latex r.tex --momentum 9/10",
     "--moments tilted.npz --latex r.tex",
     "--ema 0.99 --plot r.png",

@@ -144,8 +144,11 @@ def _standing(
             True,
             "rank is at most 1, and every equilibrium of rank 1 is aligned (T22.6) [proved]",
         )
-    if not any(rests.values()) and model.chain.equal_decays and model.alpha == 1:
-        return True, "weight decay is above every fold, where the flow ends at 0 (T21.4) [proved]"
+    if not any(rests.values()):
+        return (
+            True,
+            "the decay is above every fold, where 0 is all there is (T20.2, T21.4) [proved]",
+        )
     if len({mode.s for mode in modes}) == 1:
         if model.chain.predictor <= 2 or all(mode.m >= 0 for mode in modes):
             return True, "Sigma is isotropic, so every equilibrium is aligned (T22.5) [proved]"
