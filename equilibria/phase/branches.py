@@ -47,7 +47,7 @@ class Branch:
             start = min(self.known, key=lambda value: abs(value - eta))
             origin = self.known[start]
             assert origin is not None
-            found = _stepped(setting, origin)
+            found = _walked(setting, origin, start, eta)
             if found is None:
                 return None
             self.known[eta] = found

@@ -24,6 +24,7 @@ from equilibria.phase.branches import Branch, Fold
 from equilibria.phase.margins import Margins, Which, kind_of
 
 TOLERANCE = 1e-12
+JUMP = 1e-4  # margin at a root, relative to the largest rate, above which it is no root
 STABLE_KINDS = {"flow": ("hopf", "transcritical"), "map": ("flip", "neimark-sacker")}
 REACH = 2.5  # cells between neighbouring points of one curve, at most
 
@@ -96,6 +97,8 @@ def _root(
         return None
     found = margins.leading(branch, which, *spot(root))
     assert found is not None
+    if abs(found.margin) > JUMP * found.size:
+        return None  # Newton's method went over to another component: a jump, no root
     kind = kind_of(found.value, which)
     return Crossing(branch.id, which, kind, along, *spot(root), found.value)
 

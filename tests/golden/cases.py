@@ -137,7 +137,7 @@ _PHASE = (
     "--procedure direct-pred --x weight-decay=1/50:1/5:5 --y lr=1/2:8:5",
     "--procedure contrastive --x weight-decay=1/50:1/5:5 --y lr=1/2:8:5",
     "--ema 0.99 --surface",
-    "--moments tilted.npz --embed-dim 1 --x weight-decay=1/20:1/10:3 --y lr=1:8:4:log --plot p.png",
+    "--moments tilted.npz --embed-dim 1 --x weight-decay=1/20:1/3:5 --y lr=1:8:4:log --plot p.png",
     "--moments e5.npz --x weight-decay=1/20:1/10:4 --y lr=1/1000:1/100:3:log --json -",
     "--ema 0.99 --x weight-decay=0.01:0.25:5 --y lr=0.1:10:4:log --ascii --jobs 1",
 )
