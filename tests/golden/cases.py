@@ -143,14 +143,12 @@ _PHASE = (
 )
 _BASIN = (
     "",
-    "--ema 0.99",
     "--mode 2 --plot b.png",
     "--ema 0.9 --plot b.png",
     "--map --lr 1",
     "--point 0.1,0.2",
     "--point 1/2,1/2 --json -",
     "--point 0.1,0.2 --map --lr 2",
-    "--point 0.1,0.2,0.3 --ema 0.9",
     "--point 1/2,1/2,0 --ema 0.9 --map --json -",
     "--point 0,0",
     "--weight-decay 1/4",
@@ -276,6 +274,26 @@ _RUNS = (
     "simulate --runs 4 --weight-decay 0 --lr 1/2 --out run --device cpu ; overlay run",
     "simulate --runs 3 --moments tilted.npz --lr 1/2 --out run --device cpu ; overlay run",
 )
+_FOUR_STEPS = (
+    "--steps 4 --batch-size 32 --log-every 2 --train-images 96 --precision fp64 --device cpu "
+    "--threads 1 --out run"
+)
+_TRAINED = (
+    "--backbone linear --head 6 --json -",
+    "--method byol --ema 0.9 --ema-schedule cosine --backbone mlp --width 1/4 --head 8,6 --predictor mlp --predictor-dim 5",
+    "--method direct-pred --backbone linear --head 6 --freq 2",
+    "--method direct-copy --backbone linear --head 6 --loss squared",
+    "--method direct-set --power 1/3 --backbone linear --head 6 --direct-form paper",
+    "--method simclr --temperature 0.2 --backbone linear --head 6",
+    "--method joint --backbone linear --head 6 --head-bn none --loss squared ; overlay run",
+    "--predictor linear --backbone linear --head 6 --head-bn none --loss squared --predictor-lr 2 --predictor-weight-decay 1e-3 ; overlay run",
+    "--no-stop-gradient --no-symmetric-loss --optimizer lars --warmup 2 --schedule constant --backbone linear --head 6 --seed 3",
+    "--predictor symmetric --loss cross-entropy --backbone linear --head 6 --augment none --stop-on-collapse --no-curl",
+    "--predictor fixed --backbone linear --head 6 --target-init independent --ema 0.5 --predictor-schedule cosine",
+    "--predictor none --backbone linear --head 6 --head-bn hidden --checkpoint-every 2",
+    "--backbone resnet8 --width 1/8 --head 6 --min-crop 0.5 --hue yiq --image-size 8",
+    "--predictor linear --predictor-bias --backbone mlp --head 6 --predictor-update direct-pred --rho 0.9 --eps 0.01",
+)
 _HELP = ("equilibria", "phase", "basin", "graph", "cycles", "moments", "check", "verify")
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -292,8 +310,12 @@ CASES: dict[str, tuple[str, ...]] = {
     "cycles": tuple(f"cycles {words}".strip() for words in _CYCLES),
     "moments": tuple(f"moments {words}" for words in _MOMENTS),
     "runs": _RUNS,
+    "train": tuple(f"train {_FOUR_STEPS} {words}" for words in _TRAINED),
     "errors": _ERRORS,
     "check": _CHECK,
     "help": tuple(f"{name} --help" for name in _HELP),
 }
 """Lines by group; the answers of a group are one file."""
+
+RELATIVE = {"train": 1e-4, "studies": 1e-4}
+"""Larger tolerances: images are in single precision."""

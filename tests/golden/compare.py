@@ -27,7 +27,8 @@ def compact(text: str) -> str:
     def shortened(found: re.Match[str]) -> str:
         if len(re.split("[eE]", found[0])[0].strip("+-0.").replace(".", "")) <= STORED:
             return found[0]
-        return f"{float(found[0]):.{STORED}g}"
+        short = f"{float(found[0]):.{STORED}g}"
+        return short if NUMBER.fullmatch(short) else f"{short}.0"
 
     return NUMBER.sub(shortened, FRACTION.sub(lambda found: repr(float(Fraction(found[0]))), text))
 
@@ -49,21 +50,22 @@ def compact_json(text: str) -> str:
     return "".join(f"{key}: {shown(value)}\n" for key, value in data.items())
 
 
-def difference(expected: str, found: str) -> str | None:
+def difference(expected: str, found: str, relative: float = RELATIVE) -> str | None:
     """Return the first line that differs, as two lines; None where the texts agree."""
     pairs = zip_longest(expected.splitlines(), found.splitlines())
     for number, (one, other) in enumerate(pairs, 1):
-        if one is None or other is None or not lines_agree(one, other):
+        if one is None or other is None or not lines_agree(one, other, relative):
             return f"line {number}\n  expected {one}\n  found    {other}"
     return None
 
 
-def lines_agree(one: str, other: str) -> bool:
+def lines_agree(one: str, other: str, relative: float = RELATIVE) -> bool:
     """Return whether two lines have the same words and numbers that agree."""
     if one == other:
         return True
     mine, theirs = NUMBER.findall(one), NUMBER.findall(other)
-    if len(mine) != len(theirs) or not all(map(numbers_agree, mine, theirs)):
+    agree = (numbers_agree(a, b, relative) for a, b in zip(mine, theirs, strict=False))
+    if len(mine) != len(theirs) or not all(agree):
         return False
     words, others = NUMBER.split(one), NUMBER.split(other)
     if any(len(a) != len(b) for a, b in zip(mine, theirs, strict=True)):
@@ -72,10 +74,10 @@ def lines_agree(one: str, other: str) -> bool:
     return words == others
 
 
-def numbers_agree(one: str, other: str) -> bool:
+def numbers_agree(one: str, other: str, relative: float = RELATIVE) -> bool:
     """Return whether two decimals are the same up to rounding."""
     a, b = float(one), float(other)
-    allowed = RELATIVE * max(abs(a), abs(b)) + ABSOLUTE
+    allowed = relative * (max(abs(a), abs(b)) + ABSOLUTE / RELATIVE)
     mantissa = re.split("[eE]", one.lstrip("+-"))[0]
     if len(mantissa.replace(".", "").lstrip("0")) >= LONG:
         last = 10.0 ** -len(mantissa.partition(".")[2])

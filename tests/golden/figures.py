@@ -49,17 +49,17 @@ def _axes(axes: Axes) -> Iterator[str]:
             yield f"text {_row(place)} {text.get_text()!r}"
     for line in axes.lines:
         look = (_colour(line.get_color()), line.get_linestyle(), line.get_marker())
-        data = f"{_numbers(line.get_xdata())} {_numbers(line.get_ydata())}"
+        data = f"{numbers(line.get_xdata())} {numbers(line.get_ydata())}"
         width = _number(line.get_linewidth())
         yield f"line {' '.join(map(str, look))} {width} {_named(line.get_label())}{data}"
     for patch in axes.patches:
-        corners = _numbers(patch.get_path().vertices)
+        corners = numbers(patch.get_path().vertices)
         yield f"{type(patch).__name__} {_colour(patch.get_facecolor())} {corners}"
     for collection in axes.collections:
         name = "area" if isinstance(collection, PolyCollection) else type(collection).__name__
         yield f"{name} {' '.join(_collection(collection))}"
     for image in axes.images:
-        yield f"image {_row(image.get_extent())} {_numbers(image.get_array())}"
+        yield f"image {_row(image.get_extent())} {numbers(image.get_array())}"
 
 
 def _collection(collection) -> Iterator[str]:
@@ -67,12 +67,12 @@ def _collection(collection) -> Iterator[str]:
     colours = collection.get_facecolor()
     yield f"{len(colours)} colours" + (f" {_colour(colours[0])}" if len(colours) else "")
     if collection.get_array() is not None:
-        yield f"values {_numbers(collection.get_array())}"
+        yield f"values {numbers(collection.get_array())}"
     paths = [path.vertices for path in collection.get_paths()]
-    yield f"{len(paths)} paths" + (f" {_numbers(np.concatenate(paths))}" if paths else "")
+    yield f"{len(paths)} paths" + (f" {numbers(np.concatenate(paths))}" if paths else "")
     offsets = np.ma.getdata(collection.get_offsets())
     if len(offsets) > 1:
-        yield f"at {_numbers(offsets[:, 0])} {_numbers(offsets[:, 1])}"
+        yield f"at {numbers(offsets[:, 0])} {numbers(offsets[:, 1])}"
 
 
 def _legend(texts) -> list[str]:
@@ -95,7 +95,7 @@ def _row(values: Iterable[float]) -> str:
     return f"({', '.join(map(_number, values))})"
 
 
-def _numbers(values: ArrayLike) -> str:
+def numbers(values: ArrayLike) -> str:
     """Return how many numbers there are, the least, the largest, their mean and their mean square."""
     found = np.ma.getdata(values)
     flat = np.asarray(found, dtype=float).ravel()

@@ -15,9 +15,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.golden.cases import CASES
-from tests.golden.claims import answered as claim_answered
-from tests.golden.claims import names
+from tests.golden import claims, studies
+from tests.golden.cases import CASES, RELATIVE
 from tests.golden.compare import difference
 from tests.golden.running import answered
 from tests.golden.store import expected, store
@@ -29,7 +28,7 @@ def recorded(group: str, lines: tuple[str, ...], answer: Callable[[str], str]) -
     new = {}
     for line in lines:
         found = answer(line)
-        agrees = line in old and difference(old[line], found) is None
+        agrees = line in old and difference(old[line], found, RELATIVE.get(group, 1e-6)) is None
         new[line] = old[line] if agrees else found
         if not agrees:
             before, after = old.get(line, "").splitlines(), found.splitlines()
@@ -49,8 +48,9 @@ def main(groups: list[str]) -> None:
                 return answered(line, Path(place))
 
         recorded(group, lines, answer)
-    if not groups or "claims" in groups:
-        recorded("claims", names(), claim_answered)
+    for group, others in (("claims", claims), ("studies", studies)):
+        if not groups or group in groups:
+            recorded(group, others.names(), others.answered)
 
 
 if __name__ == "__main__":

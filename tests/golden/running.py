@@ -27,8 +27,11 @@ from tests.golden.figures import described
 ROOT = Path(__file__).resolve().parent.parent.parent
 MASKED = (
     (re.compile(r"\b\d+\.\d+ s\b"), "T s"),
-    (re.compile(r'("seconds": |\btime=")[-+.e0-9]+'), r"\g<1>0"),
+    (re.compile(r'("?seconds"?: |\btime=")[-+.e0-9]+'), r"\g<1>0"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "DIGEST"),
+    (re.compile(r"[\d,.]+ images/s on [^()]*\([^()]*\)"), "N images/s on MACHINE"),
+    (re.compile(r'("?images_per_second"?: )[-+.e0-9]+'), r"\g<1>0"),
+    (re.compile(r'("?device"?: )"CPU[^"]*"'), r'\g<1>"MACHINE"'),
     (re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+"), "PNG"),
 )
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)

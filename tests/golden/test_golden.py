@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import claims
-from tests.golden.cases import CASES
+from tests.golden import claims, studies
+from tests.golden.cases import CASES, RELATIVE
 from tests.golden.compare import compact, compact_json, difference, lines_agree
 from tests.golden.running import answered
 from tests.golden.store import EXPECTED, expected
 
 TRAINED = ("simulate", "train", "overlay")
+OTHERS = {"claims": claims.names(), "studies": studies.names()}
 EVERY = [(group, line) for group, lines in CASES.items() for line in lines]
 
 
@@ -23,13 +24,22 @@ EVERY = [(group, line) for group, lines in CASES.items() for line in lines]
 def test_a_line_answers_as_stored(group: str, line: str, tmp_path: Path) -> None:
     if line.startswith(TRAINED):
         pytest.importorskip("torch")
-    found = difference(expected(group)[line], answered(line, tmp_path))
+        pytest.importorskip("sklearn")
+    found = difference(expected(group)[line], answered(line, tmp_path), RELATIVE.get(group, 1e-6))
+    assert found is None, found
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_a_study_finds_what_is_stored(name: str) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    found = difference(expected("studies")[name], studies.answered(name), RELATIVE["studies"])
     assert found is None, found
 
 
 def test_what_is_stored_is_what_is_asked() -> None:
-    assert {path.stem for path in EXPECTED.iterdir()} == {*CASES, "claims"}
-    for group, lines in {**CASES, "claims": claims.names()}.items():
+    assert {path.stem for path in EXPECTED.iterdir()} == {*CASES, *OTHERS}
+    for group, lines in {**CASES, **OTHERS}.items():
         assert len(set(lines)) == len(lines)
         assert list(expected(group)) == list(lines)
 

@@ -52,6 +52,7 @@ DEFAULT_SECONDS = 0.05
 FILE_SECONDS = 20.0
 MOST_IMPORTS = 4
 BROKEN = 70
+NOT_FOUND = 4
 CONTROLS = 3
 
 
@@ -148,7 +149,8 @@ def reach(coverage_file: Path, times: Path | None, tree: Path) -> Reach:
         path = tree / name
         if not path.is_file():
             continue
-        spans = functions(path)
+        # The lines are those of the tree that was measured, while it is still there.
+        spans = functions(Path(measured) if Path(measured).is_file() else path)
         for line, contexts in data.contexts_by_lineno(measured).items():
             reached = {c.split("|")[0] for c in contexts if c}
             for where, lines in spans.items():
@@ -203,10 +205,12 @@ def _tested(tests: list[str], place: Path) -> int:
     """Return pytest's exit code; `BROKEN` where pytest itself did not run."""
     pytest = importlib.import_module("pytest")
     plugins = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov"]
+    words = ["-x", "-q", *plugins, f"--basetemp={place.parent / 'tmp'}"]
     try:
-        return int(
-            pytest.main(["-x", "-q", *plugins, f"--basetemp={place.parent / 'tmp'}", *tests])
-        )
+        code = int(pytest.main([*words, *tests]))
+        if code == NOT_FOUND:  # names that a shell or pytest reads otherwise: then whole files
+            code = int(pytest.main([*words, *sorted({test.partition("::")[0] for test in tests})]))
+        return code
     except Exception:
         return BROKEN
 
