@@ -88,6 +88,7 @@ def state_of(model, component, kind="flow"):
     if model.traits.has_target:
         names += [f"T{i}" for i in range(1, model.chain.encoder + 1)]
     point = component.representative
+    names = names if model.is_deep else [name[0] for name in names]
     parts = [np.array([[entry_float(x) for x in row] for row in point[n]]).ravel() for n in names]
     if kind == "map" and model.nu:
         parts.append(np.zeros(sum(r * c for r, c in model.chain.shapes.values())))
@@ -105,6 +106,44 @@ def same_polynomial(left, right, seed=0):
     scale = max(1e-12, np.abs(right).max())
     points = scale * (rng.normal(size=4) + 1j * rng.normal(size=4))
     return max(abs(np.prod((z - left) / (z - right)) - 1) for z in points)
+
+
+def random_turning(rng: random.Random) -> Model:
+    """Return a random exact model whose views turn planes, sometimes a right angle, or equal pairs."""
+    signal, total, d = [], [], 0
+    while d < 2 or (d < 5 and rng.random() < 0.5):
+        re = Fraction(rng.randint(-12, 24), 24)
+        im = (
+            Fraction(rng.choice([0, rng.randint(1, 24), 7]), 24)
+            if d
+            else Fraction(rng.randint(1, 24), 24)
+        )
+        if rng.random() < 0.2 and im:
+            re = Fraction(0)
+        if signal and rng.random() < 0.15:
+            re, im = signal[0]
+        signal.append((re, im))
+        total.append(abs(re) + abs(im) + Fraction(rng.randint(0, 12), 24) + Fraction(1, 24))
+        d += 2 if im else 1
+    if rng.random() < 0.4 or (len(signal) > 1 and signal[0] in signal[1:]):
+        total = [max(total)] * len(total)
+    L, K = rng.choice([(1, 1), (1, 1), (2, 1), (1, 2), (2, 2)])
+    more: dict[str, object] = {}
+    if rng.random() < 0.6:
+        more |= {"procedure": "ema", "ema": rng.choice(["1/10", "1/2", "9/10", "99/100"])}
+    if rng.random() < 0.3:
+        more["momentum"] = "1/2"
+    if rng.random() < 0.3:
+        more["predictor_lr"] = Fraction(rng.randint(1, 40), 10)
+    return Model(
+        moments=Moments.turning(signal=signal, total=total),
+        embed_dim=rng.randint(1, 4),
+        encoder_layers=L,
+        predictor_layers=K,
+        weight_decay=Fraction(1, rng.choice([10, 30, 100, 1000, 10**6])),
+        lr=rng.choice(["1/100", "1/10", "1", "5"]),
+        **more,
+    )
 
 
 def random_model(rng: random.Random) -> Model:

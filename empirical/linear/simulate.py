@@ -67,7 +67,7 @@ def simulate(
 
     Raises `FormatError` for a bad option, `LimitReached` when the final weights would not fit.
     """
-    model.one_layer_each("simulate")
+    model.plain("simulate")
     settings = Settings(
         runs=runs,
         steps=steps,

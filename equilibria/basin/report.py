@@ -74,7 +74,7 @@ def basin_report(
     `progress(done, total)` is told how far each part of the work is. With a `sample` the boundary is
     left out unless a mode or a point is asked for too.
     """
-    model.one_layer_each("basin")
+    model.plain("basin")
     wants_mode = mode is not None or point is not None or sample is None
     number = 1 if mode is None else mode
     boundary = answer = endings = None

@@ -54,7 +54,7 @@ def study(
     and ema of the map. `time_limit` (seconds) holds for each branch of cycles and for the search.
     """
     begun = time.monotonic()
-    model.one_layer_each("cycles")
+    model.plain("cycles")
     tell = progress or (lambda _: None)
     setting = of_model(model)
     rank = min(model.n, model.d)
@@ -88,7 +88,7 @@ def study(
 
 def find_cycles(model: Model, *, seed: int = 0) -> tuple[LimitCycle, ...]:
     """The cycles that runs settle on: from unstable foci, or else from random starts."""
-    model.one_layer_each("cycles")
+    model.plain("cycles")
     setting = of_model(model)
     foci = [_focus(setting, core) for core in _equilibria(setting, min(model.n, model.d))]
     cycles: list[LimitCycle] = []

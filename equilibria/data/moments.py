@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria import defaults
+from equilibria.data.units import Unit, numbered
+from equilibria.data.units import matrices as matrices_of
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MAX_POWER, Number, rational, to_float
 from equilibria.files.untrusted import read_arrays
@@ -41,7 +43,8 @@ class Moments:
 
     `total` and `signal` are the exact eigenvalues (s_j) and (m_j), in the order in which the modes
     are numbered, and are set exactly when both matrices are diagonal as given. Otherwise `exact`
-    (matrices of rationals) or `arrays` (float64) hold Sigma and M.
+    (matrices of rationals) or `arrays` (float64) hold Sigma and M. `units` is set where views are not
+    exchangeable: M is then not symmetric, and normal in the coordinates given.
     """
 
     total: tuple[Fraction, ...] | None = None
@@ -49,6 +52,7 @@ class Moments:
     exact: tuple[Matrix, Matrix] | None = None
     arrays: tuple[Array, Array] | None = field(default=None, repr=False)
     source: str = ""
+    units: tuple[Unit, ...] | None = None
 
     @classmethod
     def commuting(
@@ -73,6 +77,20 @@ class Moments:
             v = rational(defaults.NOISE if noise is None else noise, "--noise")
             s = tuple(value + v for value in m)
         return cls._diagonal(s, m)
+
+    @classmethod
+    def turning(
+        cls, *, signal: Sequence[tuple[Fraction, Fraction]], total: Sequence[Number]
+    ) -> Moments:
+        """Return moments whose M turns planes: `signal` holds (re, im), a pair where im is not 0.
+
+        Without a pair these are commuting moments. Raises `FormatError` as `commuting` does.
+        """
+        variances = tuple(rational(value, "--total") for value in total)
+        units = numbered(signal, variances)
+        if not any(unit.im for unit in units):
+            return cls._diagonal(variances, tuple(unit.re for unit in units))
+        return cls(exact=matrices_of(units), units=units)
 
     @classmethod
     def isotropic(cls, *, signal: Sequence[Number], variance: Number) -> Moments:
@@ -165,6 +183,21 @@ class Moments:
         return int(self.arrays[0].shape[0])
 
     @property
+    def symmetric(self) -> bool:
+        """Return whether M is symmetric: the two views of a pair are exchangeable."""
+        return self.units is None
+
+    @cached_property
+    def asymmetry(self) -> float:
+        """Return |M - M^T|/|M| in Frobenius norms."""
+        if self.symmetric:
+            return 0.0
+        import numpy as np
+
+        m = self.matrices()[1]
+        return float(np.linalg.norm(m - m.T) / np.linalg.norm(m))
+
+    @property
     def is_diagonal(self) -> bool:
         """Return whether both matrices are diagonal, with exact entries."""
         return self.total is not None
@@ -177,7 +210,7 @@ class Moments:
     @cached_property
     def commutator(self) -> float:
         """Return |Sigma M - M Sigma| / (|Sigma| |M|) in Frobenius norms; 0.0 means exactly 0."""
-        if self.is_diagonal:
+        if self.is_diagonal or self.units is not None:
             return 0.0
         import numpy as np
 
@@ -190,6 +223,8 @@ class Moments:
     @property
     def commute(self) -> bool:
         """Return whether Sigma and M commute (doubles: to a relative 1e-12)."""
+        if self.units is not None:
+            return True
         if self.exact is not None:
             return self._commutes_exactly()
         return self.commutator <= COMMUTATOR_TOLERANCE
@@ -235,9 +270,10 @@ class Moments:
     def eigenbasis(self) -> tuple[Array, Array, Array]:
         """Return (s, m, V): common eigenvalues, shape (d,), and orthonormal eigenvectors in columns.
 
-        Only for commuting moments. Modes of diagonal moments keep their order; otherwise they are
-        sorted by descending m, then s.
+        Only for commuting symmetric moments. Modes of diagonal moments keep their order; otherwise
+        they are sorted by descending m, then s.
         """
+        assert self.symmetric
         import numpy as np
 
         sigma, m = self.matrices()

@@ -56,7 +56,7 @@ def connection_graph(
     directions; equal arguments give equal results.
     """
     began = time.perf_counter()
-    model.one_layer_each("graph")
+    model.plain("graph")
     if model.traits.family is Family.JOINT and model.eta and model.eta_p:
         return _joint(model, max_components)
     check_scope(model, commuting=False)

@@ -66,7 +66,7 @@ def phase_diagram(
     Raises `ScopeError` where the block formulas do not apply.
     """
     start = time.perf_counter()
-    model.one_layer_each("phase")
+    model.plain("phase")
     setting = Setting(model, x.name, y.name, decay)
     for axis in (x, y):
         setting.check_axis(axis)

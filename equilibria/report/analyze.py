@@ -121,7 +121,7 @@ def _why_collapse(model: Model, variety: Variety) -> str:
     if any(c.flow.is_stable for c in alive):
         step = _largest_step(alive)
         return " at this step size" + (f": learning needs --lr below {step}" if step else "")
-    if model.is_deep:
+    if model.is_deep or not model.moments.symmetric:
         return _why_deep_collapse(model)
     threshold = decay_threshold(model)
     if threshold is not None and model.eta > threshold:

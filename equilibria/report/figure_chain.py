@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.data.units import Unit
 from equilibria.exact.rationals import to_float
 from equilibria.report.analysis import Analysis
 from equilibria.report.figure_marks import BELOW, FAINT, marker, marker_style, note
+from equilibria.report.json import of_chains
 from equilibria.report.portrait import Standing, standing_of
 from equilibria.report.roots import root_labels
 from equilibria.systems.model import Model
+from equilibria.varieties.chains.mode_equation import gain
+from equilibria.varieties.chains.rest import units_of
 from equilibria.varieties.chains.thresholds import effective_decay, thresholds
-from equilibria.varieties.commuting.modes import Mode, modes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +28,7 @@ TINTS = ("0.15", "#0072B2", "#CC79A7", "#E69F00")
 
 def draws_decay(model: Model) -> bool:
     """Return whether the panel says something: hidden layers, and modes that decay can kill."""
-    deep = model.is_deep and model.traits.bootstraps
-    return deep and model.moments.commute and all(model.chain.decays)
+    return of_chains(model) and all(model.chain.decays)
 
 
 def draw_decay(axes: Axes, report: Analysis) -> None:
@@ -37,10 +39,17 @@ def draw_decay(axes: Axes, report: Analysis) -> None:
     model = report.model
     decay = effective_decay(model)[0]
     shown = {found.mode: found for found in thresholds(model)[:SHOWN_MODES]}
-    modes = {mode.number: mode for mode in modes_of(model.moments) if mode.number in shown}
-    for tint, (number, found) in zip(TINTS, shown.items(), strict=False):
-        _curve(axes, model, modes[number], found.p, tint)
-        note(axes, f"mode {number}", (found.p, found.weight_decay), (0, 5), "center", "bottom")
+    units = {unit.name: unit for unit in units_of(model.moments)}
+    for tint, (name, found) in zip(TINTS, shown.items(), strict=False):
+        _curve(axes, model, units[name], found.p, tint)
+        note(
+            axes,
+            f"{'modes' if '&' in name else 'mode'} {name}",
+            (found.p, found.weight_decay),
+            (0, 5),
+            "center",
+            "bottom",
+        )
     axes.axhline(decay, color=FAINT, linewidth=1.0, zorder=2)
     kinds = _rests(axes, report, decay)
     axes.set_xlim(left=0.0)
@@ -53,8 +62,8 @@ def draw_decay(axes: Axes, report: Analysis) -> None:
     _legend(axes, kinds)
 
 
-def _curve(axes: Axes, model: Model, mode: Mode, fold: float, tint: str) -> None:
-    theta, s, m = to_float(model.chain.theta), to_float(mode.s), abs(to_float(mode.m))
+def _curve(axes: Axes, model: Model, unit: Unit, fold: float, tint: str) -> None:
+    theta, s, m = to_float(model.chain.theta), to_float(unit.s), float(gain(unit))
     for low, high, dashes in ((0.0, fold, "--"), (fold, m / s, "-")):
         p = np.linspace(low, high, POINTS)
         axes.plot(p, p**theta * (m - s * p), color=tint, linestyle=dashes, linewidth=1.3, zorder=3)
@@ -62,7 +71,10 @@ def _curve(axes: Axes, model: Model, mode: Mode, fold: float, tint: str) -> None
 
 def _rests(axes: Axes, report: Analysis, decay: float) -> set[Standing]:
     """Mark the listed components of rank 1, with the verdict of the whole model."""
-    places = {f"rank1:{x.mode}{x.root}": abs(x.value) for x in root_labels(report.model)}
+    places = {
+        f"rank{1 + x.mode.count('&')}:{x.mode}{x.root}": abs(x.value)
+        for x in root_labels(report.model)
+    }
     kinds = set()
     for component in report.components:
         place = 0.0 if component.rank == 0 else places.get(component.id)
@@ -77,7 +89,7 @@ def _legend(axes: Axes, kinds: set[Standing]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], **marker_style(kind, 7.0), label=f"rank 0 or 1, {kind.value}")
+        Line2D([], [], **marker_style(kind, 7.0), label=f"no unit or one, {kind.value}")
         for kind in Standing
         if kind in kinds
     ]

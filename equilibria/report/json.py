@@ -92,16 +92,22 @@ def _entries(model: Model) -> int:
     return sum(rows * columns for rows, columns in model.chain.shapes.values())
 
 
+def of_chains(model: Model) -> bool:
+    """Return whether the analysis is that of chains: hidden layers, or views that are turned."""
+    special = model.is_deep or not model.moments.symmetric
+    return special and model.traits.bootstraps and model.moments.commute
+
+
 def _depth_json(model: Model) -> dict[str, object]:
     """Return the folds of the modes and the effective decay of a deep model (T20.2, T22.3)."""
-    if not model.is_deep or not model.traits.bootstraps or not model.moments.commute:
+    if not of_chains(model):
         return {}
     from equilibria.varieties.chains.thresholds import effective_decay, thresholds
 
     data: dict[str, object] = {
         "thresholds": [
             {
-                "mode": found.mode,
+                "mode": int(found.mode) if found.mode.isdigit() else found.mode,
                 "weight_decay": found.text,
                 "exact": found.exact,
                 "value": found.weight_decay,

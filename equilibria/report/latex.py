@@ -285,8 +285,12 @@ def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]
         return
     if model.is_deep:
         for label in root_labels(model):
-            if label.mode in used:
-                yield label.mode, label.root, rf"\approx {significant(label.value, 6, decimal)}"
+            if label.mode.isdigit() and int(label.mode) in used:
+                yield (
+                    int(label.mode),
+                    label.root,
+                    rf"\approx {significant(label.value, 6, decimal)}",
+                )
         return
     exact = model.moments.is_diagonal
     for mode in (mode for mode in modes_of(model.moments) if mode.number in used):

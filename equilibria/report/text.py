@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from equilibria.files.escaping import escape
 from equilibria.files.terminal import plain
 from equilibria.report.analysis import Analysis
+from equilibria.report.json import of_chains
 from equilibria.report.numbers import decimal, extent, significant
 from equilibria.systems.model import Model
 from equilibria.systems.model_text import moments_line, sizes_text
@@ -201,7 +202,7 @@ def notes(report: Analysis) -> list[str]:
 
 def decay_lines(model: Model) -> list[str]:
     """Return how much weight decay the modes of a deep model bear."""
-    if not model.is_deep or not model.traits.bootstraps or not model.moments.commute:
+    if not of_chains(model):
         return []
     from equilibria.varieties.chains import thresholds
 
@@ -220,19 +221,18 @@ def _count(total: int) -> str:
 
 def _roots(report: Analysis) -> Iterable[str]:
     """Explain the mode labels by the values of p."""
-    from equilibria.report.roots import root_labels
+    from equilibria.report.roots import root_labels, used_labels
 
     model = report.model
     if model.traits.family not in (Family.BOOTSTRAP, Family.DIRECT) or not model.eta:
         return
-    if not model.moments.is_diagonal or not model.eta_p:
+    exact = model.moments.is_diagonal or model.moments.units is not None
+    if not exact or not model.eta_p:
         return
-    used = {
-        (m, r) for c in report.components for m, r in zip(c.modes or (), c.roots or (), strict=True)
-    }
-    parts: dict[int, list[str]] = {}
+    used = used_labels(report.components)
+    parts: dict[str, list[str]] = {}
     for label in root_labels(model):
-        if (label.mode, label.root) in used and label.mode <= SHOWN_MODES:
+        if (label.mode, label.root) in used and int(label.mode.split("&")[0]) <= SHOWN_MODES:
             parts.setdefault(label.mode, []).append(_root_words(label))
     for words in parts.values():
         line = "   ".join(words)
@@ -244,7 +244,8 @@ def _root_words(label: RootLabel) -> str:
     short = len(label.text) <= 34
     shown = f"{label.text} = {significant(label.value, 4)}"
     shown = shown if short else significant(label.value, 6)
-    return f"{label.mode}{label.root}  mode {label.mode} at its {where} root p = {shown}"
+    kind, size = ("modes", "|p|") if "&" in label.mode else ("mode", "p")
+    return f"{label.mode}{label.root}  {kind} {label.mode} at its {where} root {size} = {shown}"
 
 
 def gradient_lines(report: Analysis) -> list[str]:

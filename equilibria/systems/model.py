@@ -87,6 +87,11 @@ class Model:
             layers = (self.encoder_layers, self.predictor_layers)
             widths_of(self.hidden_dims, layers, n=self.embed_dim, d=self.moments.dimension)
             set_field(self, "hidden_dims", self.chain.hidden)
+        if not self.moments.symmetric and not self.traits.bootstraps:
+            raise FormatError(
+                f"--procedure {self.procedure}: M must be symmetric; with views that are not "
+                "exchangeable use stop-gradient or ema"
+            )
         if self.is_deep and self.traits.deep is None:
             raise FormatError(
                 f"--encoder-layers {self.encoder_layers} --predictor-layers "
@@ -127,8 +132,13 @@ class Model:
         """Return whether encoder or predictor has more than one layer."""
         return self.encoder_layers + self.predictor_layers > 2
 
-    def one_layer_each(self, asked: str) -> None:
-        """Raise `ScopeError` where what is asked is not known of hidden layers."""
+    def plain(self, asked: str) -> None:
+        """Raise `ScopeError` where what is asked is not known of hidden layers or turned views."""
+        if not self.moments.symmetric:
+            raise ScopeError(
+                f"{asked}: not answered where M is not symmetric; `equilibria` answers",
+                hint="pass (M + M^T)/2 if that is what you mean",
+            )
         if self.is_deep:
             raise ScopeError(
                 f"{asked}: not answered with hidden layers ({self.encoder_layers} encoder, "

@@ -6,14 +6,16 @@ the option (`FormatError`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypedDict
 
 from equilibria import defaults
 from equilibria.data.moments import MAX_DIMENSION, Moments
+from equilibria.data.units import complex_signal
 from equilibria.errors import FormatError
-from equilibria.exact.rationals import quantities, quantity, rational, whole
+from equilibria.exact.rationals import quantities, quantity, rational, shown, whole
 from equilibria.files.untrusted import is_file
 from equilibria.systems.depth import MOST_LAYERS, MOST_WIDTH
 from equilibria.systems.model import Model, default_signal
@@ -119,6 +121,8 @@ def _chosen_moments(options: ModelOptions, wanted: int | None) -> Moments:
     if options.moments is not None:
         return Moments.load(options.moments)
     total = None if options.total is None else quantities(options.total, "--total")
+    if options.signal is not None and re.search("[ij]", options.signal):
+        return _turning(options)
     if options.signal is not None:
         signal = quantities(options.signal, "--signal")
     else:
@@ -127,6 +131,21 @@ def _chosen_moments(options: ModelOptions, wanted: int | None) -> Moments:
         return Moments.isotropic(signal=signal, variance=quantity(options.isotropic, "--isotropic"))
     noise = None if options.noise is None else quantity(options.noise, "--noise")
     return Moments.commuting(signal=signal, total=total, noise=noise)
+
+
+def _turning(options: ModelOptions) -> Moments:
+    """Return the moments of views that are turned; noise is added to the size of the signal."""
+    assert options.signal is not None
+    signal = complex_signal(options.signal, "--signal")
+    if options.isotropic is not None:
+        total = (quantity(options.isotropic, "--isotropic"),) * len(signal)
+    elif options.total is not None:
+        total = quantities(options.total, "--total")
+    else:
+        raise FormatError(
+            f"--signal {shown(options.signal)}: with complex values say Sigma by --total or --isotropic"
+        )
+    return Moments.turning(signal=signal, total=total)
 
 
 def _check_conflicts(options: ModelOptions) -> None:

@@ -31,7 +31,7 @@ def variety_of(model: Model, max_components: int = DEFAULT_COMPONENTS) -> Variet
 
 
 def _bootstrap(model: Model, max_components: int) -> Variety:
-    if model.is_deep:
+    if model.is_deep or not model.moments.symmetric:
         from equilibria.varieties.chains.variety import chain_variety
 
         return chain_variety(model, max_components=max_components)

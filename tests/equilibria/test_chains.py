@@ -12,12 +12,12 @@ import pytest
 import equilibria as eq
 from equilibria.errors import FormatError, LimitReached, ScopeError
 from equilibria.exact.intervals import Uncertain
-from equilibria.varieties.chains.couplings import Rest, mode_coupling, pair_coupling
+from equilibria.varieties.chains.couplings import Rest, own_blocks, pair_blocks
 from equilibria.varieties.chains.mode_equation import ModeEquation, RootPlace
 from equilibria.varieties.chains.pair_matrix import pair_polynomial
+from equilibria.varieties.chains.rest import units_of
 from equilibria.varieties.chains.thresholds import effective_decay, thresholds
 from equilibria.varieties.chains.variety import chain_variety
-from equilibria.varieties.commuting.modes import modes_of
 from equilibria.varieties.commuting.variety import aligned_variety
 from tests import chain_dense
 from tests.dense import listed
@@ -96,7 +96,7 @@ def test_the_largest_step_is_where_the_dense_map_loses_stability(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_one_layer_each_is_what_it_was(seed):
+def test_plain_is_what_it_was(seed):
     """Two routes: the chain's blocks and the closed forms of one layer, decays equal or not."""
     rng = random.Random(seed)
     model = chain_dense.random_model(rng)
@@ -123,8 +123,8 @@ def test_one_layer_each_is_what_it_was(seed):
 
 def test_the_pair_block_of_equal_decays_is_the_matrix_block():
     model = chain(2, 2, ["537/640", "-187/270"], [1, "9/10"], "1/50", embed_dim=2)
-    left, right = (Rest.all_of(model.chain, mode)[0] for mode in modes_of(model.moments))
-    closed = pair_coupling(left, right)
+    left, right = (Rest.all_of(model.chain, mode)[0] for mode in units_of(model.moments))
+    closed = pair_blocks(left, right)[0].coupling
     matrix = pair_polynomial(left, right)
     for phi in (Fraction(1), Fraction(-2, 3)):
         factor = np.poly1d([1, 2 * 0.02]) ** 3
@@ -221,7 +221,7 @@ def test_a7_the_rule_of_unequal_decays(seed):
 def test_a10_effective_decay():
     model = chain(2, 1, ["4/5"], [1], "1/10", predictor_weight_decay="2/5")
     assert effective_decay(model) == (0.025, "1/40", True)
-    place = Rest.all_of(model.chain, modes_of(model.moments)[0])[0]
+    place = Rest.all_of(model.chain, units_of(model.moments)[0])[0]
     assert float(place.p) == pytest.approx(0.737736, abs=5e-7)
     component = named(model)["rank1:1+"]
     assert np.abs(chain_dense.flow(model, chain_dense.state_of(model, component))).max() < 1e-15
@@ -256,24 +256,24 @@ def test_roots_are_between_zero_fold_and_ratio():
     for seed in range(40):
         rng = random.Random(seed)
         model = chain_dense.random_model(rng)
-        for mode in modes_of(model.moments):
+        for mode in units_of(model.moments):
             equation = ModeEquation.of(model.chain, mode)
             if equation.count < 2:
                 continue
             outer, inner = RootPlace(equation, True), RootPlace(equation, False)
-            assert inner.compare(equation.fold) < 0 < outer.compare(equation.fold)
+            assert inner.compare(equation.splits[0]) < 0 < outer.compare(equation.splits[0])
             low, high = outer.bounds(200)
-            assert equation.slack(low) * equation.slack(high) <= 0
+            assert equation.side(low) * equation.side(high) <= 0
             assert high - low <= high / 2**198
 
 
 def test_a_zero_is_not_taken_for_a_sign():
     model = chain(2, 1, ["4/5"], [1], "1/100")
-    rest = Rest.all_of(model.chain, modes_of(model.moments)[0])[0]
+    rest = Rest.all_of(model.chain, units_of(model.moments)[0])[0]
     gap = rest.p - rest.p
     with pytest.raises(Uncertain):
         gap.sign()
-    assert mode_coupling(rest).degree == 1
+    assert own_blocks(rest)[0].coupling.degree == 1
 
 
 # What is refused, and how.

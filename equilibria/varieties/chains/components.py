@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.data.units import Unit
 from equilibria.exact.rationals import to_float
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.counts import Counts
@@ -17,8 +18,6 @@ from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.chains.spectrum import chain_spectrum
 from equilibria.varieties.chains.tables import Finding, chain_tables
 from equilibria.varieties.commuting.block_tables import DecayTables, KindTables, free_extent
-from equilibria.varieties.commuting.components import repeated_modes
-from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.commuting.worst_block import Members
 from equilibria.varieties.component import Component, How, Stability, Verdict, collapse_grade
@@ -32,18 +31,19 @@ BOUNDARY = "a multiplier lies on the unit circle, or too close to it to tell"
 
 
 def evaluate_chains(
-    model: Model, modes: Sequence[Mode], strata: Sequence[ChainStratum]
+    model: Model, units: Sequence[Unit], strata: Sequence[ChainStratum]
 ) -> list[Component]:
     """Return one component per stratum; blocks are computed once for the rests that occur."""
     rests = list({id(rest): rest for stratum in strata for rest in stratum}.values())
     place = {id(rest): index for index, rest in enumerate(rests)}
     sets = [np.array([place[id(r)] for r in stratum], dtype=np.intp) for stratum in strata]
-    columns = np.array([rest.mode.number - 1 for rest in rests], dtype=np.intp)
-    members = Members(sets, columns, len(modes))
+    places = {unit.columns: index for index, unit in enumerate(units)}
+    columns = np.array([places[rest.unit.columns] for rest in rests], dtype=np.intp)
+    members = Members(sets, columns, len(units))
     with_pairs = any(len(stratum) > 1 for stratum in strata)
-    tables = chain_tables(model, rests, modes, with_pairs=with_pairs)
+    tables = chain_tables(model, rests, units, with_pairs=with_pairs)
     worst = _worst_blocks(tables, members)
-    assembly = _Assembly(model, modes, tables)
+    assembly = _Assembly(model, units, tables)
     return [
         assembly.component(stratum, chosen, block)
         for stratum, chosen, block in zip(strata, sets, worst, strict=True)
@@ -89,19 +89,19 @@ def _with_output(block: Finding, output: KindTables, chosen: NDArray[np.intp]) -
 class _Assembly:
     """Turns worst blocks into verdicts on flow and map."""
 
-    def __init__(self, model: Model, modes: Sequence[Mode], tables: DecayTables) -> None:
-        self.model, self.modes, self.tables = model, modes, tables
+    def __init__(self, model: Model, units: Sequence[Unit], tables: DecayTables) -> None:
+        self.model, self.units, self.tables = model, units, tables
         self.flow = Dynamics.of(model, is_map=False)
         self.step = Dynamics.of(model, is_map=True)
         self.lifter = ChainLifter(model)
-        self.repeated = repeated_modes(modes)
+        self.repeated = repeated_units(units)
         self.known = How.CERTIFIED if model.exact else How.NUMERIC
 
     def component(
         self, stratum: ChainStratum, chosen: NDArray[np.intp], block: Finding
     ) -> Component:
         """Return the component of one stratum."""
-        model, counts = self.model, Counts(self.model.chain, len(stratum))
+        model, counts = self.model, Counts.of(self.model.chain, stratum)
         if stratum and counts.outputs:
             block = _with_output(block, self.tables.output, chosen)
         dimension = counts.orbit + repeated_dimension(stratum, self.repeated)
@@ -109,13 +109,13 @@ class _Assembly:
         degenerate = counts.orbit + block.zero != dimension
         return Component(
             id=chain_id(stratum),
-            rank=len(stratum),
+            rank=counts.rank,
             dimension=dimension,
-            collapse=collapse_grade(len(stratum), min(model.chain.bottleneck, model.n), model.d),
+            collapse=collapse_grade(counts.rank, model.chain.bottleneck, model.d),
             flow=self._stability(stratum, block, degenerate, self.flow),
             map=self._stability(stratum, block, degenerate, self.step),
-            modes=tuple(rest.mode.number for rest in stratum),
-            roots=tuple(rest.root for rest in stratum),
+            modes=tuple(column for rest in stratum for column in rest.unit.columns),
+            roots=tuple(rest.root for rest in stratum for _ in rest.unit.columns),
             build_detail=partial(self.lifter.detail, stratum),
         )
 
@@ -151,7 +151,7 @@ class _Assembly:
         sign = max(sign, 0) if degenerate else sign
         verdict = {-1: Verdict.STABLE, 0: Verdict.UNDECIDED, 1: Verdict.UNSTABLE}[sign]
         note = (DEGENERATE if degenerate else BOUNDARY) if sign == 0 else ""
-        neutral = Counts(self.model.chain, len(stratum)).orbit + block.zero
+        neutral = Counts.of(self.model.chain, stratum).orbit + block.zero
         return Stability(
             verdict=verdict,
             how=self.known if stratum or self.model.floating else How.PROVED,
@@ -159,7 +159,7 @@ class _Assembly:
             extent=block.map_extent if dynamics.is_map else block.flow_extent,
             largest_step=largest_step(block, degenerate) if dynamics.is_map else None,
             note=note,
-            build_spectrum=partial(chain_spectrum, self.model, stratum, self.modes, dynamics),
+            build_spectrum=partial(chain_spectrum, self.model, stratum, self.units, dynamics),
         )
 
 
@@ -170,23 +170,31 @@ def largest_step(block: Finding, degenerate: bool) -> float | None:
     return 1 / block.inverse_step
 
 
-def repeated_dimension(stratum: ChainStratum, groups: Mapping[int, tuple[int, int]]) -> int:
-    """Return what equal modes add: a flag of k+ and k- of r dimensions (T24.1, corrected)."""
-    counts: dict[int, list[int]] = {}
-    sizes = {}
+def repeated_units(units: Sequence[Unit]) -> dict[tuple[int, ...], list[Unit]]:
+    """Return, for every unit that is not alone with its (s, m), the group it is in."""
+    groups: dict[object, list[Unit]] = {}
+    for unit in units:
+        groups.setdefault(unit.value, []).append(unit)
+    return {unit.columns: group for group in groups.values() if len(group) > 1 for unit in group}
+
+
+def repeated_dimension(stratum: ChainStratum, groups: Mapping[tuple[int, ...], list[Unit]]) -> int:
+    """Return what equal units add: a flag of k+ and k- of r dimensions, complex for pairs."""
+    counts: dict[tuple[int, ...], list[int]] = {}
     for rest in stratum:
-        if rest.mode.number in groups:
-            first, size = groups[rest.mode.number]
-            sizes[first] = size
-            counts.setdefault(first, [0, 0])[0 if rest.place.outer else 1] += 1
+        group = groups.get(rest.unit.columns)
+        if group is not None:
+            found = counts.setdefault(group[0].columns, [0, 0, len(group), rest.unit.size])
+            found[0 if rest.place.outer else 1] += 1
     return sum(
-        plus * minus + (plus + minus) * (sizes[first] - plus - minus)
-        for first, (plus, minus) in counts.items()
+        size * (plus * minus + (plus + minus) * (members - plus - minus))
+        for plus, minus, members, size in counts.values()
     )
 
 
 def chain_id(stratum: ChainStratum) -> str:
-    """Return an id such as `rank2:1+,3-`; `rank0` is full collapse."""
+    """Return an id such as `rank3:1&2+,3-`; `rank0` is full collapse."""
     if not stratum:
         return "rank0"
-    return f"rank{len(stratum)}:" + ",".join(f"{r.mode.number}{r.root}" for r in stratum)
+    rank = sum(rest.unit.size for rest in stratum)
+    return f"rank{rank}:" + ",".join(f"{rest.unit.name}{rest.root}" for rest in stratum)

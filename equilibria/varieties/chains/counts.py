@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from equilibria.systems.depth import Chain
 from equilibria.varieties.chains.couplings import repeated_decays
+from equilibria.varieties.chains.rest import Rest
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,13 @@ class Counts:
 
     chain: Chain
     rank: int
+    pairs: int = 0
+    """How many of the active units are pairs of dimensions."""
+
+    @classmethod
+    def of(cls, chain: Chain, stratum: Sequence[Rest]) -> Counts:
+        pairs = sum(1 for rest in stratum if rest.unit.im)
+        return cls(chain, len(stratum) + pairs, pairs)
 
     @property
     def orbit(self) -> int:
@@ -34,9 +43,10 @@ class Counts:
         chain, k = self.chain, self.rank
         rates: Counter[Fraction] = Counter()
         for rate, count in repeated_decays(chain).items():
-            rates[rate] += k * count
+            rates[rate] += (k + self.pairs) * count
         if chain.equal_decays:
-            rates[2 * chain.decays[0]] += (chain.depth - 1) * (k * (k - 1) // 2)
+            between = k * (k - 1) // 2 - self.pairs
+            rates[2 * chain.decays[0]] += (chain.depth - 1) * between
         for layer, width in enumerate(chain.widths[1:-1]):
             rates[chain.decays[layer] + chain.decays[layer + 1]] += k * (width - k)
         for layer, decay in enumerate(chain.decays):

@@ -48,10 +48,10 @@ def _fill_side(
     h = [i.u ** (L - 1 - row) * j.u**row for row in range(L)]
     for row, eta in enumerate(chain.decays):
         for column in range(D):
-            entry = g[row] * g[column] * (-eta * whole * j.mode.s)
+            entry = g[row] * g[column] * (-eta * whole * j.unit.s)
             constant[own + row][own + column] = entry - eta if row == column else entry
             if column < L:
-                weight = both * (eta * i.sign * j.mode.m)
+                weight = both * (eta * i.sign * j.unit.re)
                 target[own + row][own + column] = g[row] * h[column] * weight
             if row != column:
                 power = row - column - 1 if row > column else row - column + 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.data.units import Unit
 from equilibria.exact.enclosed import Enclosed
 from equilibria.exact.rationals import to_float
 from equilibria.exact.univariate import line_text
@@ -16,41 +16,35 @@ from equilibria.systems.model import Model
 from equilibria.varieties.chains.close_roots import roots_of
 from equilibria.varieties.chains.counts import Counts
 from equilibria.varieties.chains.couplings import (
-    inactive_coupling,
-    mode_coupling,
-    output_coupling,
-    pair_coupling,
+    Block,
+    inactive_blocks,
+    output_block,
+    own_blocks,
+    pair_blocks,
 )
 from equilibria.varieties.chains.rest import Rest
-from equilibria.varieties.chains.tables import shares_root
 from equilibria.varieties.commuting.couplings import Coupling
-from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.component import Eigenvalue
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Key = tuple[complex, str | None]
 
 
 def chain_spectrum(
-    model: Model, stratum: Sequence[Rest], modes: Sequence[Mode], dynamics: Dynamics
+    model: Model, stratum: Sequence[Rest], units: Sequence[Unit], dynamics: Dynamics
 ) -> tuple[Eigenvalue, ...]:
     """Return all eigenvalues (flow) or multipliers (map), neutral ones included."""
     found = _Collector(model, dynamics)
-    counts = Counts(model.chain, len(stratum))
-    active = {rest.mode.number for rest in stratum}
+    counts = Counts.of(model.chain, stratum)
+    active = {rest.unit.columns for rest in stratum}
     for place, rest in enumerate(stratum):
-        found.add(mode_coupling(rest), zero=rest.fold)
-        found.add(output_coupling(rest), count=counts.outputs)
-        for mode in modes:
-            if mode.number not in active:
-                found.add(inactive_coupling(rest, mode), zero=shares_root(rest, mode))
+        found.add(own_blocks(rest))
+        found.add([output_block(rest)] * (counts.outputs * rest.unit.size))
+        for unit in units:
+            if unit.columns not in active:
+                found.add(inactive_blocks(rest, unit))
         for other in stratum[place + 1 :]:
-            same = (rest.mode.s, rest.mode.m) == (other.mode.s, other.mode.m)
-            zero = same and rest.place.outer != other.place.outer
-            found.add(pair_coupling(rest, other), zero=zero)
+            found.add(pair_blocks(rest, other))
     found.add_rates(Counter({**counts.rates, Fraction(0): counts.orbit}))
     if model.traits.has_target:
         found.add_targets(counts.idle_targets)
@@ -62,23 +56,25 @@ class _Collector:
         self.model, self.dynamics = model, dynamics
         self.found: Counter[Key] = Counter()
 
-    def add(self, coupling: Coupling[Enclosed], *, zero: bool = False, count: int = 1) -> None:
-        """Add the roots of a block; its zero is neutral."""
-        if not count:
-            return
-        polynomial = coupling.characteristic(self.model, is_map=self.dynamics.is_map)[int(zero) :]
-        if zero:  # of the polynomial itself: heavy ball's second root is still in it
-            self.found[complex(self.dynamics.is_map), str(int(self.dynamics.is_map))] += count
-        text = self._text(polynomial)
-        for value in np.sort_complex(self._values(roots_of(polynomial)).ravel()):
-            self.found[complex(value), text] += count
+    def add(self, blocks: Iterable[Block]) -> None:
+        """Add the roots of blocks; a zero is neutral."""
+        for coupling, count, zero in blocks:
+            is_map = self.dynamics.is_map
+            polynomial = coupling.characteristic(self.model, is_map=is_map)[int(zero) :]
+            if zero:  # of the polynomial itself: heavy ball's second root is still in it
+                self.found[complex(is_map), str(int(is_map))] += count
+            text = self._text(polynomial)
+            values = self.dynamics.eigenvalues(roots_of(polynomial)).ravel()
+            for value in np.sort_complex(values):
+                self.found[complex(value), text] += count
 
     def add_rates(self, rates: Counter[Fraction]) -> None:
         """Add blocks Lambda + rate that no target enters."""
         for rate, count in rates.items():
             if count and rate:
                 one = Enclosed.of(1)
-                self.add(Coupling(((Enclosed.of(rate),), (one,)), neutral=0), count=count)
+                coupling = Coupling(((Enclosed.of(rate),), (one,)), neutral=0)
+                self.add([Block(coupling, times=count)])
             elif count:
                 self._neutral(count)
 
@@ -94,9 +90,6 @@ class _Collector:
         self.found[complex(int(is_map)), str(int(is_map))] += count
         if is_map and nu:
             self.found[complex(to_float(nu)), str(nu)] += count
-
-    def _values(self, roots: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        return self.dynamics.eigenvalues(roots)
 
     def _text(self, polynomial: Sequence[Enclosed]) -> str | None:
         """Return the exact form of a root of a polynomial with rational coefficients."""

@@ -8,13 +8,14 @@ known, others are left open.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equilibria.data.units import Unit
 from equilibria.exact.enclosed import Enclosed
 from equilibria.exact.intervals import Uncertain
 from equilibria.exact.rationals import to_float
@@ -22,16 +23,16 @@ from equilibria.exact.root_location import disc, hurwitz
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.close_roots import roots_of
 from equilibria.varieties.chains.couplings import (
-    inactive_coupling,
-    mode_coupling,
-    output_coupling,
-    pair_coupling,
+    Block,
+    inactive_blocks,
+    output_block,
+    own_blocks,
+    pair_blocks,
 )
 from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.commuting.block_tables import DecayTables, KindTables, critical_phi
 from equilibria.varieties.commuting.couplings import Coupling
 from equilibria.varieties.commuting.largest_step import inverse_step
-from equilibria.varieties.commuting.modes import Mode
 from equilibria.varieties.commuting.transfer import Dynamics
 
 if TYPE_CHECKING:
@@ -55,28 +56,31 @@ INSIDE = Finding(0, -1, -math.inf, -1, 0.0, 0.0)
 
 
 def chain_tables(
-    model: Model, rests: Sequence[Rest], modes: Sequence[Mode], *, with_pairs: bool
+    model: Model, rests: Sequence[Rest], units: Sequence[Unit], *, with_pairs: bool
 ) -> DecayTables:
-    """Return the tables of all blocks between rests, and between rests and modes."""
+    """Return the tables of all blocks between rests, and between rests and units."""
     judge = Judge(model)
     count = len(rests)
     pairs = [[INSIDE] * count for _ in range(count)]
     for i, j in _pairs(rests) if with_pairs else ():
-        pairs[i][j] = pairs[j][i] = judge.pair(rests[i], rests[j])
+        pairs[i][j] = pairs[j][i] = judge.worst(pair_blocks(rests[i], rests[j]))
+    inactive = [
+        INSIDE if unit.columns == rest.unit.columns else judge.worst(inactive_blocks(rest, unit))
+        for rest in rests
+        for unit in units
+    ]
     return DecayTables(
-        diagonal=_tables([judge.mode(rest) for rest in rests], (count,)),
+        diagonal=_tables([judge.worst(own_blocks(rest)) for rest in rests], (count,)),
         pair=_tables([found for row in pairs for found in row], (count, count)),
-        inactive=_tables(
-            [judge.inactive(rest, mode) for rest in rests for mode in modes], (count, len(modes))
-        ),
-        output=_tables([judge.output(rest) for rest in rests], (count,)),
+        inactive=_tables(inactive, (count, len(units))),
+        output=_tables([judge.worst([output_block(rest)]) for rest in rests], (count,)),
     )
 
 
 def _pairs(rests: Sequence[Rest]) -> Iterator[tuple[int, int]]:
     for i, left in enumerate(rests):
         for j in range(i + 1, len(rests)):
-            if rests[j].mode.number != left.mode.number:
+            if rests[j].unit.columns != left.unit.columns:
                 yield i, j
 
 
@@ -105,24 +109,17 @@ class Judge:
         self.flow = Dynamics.of(model, is_map=False)
         self.step = Dynamics.of(model, is_map=True)
 
-    def mode(self, rest: Rest) -> Finding:
-        """Return the block of an active mode; at a fold it has a zero."""
-        return self.finding(mode_coupling(rest), zero=rest.fold)
-
-    def output(self, rest: Rest) -> Finding:
-        return self.finding(output_coupling(rest), zero=False)
-
-    def pair(self, left: Rest, right: Rest) -> Finding:
-        """Return the block of two modes; equal ones at different roots turn into each other."""
-        same = (left.mode.s, left.mode.m) == (right.mode.s, right.mode.m)
-        zero = same and left.place.outer != right.place.outer
-        return self.finding(pair_coupling(left, right), zero=zero)
-
-    def inactive(self, rest: Rest, mode: Mode) -> Finding:
-        """Return the block of an unused input; zero where it could rest at the same root (T24.1)."""
-        if mode.number == rest.mode.number:
-            return INSIDE
-        return self.finding(inactive_coupling(rest, mode), zero=shares_root(rest, mode))
+    def worst(self, blocks: Iterable[Block]) -> Finding:
+        """Return the worst of some blocks, and the zeros of all."""
+        found = [(block, self.finding(block.coupling, zero=block.zero)) for block in blocks]
+        return Finding(
+            zero=sum(block.times * one.zero for block, one in found),
+            flow_sign=max(one.flow_sign for _, one in found),
+            flow_extent=max(one.flow_extent for _, one in found),
+            map_sign=max(one.map_sign for _, one in found),
+            map_extent=max(one.map_extent for _, one in found),
+            inverse_step=max(one.inverse_step for _, one in found),
+        )
 
     def finding(self, coupling: Coupling[Enclosed], *, zero: bool) -> Finding:
         """Return what the tables say of one block."""
@@ -150,16 +147,11 @@ class Judge:
         """Return 1/h* of Lambda + a - phi a, a > 0: the rate at the multiplier -1 decides (T10.1)."""
         if coupling.degree != 1 or coupling.neutral:
             return math.inf
-        rate = coupling.at(critical_phi(self.model))[0]
+        phi = critical_phi(self.model)
+        if phi == 1:
+            return 0.0
+        rate = coupling.at(phi)[0]
         return float(rate) / to_float(2 * (1 + self.model.nu))
-
-
-def shares_root(rest: Rest, mode: Mode) -> bool:
-    """Return whether another mode would rest at the same p: (s_i - s_j) p = |m_i| - eps_i m_j."""
-    gap, slope = abs(rest.mode.m) - rest.sign * mode.m, rest.mode.s - mode.s
-    if not slope:
-        return not gap
-    return rest.place.compare(gap / slope) == 0
 
 
 def _sign(coefficients: list[Enclosed], h: Fraction | None) -> int:

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from equilibria.data.units import Unit
 from equilibria.exact.enclosed import Enclosed, rational_root
 from equilibria.exact.rationals import to_float
 from equilibria.systems.depth import Chain
 from equilibria.systems.model import Model
-from equilibria.varieties.chains.mode_equation import fold_power
-from equilibria.varieties.commuting.modes import Mode, modes_of
+from equilibria.varieties.chains.mode_equation import fold_square, gain
+from equilibria.varieties.chains.rest import units_of
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """The effective weight decay above which a mode cannot be learned, and p where its roots meet."""
 
-    mode: int
+    mode: str
     weight_decay: float
     text: str
     exact: bool
@@ -27,18 +28,17 @@ class Threshold:
 
 
 def thresholds(model: Model) -> tuple[Threshold, ...]:
-    """Return the fold of every mode with a signal, in the order of the modes (T22.3)."""
-    modes = modes_of(model.moments)
-    return tuple(_threshold(model.chain, mode) for mode in modes if mode.m)
+    """Return the fold of every unit with a signal, in order (T22.3)."""
+    units = units_of(model.moments)
+    return tuple(_threshold(model.chain, unit) for unit in units if unit.square)
 
 
-def _threshold(chain: Chain, mode: Mode) -> Threshold:
-    power, k = fold_power(chain, mode), chain.predictor
-    fold = Fraction(chain.a, chain.a + k) * abs(mode.m) / mode.s
-    value, text, exact = root_text(power, k)
-    return Threshold(
-        mode.number, value, text, exact, to_float(fold), chain.effective_power <= power
-    )
+def _threshold(chain: Chain, unit: Unit) -> Threshold:
+    square, k = fold_square(chain, unit), chain.predictor
+    value, text, exact = root_text(square, 2 * k)
+    p = float(gain(unit)) * chain.a / (chain.a + k) / to_float(unit.s)
+    alive = chain.effective_power**2 <= square
+    return Threshold(unit.name, value, text, exact, p, alive)
 
 
 def root_text(power: Fraction, degree: int) -> tuple[float, str, bool]:
@@ -86,7 +86,8 @@ def decay_lines(model: Model) -> list[str]:
 def _bears(threshold: Threshold) -> str:
     short = threshold.exact and len(threshold.text) <= 8
     value = f"{threshold.text} = " if short else ""
-    return f"mode {threshold.mode} up to {value}{threshold.weight_decay:.4g}"
+    name = f"modes {threshold.mode}" if "&" in threshold.mode else f"mode {threshold.mode}"
+    return f"{name} up to {value}{threshold.weight_decay:.4g}"
 
 
 def _may_oscillate(layers: int, model: Model) -> bool:

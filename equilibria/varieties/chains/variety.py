@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import comb
 
+from equilibria.data.units import Unit
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.components import ChainStratum, evaluate_chains
-from equilibria.varieties.chains.rest import Rest
-from equilibria.varieties.chains.tables import shares_root
-from equilibria.varieties.commuting.modes import Mode, modes_of
+from equilibria.varieties.chains.couplings import shares_root
+from equilibria.varieties.chains.rest import Rest, units_of
 from equilibria.varieties.component import Component, Variety, Verdict
 from equilibria.varieties.listing import fitting
 
 ENUMERATION_LIMIT = 20_000
+Rests = dict[tuple[int, ...], tuple[Rest, ...]]
 
 
 def chain_variety(model: Model, *, max_components: int = 64) -> Variety:
@@ -29,19 +30,19 @@ def chain_variety(model: Model, *, max_components: int = 64) -> Variety:
     than 20,000 strata, and where a closed form does not apply.
     """
     _check(model)
-    modes = modes_of(model.moments)
-    rests = {mode.number: Rest.all_of(model.chain, mode) for mode in modes}
-    groups = _groups(modes)
+    units = units_of(model.moments)
+    rests = {unit.columns: Rest.all_of(model.chain, unit) for unit in units}
+    groups = _groups(units)
     total = count_strata(groups, rests, model.chain.bottleneck)
     if total > ENUMERATION_LIMIT:
         raise ScopeError(
-            f"{total} strata of {model.d} modes at rank up to {model.chain.bottleneck}: more than "
+            f"{total} strata of {len(units)} units at rank up to {model.chain.bottleneck}: more than "
             f"{ENUMERATION_LIMIT} are not evaluated for deep models; take fewer modes (--input-dim) or "
             "a smaller bottleneck (--hidden-dim)"
         )
     strata = list(all_strata(groups, rests, model.chain.bottleneck))
-    components = evaluate_chains(model, modes, strata)
-    complete, why = _standing(model, modes, rests)
+    components = evaluate_chains(model, units, strata)
+    complete, why = _standing(model, units, rests)
     listed = _listed(components, max_components)
     return Variety(
         components=tuple(listed),
@@ -67,11 +68,11 @@ def _check(model: Model) -> None:
         )
 
 
-def _groups(modes: Sequence[Mode]) -> list[list[Mode]]:
-    """Return the modes in groups of equal (s, m)."""
-    groups: dict[object, list[Mode]] = {}
-    for mode in modes:
-        groups.setdefault((mode.s, mode.m), []).append(mode)
+def _groups(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Return the units in groups of equal (s, m)."""
+    groups: dict[object, list[Unit]] = {}
+    for unit in units:
+        groups.setdefault(unit.value, []).append(unit)
     return list(groups.values())
 
 
@@ -86,16 +87,15 @@ def _choices(size: int, roots: int) -> list[tuple[int, int]]:
     ]
 
 
-def count_strata(
-    groups: Sequence[Sequence[Mode]], rests: dict[int, tuple[Rest, ...]], most: int
-) -> int:
+def count_strata(groups: Sequence[Sequence[Unit]], rests: Rests, most: int) -> int:
     """Return the number of strata of rank at most `most`."""
     ranks = [1]
     for group in groups:
-        sizes = [0] * (len(group) + 1)
-        for plus, minus in _choices(len(group), len(rests[group[0].number])):
-            sizes[plus + minus] += 1
-        longer = [0] * min(most + 1, len(ranks) + len(group))
+        size = group[0].size
+        sizes = [0] * (size * len(group) + 1)
+        for plus, minus in _choices(len(group), len(rests[group[0].columns])):
+            sizes[size * (plus + minus)] += 1
+        longer = [0] * min(most + 1, len(ranks) + size * len(group))
         for i, a in enumerate(ranks):
             for j, b in enumerate(sizes):
                 if i + j < len(longer):
@@ -104,19 +104,18 @@ def count_strata(
     return sum(ranks)
 
 
-def all_strata(
-    groups: Sequence[Sequence[Mode]], rests: dict[int, tuple[Rest, ...]], most: int
-) -> Iterator[ChainStratum]:
+def all_strata(groups: Sequence[Sequence[Unit]], rests: Rests, most: int) -> Iterator[ChainStratum]:
     """Yield every stratum of rank at most `most`, one for all choices of equal modes."""
-    options = [_choices(len(group), len(rests[group[0].number])) for group in groups]
+    options = [_choices(len(group), len(rests[group[0].columns])) for group in groups]
     for choice in product(*options):
-        if sum(plus + minus for plus, minus in choice) > most:
+        sizes = (group[0].size * sum(chosen) for group, chosen in zip(groups, choice, strict=True))
+        if sum(sizes) > most:
             continue
-        chosen: list[Rest] = []
+        found: list[Rest] = []
         for group, (plus, minus) in zip(groups, choice, strict=True):
-            chosen += [rests[mode.number][0] for mode in group[:plus]]
-            chosen += [rests[mode.number][1] for mode in group[plus : plus + minus]]
-        yield tuple(sorted(chosen, key=lambda rest: rest.mode.number))
+            found += [rests[unit.columns][0] for unit in group[:plus]]
+            found += [rests[unit.columns][1] for unit in group[plus : plus + minus]]
+        yield tuple(sorted(found, key=lambda rest: rest.unit.columns))
 
 
 def _listed(components: list[Component], most: int) -> list[Component]:
@@ -129,16 +128,16 @@ def _listed(components: list[Component], most: int) -> list[Component]:
     return stable + fitting(rest, room)
 
 
-def _standing(
-    model: Model, modes: Sequence[Mode], rests: dict[int, tuple[Rest, ...]]
-) -> tuple[bool, str]:
+def _standing(model: Model, units: Sequence[Unit], rests: Rests) -> tuple[bool, str]:
     """Return whether the components are all equilibria, and why."""
-    shared = _shared_root(modes, rests)
+    shared = _shared_root(units, rests)
     if shared is not None:
         return False, (
             f"modes {shared[0]} and {shared[1]} share a root: their rows mix in a continuous family "
             "that strata do not describe"
         )
+    if not model.moments.symmetric:
+        return False, "every aligned stratum; T31.1 shows that they exist, not that they are all"
     if model.chain.bottleneck == 1 or model.d == 1:
         return (
             True,
@@ -149,8 +148,8 @@ def _standing(
             True,
             "the decay is above every fold, where 0 is all there is (T20.2, T21.4) [proved]",
         )
-    if len({mode.s for mode in modes}) == 1:
-        if model.chain.predictor <= 2 or all(mode.m >= 0 for mode in modes):
+    if len({unit.s for unit in units}) == 1:
+        if model.chain.predictor <= 2 or all(unit.re >= 0 for unit in units):
             return True, "Sigma is isotropic, so every equilibrium is aligned (T22.5) [proved]"
         return False, (
             "every aligned stratum; with three or more predictor layers and signals of both signs "
@@ -159,16 +158,15 @@ def _standing(
     return False, "every aligned stratum; equilibria in which modes mix were not searched"
 
 
-def _shared_root(
-    modes: Sequence[Mode], rests: dict[int, tuple[Rest, ...]]
-) -> tuple[int, int] | None:
-    """Return two different modes that would rest at one root, None where there are none."""
-    if comb(len(modes), 2) > ENUMERATION_LIMIT:
+def _shared_root(units: Sequence[Unit], rests: Rests) -> tuple[str, str] | None:
+    """Return two different units of one phase that would rest at one root, None without such."""
+    if comb(len(units), 2) > ENUMERATION_LIMIT:
         return None
-    for i, mode in enumerate(modes):
-        for other in modes[i + 1 :]:
-            if (mode.s, mode.m) != (other.s, other.m) and mode.m * other.m > 0:
-                for rest in rests[mode.number]:
+    for i, unit in enumerate(units):
+        for other in units[i + 1 :]:
+            aligned = unit.re * other.im == unit.im * other.re and unit.re * other.re >= 0
+            if unit.value != other.value and aligned and unit.square and other.square:
+                for rest in rests[unit.columns]:
                     if shares_root(rest, other):
-                        return mode.number, other.number
+                        return unit.name, other.name
     return None

@@ -84,25 +84,39 @@ def _first_loss(coupling: Coupling[N], rates: Rates, bits: int) -> Fraction:
 
 
 def _span(coupling: Coupling[N], rates: Rates, bits: int) -> Fraction:
-    """Return a step size beyond which the multipliers' sum is too large for the disc.
+    """Return a step size beyond which the multipliers' sum, or product, is too large for the disc.
 
-    The sum falls linearly in h. The end is rounded up to an odd multiple of a power of two, so that no
-    bisection meets a root.
+    The sum falls linearly in h, as a rule. The end is rounded up to an odd multiple of a power of two,
+    so that no bisection meets a root.
     """
     row = coupling.coefficients[-2]
     slope = row[-1]
     for value in row[-2::-1]:
         slope = slope * (1 - rates.mu) + value
+    sizes = coupling.degree * (1 + bool(rates.nu)) + coupling.targets * bool(rates.mu)
     low, _ = slope.enclosure(bits)
-    if low <= 0:
-        if slope.sign() <= 0:
-            raise ConsistencyError("the multipliers' sum of a stable block does not fall")
+    if low > 0:
+        top = Fraction(2 * sizes) / low
+    elif slope.sign() > 0:
         raise Uncertain
-    sizes = 2 * (coupling.degree * (1 + bool(rates.nu)) + coupling.targets * bool(rates.mu))
-    top = Fraction(sizes) / low
+    else:
+        top = _product_bound(coupling, rates, sizes, bits)
     shift = SPAN_BITS - top.numerator.bit_length() + top.denominator.bit_length()
     scale = Fraction(2) ** shift
     return Fraction(int(top * scale) // 2 * 2 + 3) / scale
+
+
+def _product_bound(coupling: Coupling[N], rates: Rates, sizes: int, bits: int) -> Fraction:
+    """Return a step beyond which the product of all 1 - z, a constant times h^degree, exceeds 2^sizes.
+
+    The multipliers' sum need not fall where a target's term turns against its own (z = -1 of a pair).
+    """
+    low, _ = coupling.at(Fraction(1))[0].enclosure(bits)
+    if low <= 0:
+        raise Uncertain
+    ratio = Fraction(2) ** sizes / (low * (1 - rates.mu) ** coupling.targets)
+    exponent = ratio.numerator.bit_length() - ratio.denominator.bit_length() + 1
+    return Fraction(2) ** -(-exponent // coupling.degree)
 
 
 def critical_polynomials(
