@@ -203,6 +203,11 @@ class Moments:
         return self.total is not None
 
     @property
+    def has_modes(self) -> bool:
+        """Return whether modes, or pairs, are known with exact numbers."""
+        return self.is_diagonal or self.units is not None
+
+    @property
     def is_exact(self) -> bool:
         """Return whether the entries came as rationals rather than as doubles."""
         return self.arrays is None

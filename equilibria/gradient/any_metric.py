@@ -46,6 +46,13 @@ def any_metric(model: Model, equilibria: Sequence[EquilibriumSpectrum] = ()) -> 
     return AnyMetric(None, None, NOTHING)
 
 
+def metric_of(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> AnyMetric:
+    """Return the first obstruction at given equilibria alone: hidden layers, turned views."""
+    for witness in _given(model, equilibria):
+        return AnyMetric(False, witness.how, EXCLUDED, witness)
+    return AnyMetric(None, None, NOTHING)
+
+
 def _witnesses(model: Model, equilibria: Sequence[EquilibriumSpectrum]) -> Iterator[MetricWitness]:
     if model.traits.bootstraps:
         if not model.eta_p:

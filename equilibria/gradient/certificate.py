@@ -7,6 +7,7 @@ from functools import partial
 from itertools import combinations
 
 from equilibria.errors import AnalysisError, ConsistencyError, LimitReached
+from equilibria.gradient.any_metric import metric_of
 from equilibria.gradient.bootstrap import bootstrap_field, bootstrap_map, closed_loop
 from equilibria.gradient.constant_metric import (
     NO_CONSTANT,
@@ -60,8 +61,8 @@ def gradient_certificate(
     every Riemannian metric in addition to those known exactly. Theorems: 3.1-3.4 (curl, loops,
     metrics), 1 (joint), 2.1 (first integrals), 11.1 and 13.5 (potentials on part of the space).
     """
-    if model.is_deep:
-        return _deep(model)
+    if model.is_deep or not model.moments.symmetric:
+        return _deep(model, tuple(equilibria))
     family = model.traits.family
     if family is Family.BOOTSTRAP:
         return _bootstrap(model, tuple(equilibria))
@@ -74,7 +75,7 @@ def gradient_certificate(
     return system_certificate(model.traits.system(model), name=model.procedure)
 
 
-def _deep(model: Model) -> GradientReport:
+def _deep(model: Model, equilibria: tuple[EquilibriumSpectrum, ...]) -> GradientReport:
     from equilibria.gradient.chains import chain_certificate
 
     found = chain_certificate(model, partial(system_certificate, name=model.procedure))
@@ -83,6 +84,8 @@ def _deep(model: Model) -> GradientReport:
         metric, text = metric_text(model), DEEP_POTENTIAL
         reason = f"A gradient field for {metric if model.alpha == 1 else f'the metric {metric}'}"
         flow = flow._replace(metric=metric, reason=reason)
+    else:
+        flow = flow._replace(any_metric=metric_of(model, equilibria))
     step = _same_map(model, bool(flow.is_gradient))
     return found._replace(flow=flow, map=step, potential=text)
 

@@ -10,9 +10,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from equilibria.data.moments import Moments
-from equilibria.gradient.report import GradientReport
+from equilibria.gradient.report import (
+    NOT_DECIDED,
+    ConstantMetric,
+    Field,
+    GradientReport,
+    IntegratingFactor,
+)
 from equilibria.systems.model import Model
 from equilibria.systems.polynomial_system import PolynomialSystem
+
+WRITTEN_OUT = 20_000
 
 
 def chain_certificate(
@@ -20,12 +28,43 @@ def chain_certificate(
 ) -> GradientReport:
     """Return what the curl of the flow decides, in the metric that rates of layers ask for.
 
-    `certificate` answers for any polynomial system.
+    `certificate` answers for any polynomial system. What a smaller model excludes is excluded for the
+    whole; what it allows is not.
     """
-    found = certificate(_system(smaller(model, 1)))
-    if found.flow.is_gradient:  # of one mode; more modes decide
-        found = certificate(_system(smaller(model, 2)))
-    return found
+    sizes = [smaller(model, 1), smaller(model, 2)]
+    if model.chain.expansion <= WRITTEN_OUT:
+        sizes.append(model)
+    for small in sizes:
+        found = certificate(_system(small))
+        if small == model or _excludes(found.flow):
+            return found
+    return found._replace(flow=_opened(model, found.flow))
+
+
+def _excludes(flow: Field) -> bool:
+    return flow.is_gradient is False and flow.integrating_factor.exists is False
+
+
+def _opened(model: Model, flow: Field) -> Field:
+    """Return what a smaller model says of the whole: no more than that something is not so.
+
+    A procedure with a potential is a gradient field at every size.
+    """
+    if flow.is_gradient and model.traits.potential is not None:
+        return flow
+    factor = flow.integrating_factor
+    if factor.exists:
+        factor = IntegratingFactor(None, None, NOT_DECIDED)
+    metric = flow.constant_metric
+    if metric.exists:
+        metric = ConstantMetric(None, None, NOT_DECIDED, "")
+    reason = flow.reason if flow.is_gradient is False else NOT_DECIDED
+    return flow._replace(
+        is_gradient=False if flow.is_gradient is False else None,
+        reason=reason,
+        integrating_factor=factor,
+        constant_metric=metric,
+    )
 
 
 def _system(small: Model) -> PolynomialSystem:
@@ -51,6 +90,11 @@ def smaller(model: Model, size: int) -> Model:
 
 
 def _leading(moments: Moments, size: int) -> Moments:
+    """Return the first modes; a pair is not cut."""
+    if moments.units is not None:
+        kept = [u for u in moments.units if u.columns[-1] <= max(size, moments.units[0].size)]
+        signal = [(unit.re, unit.im) for unit in kept]
+        return Moments.turning(signal=signal, total=[unit.s for unit in kept])
     if moments.total is not None and moments.signal is not None:
         return Moments.commuting(signal=moments.signal[:size], total=moments.total[:size])
     sigma, m = moments.rational_matrices()

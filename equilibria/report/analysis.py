@@ -79,13 +79,17 @@ def _turning(model: Model, components: Iterable[Component]) -> Iterator[Equilibr
     from equilibria.gradient import EquilibriumSpectrum
 
     count = 0
+    of_chains = model.is_deep or not model.moments.symmetric
     for component in components:
-        if component.modes is not None or count >= TURNING_LIMIT:
+        known = component.modes is not None and not of_chains
+        if known or component.rotates or count >= TURNING_LIMIT:
             continue
         values = [e.value for e in component.flow.spectrum for _ in range(e.multiplicity)]
         if any(abs(value.imag) > TURNING * (1 + abs(value)) for value in values):
             count += 1
-            residual = _residual(model, component)
+            residual = (
+                _residual(model, component) if not model.is_deep else _small(model, component)
+            )
             yield EquilibriumSpectrum(component.id, _point(component), tuple(values), residual)
 
 
@@ -98,6 +102,16 @@ def _point(component: Component) -> dict[str, Fraction | float]:
         for i, row in enumerate(rows, 1)
         for j, value in enumerate(row, 1)
     }
+
+
+def _small(model: Model, component: Component) -> float:
+    """Return the size of the flow at a representative with hidden layers, relative to its decay."""
+    point = _point(component)
+    system = model.traits.system(model)
+    values = system.evaluate(point)
+    scale = max((abs(float(x)) for x in point.values()), default=0.0)
+    decay = float(max(model.chain.decays))
+    return float(max(abs(float(v)) for v in values.values()) / (scale * decay)) if scale else 0.0
 
 
 def _residual(model: Model, component: Component) -> float:

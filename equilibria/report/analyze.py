@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from equilibria.exact.rationals import to_float
@@ -41,14 +42,42 @@ def summarise(model: Model, variety: Variety) -> Summary:
     components = variety.components
     stable = [c for c in components if c.map.is_stable]
     alive = [c for c in stable if c.collapse in ("none", "partial")]
+    waves = [c for c in components if c.rotates and c.flow.is_stable]
     undecided = tuple(c.id for c in components if c.flow.is_open or c.map.is_open)
     return Summary(
-        avoids_collapse=bool(alive),
+        avoids_collapse=bool(alive or waves),
         stable=tuple(c.id for c in stable),
         undecided=undecided,
-        text=_sentence(model, variety, stable, alive) + _open_ones(undecided),
+        text=_text(model, variety, stable, alive) + _open_ones(undecided),
         in_part=tuple(c.id for c in stable if c.map.part),
     )
+
+
+def _text(
+    model: Model, variety: Variety, stable: Sequence[Component], alive: Sequence[Component]
+) -> str:
+    """Return the sentence on what rests, and on the waves that attract: they never rest (T32)."""
+    waves = [c for c in variety.components if c.rotates]
+    if not waves:
+        return _sentence(model, variety, stable, alive)
+    attracting = [c for c in waves if c.flow.is_stable]
+    resting = replace(
+        variety,
+        components=tuple(c for c in variety.components if not c.rotates),
+        total=None if variety.total is None else variety.total - len(waves),
+        stable_total=len(stable),
+    )
+    text = _sentence(model, resting, stable, alive)
+    if not attracting:
+        return text
+    first = attracting[0]
+    turns = f"{first.id} turns for ever at frequency {first.frequency:.4g}"
+    others = len(attracting) - 1
+    turns += f", and {others} more {'does' if others == 1 else 'do'} too" if others else ""
+    if alive:
+        return f"{text} Beside what rests, {turns}: a stable wave."
+    resting_text = text[0].lower() + text[1:]
+    return f"Learning does not come to rest: {turns}. Of what rests, {resting_text}"
 
 
 def _open_ones(names: Sequence[str]) -> str:

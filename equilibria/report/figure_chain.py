@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,9 @@ from equilibria.report.roots import root_labels
 from equilibria.systems.model import Model
 from equilibria.varieties.chains.mode_equation import gain
 from equilibria.varieties.chains.rest import units_of
-from equilibria.varieties.chains.thresholds import effective_decay, thresholds
+from equilibria.varieties.chains.thresholds import Threshold, effective_decay, thresholds
+from equilibria.varieties.commuting.representative import entry_float
+from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,15 +44,7 @@ def draw_decay(axes: Axes, report: Analysis) -> None:
     shown = {found.mode: found for found in thresholds(model)[:SHOWN_MODES]}
     units = {unit.name: unit for unit in units_of(model.moments)}
     for tint, (name, found) in zip(TINTS, shown.items(), strict=False):
-        _curve(axes, model, units[name], found.p, tint)
-        note(
-            axes,
-            f"{'modes' if '&' in name else 'mode'} {name}",
-            (found.p, found.weight_decay),
-            (0, 5),
-            "center",
-            "bottom",
-        )
+        _unit_curves(axes, model, units[name], found, tint)
     axes.axhline(decay, color=FAINT, linewidth=1.0, zorder=2)
     kinds = _rests(axes, report, decay)
     axes.set_xlim(left=0.0)
@@ -59,7 +54,18 @@ def draw_decay(axes: Axes, report: Analysis) -> None:
     axes.set_ylabel("weight decay")
     depths = f"{model.encoder_layers}-layer encoder, {model.predictor_layers}-layer predictor"
     axes.set_title(f"the weight decay that a mode bears: {depths}")
-    _legend(axes, kinds)
+    turning = any(component.rotates for component in report.components)
+    _legend(axes, kinds, turning=turning and not model.traits.has_target)
+
+
+def _unit_curves(axes: Axes, model: Model, unit: Unit, found: Threshold, tint: str) -> None:
+    """Draw where a unit rests, and where one row of a pair turns, as far as the widths allow."""
+    if model.chain.bottleneck >= unit.size:
+        _curve(axes, model, unit, found.p, tint)
+        words = f"{'modes' if unit.im else 'mode'} {unit.name}"
+        note(axes, words, (found.p, found.weight_decay), (0, 5), "center", "bottom")
+    if unit.im and not model.traits.has_target:
+        _wave_curve(axes, model, unit, tint)
 
 
 def _curve(axes: Axes, model: Model, unit: Unit, fold: float, tint: str) -> None:
@@ -67,6 +73,13 @@ def _curve(axes: Axes, model: Model, unit: Unit, fold: float, tint: str) -> None
     for low, high, dashes in ((0.0, fold, "--"), (fold, m / s, "-")):
         p = np.linspace(low, high, POINTS)
         axes.plot(p, p**theta * (m - s * p), color=tint, linestyle=dashes, linewidth=1.3, zorder=3)
+
+
+def _wave_curve(axes: Axes, model: Model, unit: Unit, tint: str) -> None:
+    """Draw the decay that a turning row bears: the mode equation of the real part (T32.1)."""
+    theta, s, m = to_float(model.chain.theta), to_float(unit.s), abs(to_float(unit.re))
+    p = np.linspace(0.0, m / s, POINTS)
+    axes.plot(p, p**theta * (m - s * p), color=tint, linestyle=":", linewidth=1.3, zorder=3)
 
 
 def _rests(axes: Axes, report: Analysis, decay: float) -> set[Standing]:
@@ -78,6 +91,8 @@ def _rests(axes: Axes, report: Analysis, decay: float) -> set[Standing]:
     kinds = set()
     for component in report.components:
         place = 0.0 if component.rank == 0 else places.get(component.id)
+        if component.rotates:
+            place = _wave_place(component)
         if place is not None:
             kind = standing_of(component)
             marker(axes, place, decay, kind, gid=f"component:{component.id}")
@@ -85,7 +100,13 @@ def _rests(axes: Axes, report: Analysis, decay: float) -> set[Standing]:
     return kinds
 
 
-def _legend(axes: Axes, kinds: set[Standing]) -> None:
+def _wave_place(component: Component) -> float:
+    """Return |p| of a wave: the product of its predictor layers' first entries."""
+    layers = [rows for name, rows in component.representative.items() if name.startswith("P")]
+    return abs(math.prod(entry_float(rows[0][0]) for rows in layers))
+
+
+def _legend(axes: Axes, kinds: set[Standing], *, turning: bool) -> None:
     from matplotlib.lines import Line2D
 
     handles = [

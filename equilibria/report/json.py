@@ -193,6 +193,12 @@ def component_json(component: Component, *, full: bool, detailed: bool) -> dict[
         data["stable_where_scope"] = component.stable_where.scope
     if component.note:
         data["note"] = component.note
+    if component.rotates:
+        data |= {"motion": component.motion, "frequency": component.frequency}
+    if len(component.ema_windows) == 1:
+        data["ema_window"] = list(component.ema_windows[0])
+    elif component.ema_windows:
+        data["ema_windows"] = [list(window) for window in component.ema_windows]
     return data
 
 

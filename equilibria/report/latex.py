@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from equilibria.report import numbers
 from equilibria.report.analysis import Analysis
-from equilibria.report.json import is_large, small_system
+from equilibria.report.json import is_large, of_chains, small_system
 from equilibria.report.latex_text import (
     decimal,
     escape,
@@ -24,7 +24,7 @@ from equilibria.report.latex_text import (
     variable,
 )
 from equilibria.report.numbers import extent, significant
-from equilibria.report.roots import root_labels
+from equilibria.report.roots import root_labels, used_labels
 from equilibria.report.text import known
 from equilibria.systems.model import Model
 from equilibria.systems.model_text import sizes_text
@@ -258,15 +258,11 @@ def _cell(number: str) -> str:
 
 def _roots(report: Analysis) -> list[str]:
     """Return the exact values of p for every root that a listed component uses."""
-    used = {
-        (number, root)
-        for component in report.components
-        for number, root in zip(component.modes or (), component.roots or (), strict=True)
-    }
+    used = used_labels(report.components)
     rows = [
-        rf"p_{{{number}}}^{{{root}}} &{_relation(exact)}"
-        for number, root, exact in _root_values(report.model, {number for number, _ in used})
-        if (number, root) in used
+        rf"p_{{{escape(name)}}}^{{{root}}} &{_relation(exact)}"
+        for name, root, exact in _root_values(report.model, {name for name, _ in used})
+        if (name, root) in used
     ]
     if not rows:
         return []
@@ -279,27 +275,22 @@ def _relation(value: str) -> str:
     return value if value.startswith(r"\approx") else f"= {value}"
 
 
-def _root_values(model: Model, used: set[int]) -> Iterator[tuple[int, str, str]]:
+def _root_values(model: Model, used: set[str]) -> Iterator[tuple[str, str, str]]:
     family = model.traits.family
     if family not in (Family.BOOTSTRAP, Family.DIRECT) or not used or not model.moments.commute:
         return
-    if model.is_deep:
+    if of_chains(model):
         for label in root_labels(model):
-            if label.mode.isdigit() and int(label.mode) in used:
-                yield (
-                    int(label.mode),
-                    label.root,
-                    rf"\approx {significant(label.value, 6, decimal)}",
-                )
+            yield label.mode, label.root, rf"\approx {significant(label.value, 6, decimal)}"
         return
     exact = model.moments.is_diagonal
-    for mode in (mode for mode in modes_of(model.moments) if mode.number in used):
+    for mode in (mode for mode in modes_of(model.moments) if str(mode.number) in used):
         if not model.eta:
-            yield mode.number, "+", fraction(mode.m / mode.s)
+            yield str(mode.number), "+", fraction(mode.m / mode.s)
             continue
         for state in states_of(mode, model.eta):
             closed = surd(state.p) + r" \approx " if exact else r"\approx "
-            yield mode.number, state.root, f"{closed}{significant(state.value, 6, decimal)}"
+            yield str(mode.number), state.root, f"{closed}{significant(state.value, 6, decimal)}"
 
 
 def _conditions(report: Analysis) -> list[str]:

@@ -161,6 +161,8 @@ def standing(flow: Verdict, step: Verdict) -> Standing:
 def standing_of(component: Component) -> Standing:
     """Return how a component is drawn that may be stable in part of itself."""
     flow, step = component.flow, component.map
+    if not step.judged:
+        return Standing(flow.settled.value)
     found = standing(flow.settled, step.settled)
     return Standing.PART if found is Standing.STABLE and (flow.part or step.part) else found
 

@@ -194,7 +194,7 @@ def notes(report: Analysis) -> list[str]:
     if variety.description:
         lines.append(variety.description)
     for component in report.components[:SHOWN_ROWS]:
-        for text in dict.fromkeys((component.note, *_reasons(component))):
+        for text in dict.fromkeys((component.note, *_windows(component), *_reasons(component))):
             if text:
                 lines.append(f"{component.id}   {text}")
     return [*lines, ""] if lines else []
@@ -207,6 +207,15 @@ def decay_lines(model: Model) -> list[str]:
     from equilibria.varieties.chains import thresholds
 
     return thresholds.decay_lines(model)
+
+
+def _windows(component: Component) -> Iterable[str]:
+    """Say at which target rates EMA breaks what stop-gradient keeps (T31.4)."""
+    for low, high in component.ema_windows:
+        yield (
+            f"EMA destabilises what stop-gradient keeps for β from {significant(low, 6)} to "
+            f"{significant(high, 6)} (T31.4)"
+        )
 
 
 def _reasons(component: Component) -> list[str]:
@@ -226,8 +235,7 @@ def _roots(report: Analysis) -> Iterable[str]:
     model = report.model
     if model.traits.family not in (Family.BOOTSTRAP, Family.DIRECT) or not model.eta:
         return
-    exact = model.moments.is_diagonal or model.moments.units is not None
-    if not exact or not model.eta_p:
+    if not model.moments.has_modes or not model.eta_p:
         return
     used = used_labels(report.components)
     parts: dict[str, list[str]] = {}

@@ -166,8 +166,8 @@ class Model:
 
     @property
     def exact(self) -> bool:
-        """Return whether signs are decided exactly: diagonal moments, and not `floating`."""
-        return self.moments.is_diagonal and not self.floating
+        """Return whether signs are decided exactly: exact modes or pairs, and not `floating`."""
+        return self.moments.has_modes and not self.floating
 
     # The properties below are the exact rates under the names of the theory.
     @property

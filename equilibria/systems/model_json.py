@@ -35,11 +35,13 @@ def parameters_json(model: Model) -> dict[str, object]:
 def moments_json(model: Model) -> dict[str, object]:
     """Return Sigma and M entry by entry, or their diagonals alone where d is large."""
     moments = model.moments
-    shared = {
+    shared: dict[str, object] = {
         "commute": moments.commute,
         "commutator": moments.commutator,
         "source": moments.source,
     }
+    if not moments.symmetric:
+        shared |= {"symmetric": False, "asymmetry": moments.asymmetry, "normal": True}
     if model.d > FULL_MATRIX_LIMIT and moments.total is not None and moments.signal is not None:
         return {
             "Sigma": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from equilibria.data.units import Unit
 from equilibria.systems.chain_system import symmetry_text
 from equilibria.systems.model import Model
 
@@ -13,9 +14,20 @@ def moments_line(model: Model) -> str:
     moments = model.moments
     if moments.total is not None and moments.signal is not None:
         return f"Σ = {_diagonal(moments.total)}   M = {_diagonal(moments.signal)}"
+    if moments.units is not None:
+        variances = _diagonal(tuple(unit.s for unit in moments.units for _ in unit.columns))
+        return f"Σ = {variances}   M = {', '.join(_turned(unit) for unit in moments.units[:4])}"
     kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
     source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
     return f"Σ, M {model.d}x{model.d}{source} ({kind})"
+
+
+def _turned(unit: Unit) -> str:
+    """Return a mode's number, or a pair's two complex ones."""
+    if not unit.im:
+        return _short(unit.re)
+    real = f"{_short(unit.re)} " if unit.re else ""
+    return f"{real}± {_short(unit.im)}i"
 
 
 def sizes_text(model: Model) -> str:

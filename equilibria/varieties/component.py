@@ -154,7 +154,9 @@ class Component:
     """One irreducible piece of the equilibrium set, up to the symmetry of the system.
 
     `modes` and `roots` describe a stratum of commuting moments ("+" is the outer root p+); they are
-    None where no mode list describes the component. `collapse` is none, partial or full; None for a
+    None where no mode list describes the component. A relative equilibrium `rotates` with a
+    `frequency`. `ema_windows` are the flow rates of a target that destabilise what stop-gradient keeps
+    stable. `collapse` is none, partial or full; None for a
     user's system, where the word has no meaning.
     """
 
@@ -168,9 +170,17 @@ class Component:
     roots: tuple[str, ...] | None = None
     stable_where: Conditions | None = None
     note: str = ""
+    motion: str = "rest"
+    frequency: float | None = None
+    ema_windows: tuple[tuple[float, float], ...] = ()
     build_detail: Callable[[], Detail] = field(
         default=lambda: Detail((), {}), repr=False, compare=False
     )
+
+    @property
+    def rotates(self) -> bool:
+        """Return whether it is a relative equilibrium, which turns and never rests."""
+        return self.motion == "rotates"
 
     @property
     def counted(self) -> Stability:

@@ -46,6 +46,8 @@ def named(model):
 def check_against_dense(model, seed):
     count = 0
     for component in chain_variety(model).components:
+        if component.rotates:
+            continue
         state = chain_dense.state_of(model, component)
         scale = np.abs(chain_dense.flow(model, 1.5 * state)).max() if state.any() else 1.0
         assert np.abs(chain_dense.flow(model, state)).max() <= 1e-12 * scale

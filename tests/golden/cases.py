@@ -51,6 +51,13 @@ _MODELS = (
     "--encoder-layers 2 --weight-decay 1/256 --predictor-weight-decay 1/1024 --signal 5/8 --total 1 --embed-dim 1",
     "--encoder-layers 3 --weight-decay 1/10",
     "--encoder-layers 2 --procedure joint --predictor-lr 2",
+    "--signal 3/5+2/5i --isotropic 1 --embed-dim 1 --weight-decay 2/25",
+    "--signal 7/20,9/10i --isotropic 1 --embed-dim 1 --weight-decay 1/40 --ema 0.99",
+    "--signal 21/50+14/25i,1/4 --total 1,1,2 --embed-dim 3 --weight-decay 1/100 --momentum 1/2",
+    "--encoder-layers 2 --signal 4/5+1/5i,1/2 --isotropic 1 --embed-dim 3 --weight-decay 1/20",
+    "--signal 1+2i --procedure joint --isotropic 3",
+    "--signal 1/2+1/4i",
+    "--signal 1/2+1/4i,1/3 --total 1,2,2",
 )
 _DENSE = (
     "--moments tilted.npz --embed-dim 2 --weight-decay 1/20",
@@ -79,6 +86,9 @@ _FORMS = (
     "--procedure contrastive --latex r.tex",
     "--encoder-layers 2 --ema 0.9 --layer-weight-decay 1/200,1/100,1/300 --latex r.tex",
     "--encoder-layers 2 --weight-decay 1/40 --plot r.png",
+    "--signal 4/5+1/5i,1/2 --isotropic 1 --embed-dim 3 --weight-decay 1/20 --plot r.png",
+    "--signal 4/5+1/5i,1/2 --isotropic 1 --embed-dim 3 --weight-decay 1/20 --latex r.tex",
+    "--signal 7/20,9/10i --isotropic 1 --embed-dim 1 --weight-decay 1/40 --json -",
     "--procedure joint --latex r.tex --momentum 9/10",
     "--moments tilted.npz --latex r.tex",
     "--ema 0.99 --plot r.png",

@@ -17,6 +17,7 @@ from equilibria.varieties.chains.representative import ChainLifter
 from equilibria.varieties.chains.rest import Rest
 from equilibria.varieties.chains.spectrum import chain_spectrum
 from equilibria.varieties.chains.tables import Finding, chain_tables
+from equilibria.varieties.chains.windows import Window, ema_windows
 from equilibria.varieties.commuting.block_tables import DecayTables, KindTables, free_extent
 from equilibria.varieties.commuting.transfer import Dynamics
 from equilibria.varieties.commuting.worst_block import Members
@@ -116,8 +117,15 @@ class _Assembly:
             map=self._stability(stratum, block, degenerate, self.step),
             modes=tuple(column for rest in stratum for column in rest.unit.columns),
             roots=tuple(rest.root for rest in stratum for _ in rest.unit.columns),
+            ema_windows=self._windows(stratum),
             build_detail=partial(self.lifter.detail, stratum),
         )
+
+    def _windows(self, stratum: ChainStratum) -> tuple[Window, ...]:
+        """Return where EMA breaks what stop-gradient keeps; for strata of outer roots."""
+        turned = not self.model.moments.symmetric
+        outer = stratum and all(rest.place.outer for rest in stratum)
+        return ema_windows(stratum, self.units) if turned and outer else ()
 
     def _with_rates(self, block: Finding, counts: Counts, *, neutral: int) -> Finding:
         """Return the worst block with those that only the decays enter, and unread targets."""

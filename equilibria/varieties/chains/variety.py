@@ -42,6 +42,11 @@ def chain_variety(model: Model, *, max_components: int = 64) -> Variety:
         )
     strata = list(all_strata(groups, rests, model.chain.bottleneck))
     components = evaluate_chains(model, units, strata)
+    if not model.moments.symmetric:
+        from equilibria.varieties.chains.waves import wave_components
+
+        waves = wave_components(model)
+        components, total = [*components, *waves], total + len(waves)
     complete, why = _standing(model, units, rests)
     listed = _listed(components, max_components)
     return Variety(
