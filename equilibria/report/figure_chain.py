@@ -114,7 +114,11 @@ def _legend(axes: Axes, kinds: set[Standing], *, turning: bool) -> None:
         for kind in Standing
         if kind in kinds
     ]
-    handles.append(
-        Line2D([], [], color=FAINT, linewidth=1.0, label="the weight decay of the model")
-    )
+    lines = [("-", FAINT, "the weight decay of the model")]
+    if turning:
+        lines.append((":", TINTS[0], "what a row that turns bears"))
+    handles += [
+        Line2D([], [], color=color, linestyle=dashes, linewidth=1.1, label=label)
+        for dashes, color, label in lines
+    ]
     axes.legend(handles=handles, ncols=2, **BELOW)
