@@ -114,11 +114,9 @@ def _legend(axes: Axes, kinds: set[Standing], *, turning: bool) -> None:
         for kind in Standing
         if kind in kinds
     ]
-    lines = [("-", FAINT, "the weight decay of the model")]
+    words = "the weight decay of the model"
+    handles.append(Line2D([], [], color=FAINT, linestyle="-", linewidth=1.0, label=words))
     if turning:
-        lines.append((":", TINTS[0], "what a row that turns bears"))
-    handles += [
-        Line2D([], [], color=color, linestyle=dashes, linewidth=1.1, label=label)
-        for dashes, color, label in lines
-    ]
+        words = "what a row that turns bears"
+        handles.append(Line2D([], [], color=TINTS[0], linestyle=":", linewidth=1.3, label=words))
     axes.legend(handles=handles, ncols=2, **BELOW)
