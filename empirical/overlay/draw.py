@@ -15,6 +15,7 @@ import numpy as np
 from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.predicted import OrbitTarget, Prediction, Target
 from empirical.overlay.trace import Trace
+from equilibria.files.drawing import OPEN
 from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
@@ -22,22 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "0.4",
+STYLE = {
+    **OPEN,
     "legend.frameon": True,
     "legend.framealpha": 0.8,
     "legend.edgecolor": "none",
     "legend.fontsize": 8.0,
-    "text.parse_math": False,
-    "svg.hashsalt": "noncollapse",
-    "svg.fonttype": "path",
 }
 INK, FAINT = "0.15", "0.6"
 COLOURS = ("#009E73", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#999999")

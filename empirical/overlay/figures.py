@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from empirical.overlay.draw import (
     STYLE,
@@ -17,6 +17,7 @@ from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.multipliers import draw_multipliers
 from empirical.overlay.portrait import draw_portrait, draw_predictor
 from empirical.overlay.text import header
+from equilibria.files.drawing import save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +50,7 @@ def panels() -> list[tuple[str, Panel, str]]:
 
 def draw_png(folder: FolderOverlay, stream: IO[bytes]) -> None:
     """Write the four leading panels as a PNG."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
+    with style(STYLE):
         figure = new_figure(SIZE)
         figure.suptitle(headline(folder), x=0.012, ha="left", fontsize=11.5, weight="bold")
         axes = figure.subplots(2, 2)
@@ -60,7 +59,7 @@ def draw_png(folder: FolderOverlay, stream: IO[bytes]) -> None:
         ):
             draw(place, folder)
         whole = io.BytesIO()
-        figure.savefig(whole, format="png", dpi=DPI, metadata={"Software": None})
+        save(figure, whole, "png", DPI)
     few_colours(whole, stream)
 
 
@@ -85,14 +84,11 @@ def headline(folder: FolderOverlay) -> str:
 
 def panel_svg(folder: FolderOverlay, name: str, draw: Panel) -> str:
     """Return one panel as inline SVG; its ids carry its name, so that many fit in one page."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
+    with style(STYLE):
         figure = new_figure(ONE)
         draw(figure.add_subplot(), folder)
         stream = io.BytesIO()
-        metadata: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(stream, format="svg", metadata=metadata)
+        save(figure, stream, "svg")
     return inlined(stream.getvalue().decode("utf-8"), name.replace(" ", "-"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from empirical.overlay.figures import DPI, few_colours, inlined, new_figure
 from empirical.overlay.networks import NetworkOverlay
 from empirical.overlay.page import STYLE as PAGE_STYLE
 from empirical.overlay.page import escape
+from equilibria.files.drawing import save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,22 +95,17 @@ def _speed(axes: Axes, run: NetworkOverlay) -> None:
 
 def draw_network(run: NetworkOverlay, stream: IO[bytes]) -> None:
     """Write the figure as a PNG."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
+    with style(STYLE):
         whole = io.BytesIO()
-        network_figure(run).savefig(whole, format="png", dpi=DPI, metadata={"Software": None})
+        save(network_figure(run), whole, "png", DPI)
     few_colours(whole, stream)
 
 
 def network_page(run: NetworkOverlay) -> str:
     """Return overlay.html of a network."""
-    from matplotlib import rc_context
-
-    with rc_context(STYLE):
+    with style(STYLE):
         stream = io.BytesIO()
-        metadata: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        network_figure(run).savefig(stream, format="svg", metadata=metadata)
+        save(network_figure(run), stream, "svg")
     svg = inlined(stream.getvalue().decode("utf-8"), "network")
     words = "Predictor against correlation, predictor over time, distance, speed of the moments"
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)

@@ -7,51 +7,32 @@ window and without pyplot; equal reports give equal bytes with the same version 
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from equilibria.basin.answers import Boundary
 from equilibria.basin.report import BasinReport
 from equilibria.basin.separatrix import Fate
-from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
+from equilibria.files.drawing import check_format, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
 SIZE = (7.2, 5.0)
-DPI = 110
 BLUE, VERMILION, SHADE, INK = "#0072B2", "#D55E00", "#E69F00", "0.15"
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "0.4",
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "noncollapse",
-    "svg.fonttype": "path",
-}
 LABELS = {"c_minus": "c-", "c_zero": "c0", "c_plus": "c+"}
 DASHES = {"c_minus": (0, (2, 2)), "c_zero": (0, (5, 2)), "c_plus": (0, (7, 2, 1, 2))}
 
 
 def draw_basin(report: BasinReport, stream: IO[bytes], format: str) -> None:
     """Write the figure as `png` or `svg`; raises `FormatError` for other formats."""
-    if format not in FORMATS:
-        raise FormatError(f"--plot: format {format!r} is not one of {', '.join(FORMATS)}")
-    from matplotlib import rc_context
-
-    metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    with rc_context(STYLE):
+    check_format(format)
+    with style():
         figure = basin_figure(report)
-        figure.savefig(stream, format=format, dpi=DPI, metadata=metadata[format])
+        save(figure, stream, format)
 
 
 def basin_figure(report: BasinReport) -> Figure:

@@ -8,35 +8,22 @@ the same version of matplotlib.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from equilibria.cycles.report import SYMBOLS, Along, CyclesReport, cycle_id
-from equilibria.errors import FormatError
+from equilibria.files.drawing import check_format, save, style
 from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
-DPI = 110
+    from equilibria.varieties.noncommuting.core import Array
+
 HEIGHT, WIDTH = 4.6, 6.0
 BLUE, VERMILION, GREEN, INK = "#0072B2", "#D55E00", "#009E73", "0.15"
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "0.4",
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "noncollapse",
-    "svg.fonttype": "path",
-}
 WORDS = {
     "beta": "β   rate of the target",
     "eta": "η   weight decay",
@@ -48,15 +35,10 @@ WORDS = {
 
 def draw_cycles(report: CyclesReport, stream: IO[bytes], format: str) -> None:
     """Write the figure as `png` or `svg`; raises `FormatError` for other formats."""
-    if format not in FORMATS:
-        raise FormatError(f"--plot: format {format!r} is not one of {', '.join(FORMATS)}")
-    from matplotlib import rc_context
-
-    style: Any = STYLE
-    metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    with rc_context(style):
+    check_format(format)
+    with style():
         figure = cycles_figure(report)
-        figure.savefig(stream, format=format, dpi=DPI, metadata=metadata[format])
+        save(figure, stream, format)
 
 
 def cycles_figure(report: CyclesReport) -> Figure:
@@ -134,7 +116,7 @@ def _around(axes: Axes, report: CyclesReport) -> None:
         limits(low - 0.2 * (high - low), high + 0.3 * (high - low))
 
 
-def _arrows(axes: Axes, x: Any, y: Any, color: str) -> None:
+def _arrows(axes: Axes, x: Array, y: Array, color: str) -> None:
     """Three arrow heads that say which way time runs."""
     for share in (0.15, 0.5, 0.85):
         at = int(share * (len(x) - 3))
@@ -219,7 +201,7 @@ def _extents(axes: Axes, along: Along, scale: float) -> None:
     axes.legend(loc="best", fontsize=8)
 
 
-def _scaled(axes: Axes, values: Sequence[float] | Any) -> None:
+def _scaled(axes: Axes, values: Sequence[float] | Array) -> None:
     """A logarithmic parameter axis for ranges over more than a decade."""
     low, high = float(np.min(values)), float(np.max(values))
     if low > 0 and high > 10 * low:

@@ -6,41 +6,30 @@ Connections that a path of drawn ones implies are left out. Equal graphs give eq
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from equilibria.errors import FormatError
+from equilibria.files.drawing import PLAIN, check_format, save, style
 from equilibria.graph.layout import HEIGHT, Layout, bend, box_width, layout
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.varieties.component import How, Verdict
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import FancyBboxPatch
 
-FORMATS = ("png", "svg")
-DPI = 110
 STABLE, UNSTABLE, UNDECIDED = "#009E73", "#D55E00", "#CC79A7"
 PROVED, NUMERIC, INK, FAINT = "0.25", "#0072B2", "0.15", "0.93"
-DASHES: Any = (0, (4, 2))
-
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "text.parse_math": False,
-    "svg.hashsalt": "noncollapse",
-    "svg.fonttype": "path",
-}
+DASHES: tuple[float, tuple[float, float]] = (0, (4, 2))
+STYLE = {**PLAIN, "text.parse_math": False}
 
 
 def draw_graph(graph: ConnectionGraph, stream: IO[bytes], format: str) -> None:
     """Write the drawing as `png` or `svg` to a binary stream."""
-    if format not in FORMATS:
-        raise FormatError(f"--plot: format {format!r} is not one of {', '.join(FORMATS)}")
-    metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    with _style():
-        graph_figure(graph).savefig(stream, format=format, dpi=DPI, metadata=metadata[format])
+    check_format(format)
+    with style(STYLE):
+        save(graph_figure(graph), stream, format)
 
 
 def graph_figure(graph: ConnectionGraph) -> Figure:
@@ -49,7 +38,7 @@ def graph_figure(graph: ConnectionGraph) -> Figure:
     from matplotlib.figure import Figure
 
     plan = layout(graph)
-    with _style():
+    with style(STYLE):
         figure = Figure(figsize=plan.size)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
@@ -62,15 +51,6 @@ def graph_figure(graph: ConnectionGraph) -> Figure:
             _arrow(axes, connection, plan, boxes)
         _legend(axes, graph, plan)
     return figure
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Use matplotlib's defaults and `STYLE`, whatever the user's configuration says."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", STYLE]):
-        yield
 
 
 def _frame(axes: Axes, graph: ConnectionGraph, plan: Layout) -> None:
@@ -95,7 +75,7 @@ def _frame(axes: Axes, graph: ConnectionGraph, plan: Layout) -> None:
             axes.axhspan(y - 0.27, y + 0.27, color=FAINT, zorder=0, linewidth=0)
 
 
-def _node(axes: Axes, node: Node, plan: Layout) -> Any:
+def _node(axes: Axes, node: Node, plan: Layout) -> FancyBboxPatch:
     from matplotlib.patches import FancyBboxPatch
 
     x, y = plan.places[node.id]
@@ -134,7 +114,9 @@ def _node(axes: Axes, node: Node, plan: Layout) -> Any:
     return box
 
 
-def _arrow(axes: Axes, connection: Connection, plan: Layout, boxes: dict[str, Any]) -> None:
+def _arrow(
+    axes: Axes, connection: Connection, plan: Layout, boxes: dict[str, FancyBboxPatch]
+) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     proved = connection.how is How.PROVED
@@ -164,7 +146,7 @@ def _legend(axes: Axes, graph: ConnectionGraph, plan: Layout) -> None:
 
     backbone = graph.backbone()
     proved = [c for c in backbone if c.how is How.PROVED]
-    handles: list[Any] = [Patch(facecolor=STABLE, edgecolor=STABLE, label="attractor (sink)")]
+    handles: list[Artist] = [Patch(facecolor=STABLE, edgecolor=STABLE, label="attractor (sink)")]
     if any(node.flow is Verdict.UNSTABLE for node in graph.nodes):
         handles.append(Patch(facecolor="white", edgecolor=UNSTABLE, label="saddle"))
     if graph.degenerate:

@@ -8,21 +8,25 @@ through their exact points; the dash pattern says of which kind they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from equilibria.exact.rationals import to_float
+from equilibria.files.drawing import PLAIN, save, style
 from equilibria.phase.boundary import Boundary
 from equilibria.phase.diagram import PhaseDiagram, Region, describe
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.typing import LineStyleType
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
 # Okabe-Ito, with a dash pattern and a word for every kind.
-STYLES: dict[str, tuple[str, Any, str]] = {
+STYLES: dict[str, tuple[str, LineStyleType, str]] = {
     "fold": ("#000000", "-", "fold: equilibria appear (LP)"),
     "transcritical": ("#009E73", (0, (1, 1.2)), "transcritical: exchange of stability (BP)"),
     "hopf": ("#CC79A7", (0, (5, 1.5, 1, 1.5)), "Hopf: the flow oscillates (HB)"),
@@ -37,30 +41,27 @@ LINE_HEIGHT, LETTER_WIDTH = 0.042, 0.0125
 
 def draw(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
     """Write the figure as "png" or "svg"; equal diagrams give equal bytes."""
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    settings: Any = {"svg.hashsalt": "noncollapse", "font.family": "DejaVu Sans", "font.size": 9.0}
-    with matplotlib.rc_context(settings):
+    with style(PLAIN):
         figure = Figure(figsize=(7.4, 5.4), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         draw_on(axes, diagram)
         _labels(axes, diagram)
         _legend(figure, axes, diagram)
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(stream, format=form, dpi=160, metadata=metadata)
+        save(figure, stream, form, dpi=160)
 
 
-def draw_on(axes: Any, diagram: PhaseDiagram) -> None:
+def draw_on(axes: Axes, diagram: PhaseDiagram) -> None:
     """Draw regions, boundaries and frame on existing axes, for something to be laid over them."""
     _regions(axes, diagram)
     _boundaries(axes, diagram.boundaries)
     _frame(axes, diagram)
 
 
-def _regions(axes: Any, diagram: PhaseDiagram) -> None:
+def _regions(axes: Axes, diagram: PhaseDiagram) -> None:
     from matplotlib.colors import ListedColormap
 
     colours = [colour_of(region, diagram) for region in diagram.regions]
@@ -97,7 +98,7 @@ def colour_of(region: Region, diagram: PhaseDiagram) -> str:
     return LEARNED[min(int(share * 3), 2)] if share < 1 else LEARNED[2]
 
 
-def _boundaries(axes: Any, boundaries: Sequence[Boundary]) -> None:
+def _boundaries(axes: Axes, boundaries: Sequence[Boundary]) -> None:
     for boundary in boundaries:
         colour, dashes, _ = STYLES[boundary.kind]
         x = [point.x.value for point in boundary.points]
@@ -109,7 +110,7 @@ def _boundaries(axes: Any, boundaries: Sequence[Boundary]) -> None:
             axes.plot(x, y, color=colour, linestyle=dashes, linewidth=width, alpha=alpha)
 
 
-def _frame(axes: Any, diagram: PhaseDiagram) -> None:
+def _frame(axes: Axes, diagram: PhaseDiagram) -> None:
     for axis, name, low, high in (
         (diagram.x, "x", diagram.x.low, diagram.x.high),
         (diagram.y, "y", diagram.y.low, diagram.y.high),
@@ -138,7 +139,7 @@ def _title(diagram: PhaseDiagram) -> str:
     return "stable components of the map · " + ", ".join(parts)
 
 
-def _labels(axes: Any, diagram: PhaseDiagram) -> None:
+def _labels(axes: Axes, diagram: PhaseDiagram) -> None:
     """Write on every region of some size what is stable there, at its roomiest place."""
     names: dict[str, list[int]] = {}
     for region in diagram.regions:
@@ -226,7 +227,7 @@ def _run(line: NDArray[np.bool_], place: int) -> tuple[int, int]:
     return first, int(above[0]) if above.size else int(line.size)
 
 
-def _legend(figure: Any, axes: Any, diagram: PhaseDiagram) -> None:
+def _legend(figure: Figure, axes: Axes, diagram: PhaseDiagram) -> None:
     from matplotlib.lines import Line2D
 
     present = [kind for kind in STYLES if any(b.kind == kind for b in diagram.boundaries)]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from equilibria.exact.rationals import to_float
+from equilibria.files.drawing import PLAIN, save, style
 from equilibria.phase.figure import COLLAPSE, LEARNED, NOTHING, STYLES, edges, roomiest
 from equilibria.phase.general import GeneralDiagram, GeneralRegion
 from equilibria.phase.oscillation import Stretch
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.typing import LineStyleType
 
 WIDTH = 100
 MOST_REGIONS, MOST_BOUNDARIES = 12, 24
@@ -107,12 +113,10 @@ def _range(values: list[float]) -> str:
 
 def draw_general(diagram: GeneralDiagram, stream: IO[bytes], form: str) -> None:
     """Write the figure as "png" or "svg"; equal diagrams give equal bytes."""
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    settings: Any = {"svg.hashsalt": "noncollapse", "font.family": "DejaVu Sans", "font.size": 9.0}
-    with matplotlib.rc_context(settings):
+    with style(PLAIN):
         figure = Figure(figsize=(7.4, 5.4), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -129,11 +133,10 @@ def draw_general(diagram: GeneralDiagram, stream: IO[bytes], form: str) -> None:
                 fontsize=8,
                 handlelength=3.2,
             )
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(stream, format=form, dpi=160, metadata=metadata)
+        save(figure, stream, form, dpi=160)
 
 
-def _regions(axes: Any, diagram: GeneralDiagram) -> None:
+def _regions(axes: Axes, diagram: GeneralDiagram) -> None:
     from matplotlib.colors import ListedColormap
 
     colours = [_colour(region, diagram) for region in diagram.regions]
@@ -161,14 +164,14 @@ def _colour(region: GeneralRegion, diagram: GeneralDiagram) -> str:
     return LEARNED[min(int(rank / full * 3), 2)]
 
 
-def _boundaries(axes: Any, diagram: GeneralDiagram) -> list[Any]:
+def _boundaries(axes: Axes, diagram: GeneralDiagram) -> list[Artist]:
     from matplotlib.lines import Line2D
 
     for boundary in diagram.boundaries:
         colour, dashes, _ = STYLES[boundary.kind]
         xs = [point.x.value for point in boundary.points]
         ys = [point.y.value for point in boundary.points]
-        line: Any = dashes if len(xs) > 1 else "none"
+        line: LineStyleType = dashes if len(xs) > 1 else "none"
         axes.plot(xs, ys, color=colour, linestyle=line, linewidth=1.5, marker=".", markersize=3)
     present = [kind for kind in STYLES if any(b.kind == kind for b in diagram.boundaries)]
     return [
@@ -177,7 +180,7 @@ def _boundaries(axes: Any, diagram: GeneralDiagram) -> list[Any]:
     ]
 
 
-def _cycles(axes: Any, diagram: GeneralDiagram) -> list[Any]:
+def _cycles(axes: Axes, diagram: GeneralDiagram) -> list[Artist]:
     from matplotlib.lines import Line2D
 
     for stretch in diagram.cycles:
@@ -191,7 +194,7 @@ def _cycles(axes: Any, diagram: GeneralDiagram) -> list[Any]:
     return [Line2D([], [], color=CYCLE, linewidth=4, alpha=0.6, label=label)]
 
 
-def _frame(axes: Any, diagram: GeneralDiagram) -> None:
+def _frame(axes: Axes, diagram: GeneralDiagram) -> None:
     for axis, name in ((diagram.x, "x"), (diagram.y, "y")):
         if axis.log:
             getattr(axes, f"set_{name}scale")("log")
@@ -207,7 +210,7 @@ def _frame(axes: Any, diagram: GeneralDiagram) -> None:
     axes.set_title(title, fontsize=9, loc="left")
 
 
-def _labels(axes: Any, diagram: GeneralDiagram) -> None:
+def _labels(axes: Axes, diagram: GeneralDiagram) -> None:
     """Write what is stable on every region that has room for it."""
     for names in sorted({region.map for region in diagram.regions}):
         members = [region.index for region in diagram.regions if region.map == names]

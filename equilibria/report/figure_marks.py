@@ -14,6 +14,7 @@ from equilibria.report.portrait import Standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.typing import LineStyleType
 
 COLOURS = {
     Standing.STABLE: "#009E73",
@@ -22,7 +23,7 @@ COLOURS = {
     Standing.UNSTABLE: "#D55E00",
     Standing.UNDECIDED: "#CC79A7",
 }
-DASHES: dict[Standing, Any] = {
+DASHES: dict[Standing, LineStyleType] = {
     Standing.STABLE: "-",
     Standing.PART: (0, (6, 1, 1, 1, 1, 1)),
     Standing.FLOW_ONLY: "-.",

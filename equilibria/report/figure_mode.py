@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -255,12 +256,9 @@ def _legend(axes: Axes, portrait: Portrait, extra: Sequence[Artist]) -> None:
         if kind in kinds:
             handles.append(Line2D([], [], **marker_style(kind, 7.0), label=kind.value))
         elif kind in lines:
-            style: dict[str, Any] = {
-                "color": COLOURS[kind],
-                "linestyle": DASHES[kind],
-                "linewidth": 2.4,
-            }
-            handles.append(Line2D([], [], **style, label=kind.value))
+            line = Line2D([], [], color=COLOURS[kind], linestyle=DASHES[kind], linewidth=2.4)
+            line.set_label(kind.value)
+            handles.append(line)
     if portrait.joints:
         dot = marker_style(Standing.UNDECIDED, 6.0)
         handles.append(Line2D([], [], **dot, label="verdict changes"))
@@ -284,6 +282,6 @@ def _mode_words(portrait: Portrait) -> str:
     return f"mode {mode.number} (s = {short(mode.s)}, m = {short(mode.m)})"
 
 
-def short(value: Any) -> str:
+def short(value: Fraction) -> str:
     text = str(value)
     return text if len(text) <= 9 else f"{to_float(value):.4g}"

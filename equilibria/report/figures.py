@@ -6,11 +6,9 @@ without pyplot. Equal reports give equal bytes with the same version of matplotl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from equilibria.errors import FormatError
+from equilibria.files.drawing import OPEN, check_format, save, style
 from equilibria.report.analysis import Analysis
 from equilibria.report.figure_chain import draw_decay, draws_decay
 from equilibria.report.figure_charts import draw_extents, draw_predictors
@@ -23,34 +21,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
 SIZE = (11.0, 5.6)
-DPI = 110
-
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "0.4",
-    "axes.formatter.useoffset": False,
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "noncollapse",
-    "svg.fonttype": "path",
-}
+STYLE = {**OPEN, "axes.formatter.useoffset": False}
 
 
 def draw_report(report: Analysis, stream: IO[bytes], format: str) -> None:
     """Write the figure as `png` or `svg` to a binary stream; equal reports give equal bytes."""
-    if format not in FORMATS:
-        raise FormatError(f"--plot: format {format!r} is not one of {', '.join(FORMATS)}")
+    check_format(format)
     figure = report_figure(report)
-    metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    with _style():
-        figure.savefig(stream, format=format, dpi=DPI, metadata=metadata[format])
+    with style(STYLE):
+        save(figure, stream, format)
 
 
 def report_figure(report: Analysis) -> Figure:
@@ -61,7 +41,7 @@ def report_figure(report: Analysis) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with _style():
+    with style(STYLE):
         figure = Figure(figsize=SIZE)
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
@@ -71,15 +51,6 @@ def report_figure(report: Analysis) -> Figure:
         _equilibria_panel(figure.add_subplot(grid[0, 0]), report)
         draw_spectrum(figure, grid[0, 1], report)
     return figure
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Use matplotlib's defaults and `STYLE`, whatever the user's configuration says."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", STYLE]):
-        yield
 
 
 def _title(figure: Figure, report: Analysis) -> None:

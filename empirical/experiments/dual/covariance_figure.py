@@ -10,6 +10,7 @@ import numpy as np
 from empirical.experiments.dual.contrast import WORDS, Name
 from empirical.experiments.dual.covariance import Study
 from empirical.experiments.dual.result import BLUE, GREEN, ORANGE, STYLE, VERMILION
+from equilibria.files.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,10 +21,9 @@ COLOURS = (BLUE, GREEN, ORANGE, VERMILION)
 
 def draw(found: Study, path: str | Path) -> None:
     """Write the figure as a PNG."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with style(STYLE):
         figure = Figure(figsize=(11, 3.7), layout="constrained")
         step, residue, batch = figure.subplots(1, 3)
         _step(step, found)

@@ -8,6 +8,7 @@ import numpy as np
 
 from empirical.experiments.dual.hltm import CONTROL, Learned
 from empirical.experiments.dual.result import BLUE, GREEN, ORANGE, STYLE, VERMILION
+from equilibria.files.drawing import style
 
 LOOKS = {
     "nce": (BLUE, "o", "-", "after training, nce"),
@@ -18,10 +19,9 @@ LOOKS = {
 
 def draw(found: Learned, path: str | Path) -> None:
     """Write the figure as a PNG."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with style(STYLE):
         figure = Figure(figsize=(9.5, 3.9), layout="constrained")
         left, right = figure.subplots(1, 2)
         levels = np.arange(len(found.before))

@@ -6,28 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from empirical.experiments.result import ExperimentResult
 from empirical.runs.folder import versions
 from equilibria.errors import FormatError
+from equilibria.files.drawing import OPEN
 from equilibria.files.write import write_text
 
 SOURCE = "Tian, Yu, Chen, Ganguli 2020"
 FILE = "result.json"
-
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "0.4",
-    "legend.frameon": False,
-    "legend.fontsize": 8.0,
-    "text.parse_math": False,
-}
+STYLE = {**OPEN, "legend.fontsize": 8.0}
 BLUE, VERMILION, GREEN, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9"
 
 

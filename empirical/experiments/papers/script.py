@@ -15,25 +15,21 @@ from typing import Any
 
 from empirical.experiments.answer import Answer
 from equilibria.errors import AnalysisError, FormatError
+from equilibria.files.drawing import OPEN, save, style
 from equilibria.files.escaping import escape
 from equilibria.files.write import atomic, check_place, write_text
 
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
+STYLE = {
+    **OPEN,
     "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
+    "axes.edgecolor": "black",
     "legend.fontsize": 8.0,
+    "text.parse_math": True,
 }
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 FILES = ("plot", "out")
 FORMS = (".png", ".svg", ".pdf")
 WORDS = {True: "yes", False: "no", None: "undecided, or not tried"}
-
-_UNDATED: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 Measure = Callable[..., Answer]
 Draw = Callable[[Any, Sequence[Answer]], None]
@@ -152,15 +148,12 @@ def _told(measure: Measure) -> Answer:
 
 
 def _plot(path: str, draw: Draw, answers: Sequence[Answer], size: tuple[float, float]) -> None:
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**STYLE}):
+    with style(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure, answers)
         with atomic(path, "--plot", binary=True) as stream:
-            form = Path(path).suffix[1:]
-            metadata = {"Software": None} if form == "png" else _UNDATED[form]
-            figure.savefig(stream, format=form, dpi=110, metadata=metadata)
+            save(figure, stream, Path(path).suffix[1:])
