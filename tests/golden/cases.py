@@ -5,6 +5,17 @@
 from __future__ import annotations
 
 _MODELS = (
+    "--signal 3/2,2/3 --total 7/3,4/5 --ema 2/3 --momentum 1/3 --predictor-lr 3/2 --lr 2",
+    "--signal 3/2,2/3,-2/5 --total 7/3,4/5,3/4 --embed-dim 3 --predictor-lr 3/2 --predictor-weight-decay 1/15 --ema 0.7 --momentum 0.2 --lr 1/3",
+    "--signal 3/2,2/3,-2/5 --total 7/3,4/5,3/4 --embed-dim 3 --weight-decay 0 --ema 0.7 --embed-dim 2",
+    "--signal 3/2,2/3 --total 7/3,4/5 --procedure direct-pred --momentum 0.3",
+    "--signal 3/2,2/3 --total 7/3,4/5 --procedure contrastive --momentum 0.3 --embed-dim 1",
+    "--signal 3/2,2/3 --total 7/3,4/5 --procedure joint --predictor-weight-decay 0",
+    "--signal 3/2,2/3 --total 7/3,4/5 --weight-decay 1/30 --predictor-lr 3/2 --predictor-weight-decay 1/15 --embed-dim 3 --momentum 1/2",
+    "--signal 3/2,1/4,3/2 --total 2,1,2 --embed-dim 3 --ema 1/2",
+    "--signal -3/2,1/4 --total 2,1 --weight-decay 1/40",
+    "--signal 3/2,-3/2 --total 2,2 --weight-decay 0",
+    "--signal 1/2,1/3 --total 1/2,1/3 --procedure joint --weight-decay 0",
     "",
     "--ema 0.99",
     "--ema 0.99 --weight-decay 0",
@@ -60,6 +71,8 @@ _MODELS = (
     "--signal 1/2+1/4i,1/3 --total 1,2,2",
 )
 _DENSE = (
+    "--moments tilted.npz --embed-dim 2 --weight-decay 1/25 --ema 0.7 --momentum 0.3 --predictor-lr 2",
+    "--moments tilted.npz --embed-dim 1 --weight-decay 1/30 --momentum 0.5",
     "--moments tilted.npz --embed-dim 2 --weight-decay 1/20",
     "--moments tilted.npz --embed-dim 3 --weight-decay 1/50 --ema 0.9",
     "--moments tilted.npz --embed-dim 2 --weight-decay 0",
@@ -73,6 +86,11 @@ _DENSE = (
     "--moments tilted.npz --procedure joint --momentum 1/2",
 )
 _FORMS = (
+    "--signal 3/2,2/3 --total 7/3,4/5 --predictor-lr 3/2 --predictor-weight-decay 1/15 --ema 0.7 --plot r.png",
+    "--signal 3/2,2/3 --total 7/3,4/5 --predictor-lr 3/2 --predictor-weight-decay 1/15 --embed-dim 1 --plot r.png",
+    "--signal 3/2,2/3,-2/5 --total 7/3,4/5,3/4 --embed-dim 3 --weight-decay 0 --plot r.png",
+    "--signal 3/2,2/3 --total 7/3,4/5 --predictor-lr 3/2 --predictor-weight-decay 1/15 --latex r.tex --equations",
+    "--signal 3/2,2/3 --total 7/3,4/5 --momentum 0.3 --json -",
     "--json -",
     "--json - --ema 0.99 --weight-decay 0",
     "--json - --procedure joint",
@@ -136,6 +154,11 @@ _SYSTEMS = (
     "two_cells.toml",
 )
 _PHASE = (
+    "--signal 3/2,2/3 --total 7/3,4/5 --ema 2/3 --momentum 1/3 --predictor-lr 3/2 --x weight-decay=1/50:1/4:7 --y lr=1/4:8:6:log --plot p.png",
+    "--signal 3/2,2/3,-2/5 --total 7/3,4/5,3/4 --embed-dim 3 --ema 2/3 --x weight-decay=1/50:1/4:6 --y predictor-lr=1/3:4:5",
+    "--signal 3/2,2/3 --total 7/3,4/5 --momentum 1/3 --x predictor-lr=1/4:3:6 --y lr=1/4:8:6 --decay fixed --predictor-weight-decay 1/30",
+    "--signal 3/2,2/3,-2/5 --total 7/3,4/5,3/4 --embed-dim 3 --x weight-decay=1/50:1/4:6 --y lr=1/4:4:6 --predictor-lr 2/3",
+    "--signal 3/2,3/2 --total 2,2 --x weight-decay=1/50:1/3:5 --y lr=1/4:4:4 --ema 0.7 --plot p.png",
     "--ema 0.99 --x weight-decay=0.01:0.25:12 --y lr=0.1:10:8:log --plot p.png",
     "--x weight-decay=0.01:0.25:8 --y predictor-lr=0.5:4:6",
     "--x noise=0.1:2:8 --y weight-decay=0.01:0.3:6 --signal 1,3/4,1/2 --embed-dim 3",
@@ -152,6 +175,8 @@ _PHASE = (
     "--ema 0.99 --x weight-decay=0.01:0.25:5 --y lr=0.1:10:4:log --ascii --jobs 1",
 )
 _BASIN = (
+    "--signal 3/2,2/3,-2/5 --total 7/3,4/5,3/4 --embed-dim 3 --init kaiming --runs 30 --scale 1/3",
+    "--signal 3/2,2/3 --total 7/3,4/5 --predictor-lr 3/2 --point -1/5,2/3 --json -",
     "",
     "--mode 2 --plot b.png",
     "--ema 0.9 --plot b.png",
@@ -175,6 +200,10 @@ _BASIN = (
     "--predictor-lr 4 --predictor-weight-decay 1/10",
 )
 _GRAPH = (
+    "--signal 3/2,2/3 --total 7/3,4/5 --ema 2/3 --predictor-lr 3/2 --json -",
+    "--signal 3/2,1/4,3/2 --total 2,1,2 --embed-dim 3 --max-components 12",
+    "--signal 3/2,2/3 --total 7/3,4/5 --embed-dim 3 --every --plot g.png",
+    "--order --runs 2 --signal 3/2,2/3 --total 7/3,4/5 --ema 2/3 --json -",
     "--plot g.png",
     "--json -",
     "--graphml g.graphml --every",
@@ -213,6 +242,15 @@ _MOMENTS = (
     "--images none.npz --out m.npz",
 )
 _ERRORS = (
+    "train --batch-size 1",
+    "train --ema 1",
+    "train --ema 0.9 --no-stop-gradient",
+    "train --head 0",
+    "train --min-crop 0",
+    "train --method nonsense",
+    "train --backbone nonsense",
+    "simulate --batch-size -1",
+    "simulate --procedure x.toml",
     "",
     "--version",
     "wonder",
@@ -276,6 +314,10 @@ _CHECK = (
     "check --list --only li-* --json -",
 )
 _RUNS = (
+    "simulate --signal 3/2,2/3 --total 7/3,4/5 --predictor-lr 3/2 --momentum 1/3 --runs 4 --lr 1/2 --seed 2 --out run --device cpu ; overlay run",
+    "simulate --procedure contrastive --signal 3/2,2/3 --total 7/3,4/5 --runs 3 --lr 1/4 --out run --device cpu ; overlay run --no-html",
+    "simulate --runs 2 --steps 5 --name a/b",
+    "simulate --runs 2 --steps 5 --device cpu --name mine",
     "simulate --runs 5 --steps 400 --lr 1/2 --seed 1 --out run --device cpu ; overlay run --no-html",
     "simulate --runs 4 --steps 60 --ema 0.9 --lr 1/2 --seed 1 --out run --device cpu --json - ; overlay run --json -",
     "simulate --procedure joint --runs 3 --init orthogonal --scale 1/2 --lr 1/2 --out run --device cpu ; overlay run",
@@ -308,7 +350,8 @@ _HELP = ("equilibria", "phase", "basin", "graph", "cycles", "moments", "check", 
 
 CASES: dict[str, tuple[str, ...]] = {
     "equilibria": tuple(f"equilibria {words}".strip() for words in (*_MODELS, *_DENSE)),
-    "forms": tuple(f"equilibria {words}" for words in _FORMS),
+    "forms": tuple(f"equilibria {words}" for words in _FORMS if "--plot" not in words),
+    "figures": tuple(f"equilibria {words}" for words in _FORMS if "--plot" in words),
     "verify": tuple(
         f"equilibria {words} --certificate c.json --json _r.json ; verify c.json --report _r.json"
         for words in _CERTIFIED

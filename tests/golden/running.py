@@ -32,6 +32,7 @@ MASKED = (
     (re.compile(r"[\d,.]+ images/s on [^()]*\([^()]*\)"), "N images/s on MACHINE"),
     (re.compile(r'("?images_per_second"?: )[-+.e0-9]+'), r"\g<1>0"),
     (re.compile(r'("?device"?: )"CPU[^"]*"'), r'\g<1>"MACHINE"'),
+    (re.compile(r"\b\d{8}-\d{6}-"), "DATE-"),
     (re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+"), "PNG"),
 )
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
@@ -96,7 +97,7 @@ def _file(path: Path, place: Path) -> str:
         text = text.splitlines()[-1] + "\n"
     if path.suffix == ".html":
         text = "\n".join(map(str.strip, STYLE.sub("", text).splitlines())) + "\n"
-    return f"--- {path.relative_to(place)}\n{_masked(text)}"
+    return _masked(f"--- {path.relative_to(place)}\n{text}")
 
 
 def write_inputs(place: Path, words: str) -> None:

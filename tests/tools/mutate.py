@@ -37,6 +37,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coverage import CoverageData
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -133,13 +137,25 @@ def _imported(path: Path, module: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def reach(coverage_file: Path, times: Path | None, tree: Path) -> Reach:
-    """Read the coverage data, made in a tree whose functions are those below `tree`."""
+def reach(coverage_files: list[Path], times: list[Path], tree: Path) -> Reach:
+    """Read coverage data, one file or more; functions are matched by name with those below `tree`."""
     from coverage import CoverageData
 
-    data = CoverageData(str(coverage_file))
-    data.read()
     tests: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for coverage_file in coverage_files:
+        data = CoverageData(str(coverage_file))
+        data.read()
+        _add_reached(data, tree, tests)
+    seconds: dict[str, float] = {}
+    for path in times:
+        found: dict[str, float] = defaultdict(float)
+        for took, test in DURATION.findall(path.read_text(encoding="utf-8")):
+            found[test.strip()] += float(took)
+        seconds |= found
+    return Reach({key: frozenset(value) for key, value in tests.items()}, seconds)
+
+
+def _add_reached(data: CoverageData, tree: Path, tests: dict[tuple[str, str], set[str]]) -> None:
     for measured in data.measured_files():
         parts = Path(measured).parts
         start = next((i for i, part in enumerate(parts) if part in PACKAGES), None)
@@ -158,11 +174,6 @@ def reach(coverage_file: Path, times: Path | None, tree: Path) -> Reach:
                     tests[name, where] |= reached
             if not any(line in lines for lines in spans.values()):
                 tests[name, ""] |= reached
-    seconds: dict[str, float] = defaultdict(float)
-    if times is not None:
-        for took, test in DURATION.findall(times.read_text(encoding="utf-8")):
-            seconds[test.strip()] += float(took)
-    return Reach({key: frozenset(value) for key, value in tests.items()}, dict(seconds))
 
 
 def copied(tree: Path) -> Path:
@@ -314,8 +325,8 @@ def summary(records: list[dict[str, object]]) -> str:
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--coverage", type=Path, help="data with one context a test")
-    parser.add_argument("--times", type=Path, help="output of pytest --durations=0")
+    parser.add_argument("--coverage", type=Path, nargs="+", help="data with one context a test")
+    parser.add_argument("--times", type=Path, nargs="+", default=[], help="output of --durations=0")
     parser.add_argument("--count", type=int, default=200, help="number of mutants (200)")
     parser.add_argument("--seed", type=int, default=0, help="which mutants (0)")
     parser.add_argument("--jobs", type=int, default=2, help="at once (2)")
