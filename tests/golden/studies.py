@@ -39,7 +39,8 @@ def answered(name: str) -> str:
         for cut in CUT:
             shorten(patch, importlib.import_module(f"{PAPERS}.{cut}"))
         answer = found(**STUDIES[name])
-    return compact("".join(f"{line}\n" for line in _shown(answer, "")))
+    lines = (line for line in _shown(answer, "") if not line.startswith("drawn"))
+    return compact("".join(f"{line}\n" for line in lines))
 
 
 def shorten(patch: pytest.MonkeyPatch, module: object) -> None:

@@ -179,8 +179,13 @@ def _add_reached(data: CoverageData, tree: Path, tests: dict[tuple[str, str], se
 def copied(tree: Path) -> Path:
     """Return a copy of the tree whose byte code is checked against the source by its hash."""
     place = Path(tempfile.mkdtemp(prefix="mutants-")) / "project"
-    skipped = shutil.ignore_patterns(".git", ".venv", "__pycache__", "runs", ".*_cache")
-    shutil.copytree(tree, place, ignore=skipped)
+    skipped = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        """Skip what is made, and the run folders at the top: `empirical/runs` is a package."""
+        return skipped(folder, names) | ({"runs"} if Path(folder) == tree else set())
+
+    shutil.copytree(tree, place, ignore=ignored)
     shared = tree.parent / "shared"
     if shared.exists():
         (place.parent / "shared").symlink_to(shared)
