@@ -219,8 +219,8 @@ def bad_archives():
     eye = np.eye(2)
     yield (
         "asymmetric",
-        {"Sigma": eye, "M": np.array([[1.0, 0.5], [0.0, 1.0]])},
-        "M is not symmetric",
+        {"Sigma": np.array([[1.0, 0.5], [0.0, 1.0]]), "M": eye},
+        "Sigma is not symmetric",
     )
     yield "indefinite", {"Sigma": np.diag([1.0, -1.0]), "M": eye}, "Sigma is not positive definite"
     yield "nan", {"Sigma": eye, "M": np.array([[np.nan, 0], [0, 1.0]])}, "M is nan at (0, 0)"

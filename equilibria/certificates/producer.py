@@ -93,10 +93,10 @@ def certificate_text(subject: Report | Model) -> str:
 
 def _check_scope(report: Report) -> None:
     model = report.model
-    if model.is_deep:
+    if model.is_deep or not model.moments.symmetric:
         raise ScopeError(
-            "--certificate: hidden layers have none yet; the verdicts are those of enclosures with "
-            "rational bounds, see --json"
+            "--certificate: hidden layers and views that are not exchangeable have none yet; --json "
+            "says how each verdict is known"
         )
     if model.floating:
         raise ScopeError("--certificate: leave --float out, a certificate needs exact signs")

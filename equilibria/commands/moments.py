@@ -1,13 +1,14 @@
-"""`moments`: Sigma and M of images under an augmentation, with standard errors."""
+"""`moments`: Sigma and M of images under an augmentation or of time series, with standard errors."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from equilibria.commands.answer import Answer
 from equilibria.commands.command import Command
-from equilibria.commands.options import Option, flag, whole
+from equilibria.commands.options import Option, Words, flag, refuse, whole
 from equilibria.commands.tables import seed_of
 from equilibria.errors import FormatError
 
@@ -46,7 +47,10 @@ def archive(text: str, option: str) -> str:
 
 
 OPTIONS = (
-    Option("--images", "FILE[:KEY]", ".npz (with a key) or .npy of images", kind="required"),
+    Option("--images", "FILE[:KEY]", ".npz (with a key) or .npy of images"),
+    Option("--sequence", "FILE[:KEY]", "time series instead, (T, d) or (N, T, d): y is the next x"),
+    Option("--lag", "K", "steps from x to y", Words("1"), whole(1)),
+    flag("--reversible", "of a series, take the symmetric part of M"),
     Option("--out", "F.npz", "where to write the moments", reader=archive, kind="required"),
     Option(
         "--pairs",
@@ -79,13 +83,17 @@ EXAMPLES = (
         "moments --images photos.npy --size 16 --components 32 --augment crop=0.5,flip --out m.npz",
         "",
     ),
+    ("moments --sequence states.npy --lag 1 --out m.npz", "y is the next state"),
 )
 
 
 class Question(NamedTuple):
     """Images, what is done to them, and where the moments go."""
 
-    images: str
+    images: str | None
+    sequence: str | None
+    lag: int | None
+    reversible: bool
     out: str
     pairs: str | None
     size: int | None
@@ -96,10 +104,16 @@ class Question(NamedTuple):
     normalize: Normalize
     gray: bool
     no_center: bool
+    typed: Mapping[str, str]
 
 
 def answer(question: Question) -> Answer:
     """Measure the moments and write them; two views of every image as well where asked for."""
+    if question.sequence is not None:
+        return _of_a_sequence(question)
+    if question.images is None:
+        raise FormatError("--images or --sequence: give the file to measure")
+    refuse(question.typed, ("--lag", "--reversible"), "only for --sequence")
     from equilibria.data.measure import estimate_moments, load_images, save_moments
     from equilibria.data.moments_text import moments_lines
 
@@ -126,6 +140,31 @@ def answer(question: Question) -> Answer:
         next_ = f"next: simulate --data {question.pairs}"
         lines = [*lines, f"wrote {question.pairs}, two views of every image; {next_}"]
     return Answer(lines)
+
+
+OF_IMAGES = ("--images", "--pairs", "--size", "--views", "--seed", "--augment", "--gray")
+
+
+def _of_a_sequence(question: Question) -> Answer:
+    from equilibria.data.sequence import (
+        estimate_sequence,
+        load_series,
+        save_sequence,
+        sequence_lines,
+    )
+
+    refuse(question.typed, OF_IMAGES, "only for images; leave it out beside --sequence")
+    assert question.sequence is not None
+    estimate = estimate_sequence(
+        load_series(question.sequence),
+        lag=question.lag or 1,
+        components=question.components,
+        center=not question.no_center,
+        normalize=question.normalize,
+        reversible=question.reversible,
+    )
+    save_sequence(question.out, estimate)
+    return Answer(sequence_lines(estimate, question.out))
 
 
 def _progress(done: int, total: int) -> None:

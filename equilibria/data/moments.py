@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equilibria import defaults
-from equilibria.data.units import Unit, numbered
+from equilibria.data.units import Unit, numbered, units_in
 from equilibria.data.units import matrices as matrices_of
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import MAX_POWER, Number, rational, to_float
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
-SYMMETRY_TOLERANCE = 1e-8
+SYMMETRY_TOLERANCE = 1e-9
 COMMUTATOR_TOLERANCE = 1e-12
 EXACT_DENSE_LIMIT = 8
 MAX_DIMENSION = 8192
@@ -44,7 +44,8 @@ class Moments:
     `total` and `signal` are the exact eigenvalues (s_j) and (m_j), in the order in which the modes
     are numbered, and are set exactly when both matrices are diagonal as given. Otherwise `exact`
     (matrices of rationals) or `arrays` (float64) hold Sigma and M. `units` is set where views are not
-    exchangeable: M is then not symmetric, and normal in the coordinates given.
+    exchangeable and M turns planes of the coordinates given; `lopsided` where it is not symmetric and
+    no such planes are known.
     """
 
     total: tuple[Fraction, ...] | None = None
@@ -53,6 +54,7 @@ class Moments:
     arrays: tuple[Array, Array] | None = field(default=None, repr=False)
     source: str = ""
     units: tuple[Unit, ...] | None = None
+    lopsided: bool = False
 
     @classmethod
     def commuting(
@@ -122,7 +124,7 @@ class Moments:
         """Return moments from two d x d matrices, as nested sequences of numbers or float arrays.
 
         Rationals (integers, fractions, text) stay exact. Diagonal pairs become exact modes. Raises
-        `FormatError` when shapes disagree, M is not symmetric or Sigma not positive definite.
+        `FormatError` when shapes disagree, or Sigma is not symmetric and positive definite.
         """
         if _holds_floats(sigma) or _holds_floats(m):
             return cls._from_arrays(
@@ -133,8 +135,9 @@ class Moments:
             raise FormatError(
                 f"{source}: Sigma is {len(left)} x {len(left)} but M is {len(right)} x {len(right)}"
             )
-        for name, matrix in (("Sigma", left), ("M", right)):
-            _check_exact_symmetry(matrix, source, name)
+        _check_exact_symmetry(left, source, "Sigma")
+        if not _is_symmetric(right):
+            return cls._lopsided(left, right, source)
         if _is_diagonal(left) and _is_diagonal(right):
             return cls._diagonal(_diagonal_of(left), _diagonal_of(right))
         if not _positive_definite(left):
@@ -142,18 +145,31 @@ class Moments:
         return cls(exact=(left, right), source=source)
 
     @classmethod
+    def _lopsided(cls, sigma: Matrix, m: Matrix, source: str) -> Moments:
+        """Return moments whose M is not symmetric, with its planes where coordinates show them."""
+        if not _positive_definite(sigma):
+            raise FormatError(f"{source}: Sigma is not positive definite")
+        units = units_in(sigma, m)
+        if units is not None:
+            return cls(exact=(sigma, m), units=units, source=source)
+        return cls(exact=(sigma, m), source=source, lopsided=True)
+
+    @classmethod
     def _from_arrays(cls, sigma: Array, m: Array, source: str) -> Moments:
         import numpy as np
 
         if sigma.shape != m.shape:
             raise FormatError(f"{source}: Sigma has shape {sigma.shape} but M has shape {m.shape}")
-        sigma, m = _symmetrised(sigma, source, "Sigma"), _symmetrised(m, source, "M")
+        sigma, skew = _symmetrised(sigma, source, "Sigma"), _asymmetry(m)
+        m = m if skew > SYMMETRY_TOLERANCE else _symmetrised(m, source, "M")
         lowest = float(np.linalg.eigvalsh(sigma)[0])
         if lowest <= sigma.shape[0] * np.finfo(float).eps * float(np.abs(sigma).max()):
             raise FormatError(
                 f"{source}: Sigma is not positive definite, smallest eigenvalue {lowest:.3g}",
                 hint="measure the moments on fewer components (`moments --components K`) or add noise",
             )
+        if skew > SYMMETRY_TOLERANCE:
+            return cls(arrays=(sigma, m), source=source, lopsided=True)
         if not (np.any(sigma - np.diag(np.diag(sigma))) or np.any(m - np.diag(np.diag(m)))):
             return cls._diagonal(_dyadic(np.diag(sigma)), _dyadic(np.diag(m)))
         return cls(arrays=(sigma, m), source=source)
@@ -185,7 +201,7 @@ class Moments:
     @property
     def symmetric(self) -> bool:
         """Return whether M is symmetric: the two views of a pair are exchangeable."""
-        return self.units is None
+        return self.units is None and not self.lopsided
 
     @cached_property
     def asymmetry(self) -> float:
@@ -228,8 +244,8 @@ class Moments:
     @property
     def commute(self) -> bool:
         """Return whether Sigma and M commute (doubles: to a relative 1e-12)."""
-        if self.units is not None:
-            return True
+        if self.units is not None or self.lopsided:
+            return self.units is not None
         if self.exact is not None:
             return self._commutes_exactly()
         return self.commutator <= COMMUTATOR_TOLERANCE
@@ -340,6 +356,16 @@ def _float_array(matrix: object, source: str, name: str) -> Array:
     return array
 
 
+def _asymmetry(array: Array) -> float:
+    import numpy as np
+
+    return float(np.abs(array - array.T).max() / max(float(np.abs(array).max()), 1e-300))
+
+
+def _is_symmetric(matrix: Matrix) -> bool:
+    return all(matrix[i][j] == matrix[j][i] for i in range(len(matrix)) for j in range(i))
+
+
 def _symmetrised(array: Array, source: str, name: str) -> Array:
     import numpy as np
 
@@ -347,12 +373,8 @@ def _symmetrised(array: Array, source: str, name: str) -> Array:
     largest = float(gap.max())
     if largest > SYMMETRY_TOLERANCE * max(float(np.abs(array).max()), 1e-300):
         place = tuple(int(index) for index in np.unravel_index(int(gap.argmax()), gap.shape))
-        hint = (
-            "use the same augmentation for both views, or pass (M + M^T)/2 if that is what you mean"
-        )
         raise FormatError(
-            f"{source}: {name} is not symmetric, largest difference {largest:.2g} at {place}",
-            hint=hint if name == "M" else None,
+            f"{source}: {name} is not symmetric, largest difference {largest:.2g} at {place}"
         )
     return np.asarray((array + array.T) / 2)
 

@@ -127,3 +127,39 @@ def matrices(units: Sequence[Unit]) -> tuple[Matrix, Matrix]:
             i, j = places
             m[i][j], m[j][i] = -unit.im, unit.im
     return tuple(map(tuple, sigma)), tuple(map(tuple, m))
+
+
+def units_in(sigma: Matrix, m: Matrix) -> tuple[Unit, ...] | None:
+    """Return the units of matrices that are block diagonal as they stand, None where they are not.
+
+    A plane of two dimensions of equal variance, one after the other, on which M is re + im i.
+    """
+    size, units, place = len(sigma), [], 0
+    while place < size:
+        pair = place + 1 < size and (m[place][place + 1] or m[place + 1][place])
+        width = 2 if pair else 1
+        inside = range(place, place + width)
+        if any(
+            (sigma[i][j] if i != j else 0) or (j not in inside and (m[i][j] or m[j][i]))
+            for i in inside
+            for j in range(size)
+        ):
+            return None
+        unit = _unit_at(sigma, m, place, width)
+        if unit is None:
+            return None
+        units.append(unit)
+        place += width
+    return tuple(units)
+
+
+def _unit_at(sigma: Matrix, m: Matrix, place: int, width: int) -> Unit | None:
+    """Return a mode, or a pair if M turns the plane counterclockwise."""
+    s, re = sigma[place][place], m[place][place]
+    if width == 1:
+        return Unit((place + 1,), s, re)
+    im = m[place + 1][place]
+    turned = sigma[place + 1][place + 1] == s and m[place + 1][place + 1] == re
+    if not turned or m[place][place + 1] != -im or im <= 0:
+        return None
+    return Unit((place + 1, place + 2), s, re, im)

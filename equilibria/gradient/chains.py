@@ -36,13 +36,21 @@ def chain_certificate(
         sizes.append(model)
     for small in sizes:
         found = certificate(_system(small))
-        if small == model or _excludes(found.flow):
+        if small == model:
             return found
+        if _excludes(found.flow):
+            return found if model.moments.has_modes else _without_metrics(found)
     return found._replace(flow=_opened(model, found.flow))
 
 
 def _excludes(flow: Field) -> bool:
     return flow.is_gradient is False and flow.integrating_factor.exists is False
+
+
+def _without_metrics(found: GradientReport) -> GradientReport:
+    """Leave constant metrics open: other inputs move even where their weights are 0."""
+    open_one = ConstantMetric(None, None, NOT_DECIDED, "")
+    return found._replace(flow=found.flow._replace(constant_metric=open_one))
 
 
 def _opened(model: Model, flow: Field) -> Field:

@@ -128,6 +128,7 @@ def general_diagram(
 
     Raises `ScopeError` for n or d above LARGEST and `FormatError` for more than MOST_CELLS points.
     """
+    model.plain("phase")
     began = time.perf_counter()
     _check(model, x, y, decay)
     decays = next((axis.values for axis in (x, y) if axis.name == "weight-decay"), (model.eta,))

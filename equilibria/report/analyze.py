@@ -58,6 +58,9 @@ def _text(
 ) -> str:
     """Return the sentence on what rests, and on the waves that attract: they never rest (T32)."""
     waves = [c for c in variety.components if c.rotates]
+    if model.moments.lopsided:
+        text = _sentence(model, variety, stable, alive)
+        return f"Of the equilibria that were found: {text[0].lower()}{text[1:]}"
     if not waves:
         return _sentence(model, variety, stable, alive)
     attracting = [c for c in waves if c.flow.is_stable]
@@ -150,6 +153,8 @@ def _why_collapse(model: Model, variety: Variety) -> str:
     if any(c.flow.is_stable for c in alive):
         step = _largest_step(alive)
         return " at this step size" + (f": learning needs --lr below {step}" if step else "")
+    if model.moments.lopsided:
+        return ""
     if model.is_deep or not model.moments.symmetric:
         return _why_deep_collapse(model)
     threshold = decay_threshold(model)

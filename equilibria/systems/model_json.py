@@ -41,7 +41,8 @@ def moments_json(model: Model) -> dict[str, object]:
         "source": moments.source,
     }
     if not moments.symmetric:
-        shared |= {"symmetric": False, "asymmetry": moments.asymmetry, "normal": True}
+        normal = moments.units is not None
+        shared |= {"symmetric": False, "asymmetry": moments.asymmetry, "normal": normal}
     if model.d > FULL_MATRIX_LIMIT and moments.total is not None and moments.signal is not None:
         return {
             "Sigma": None,

@@ -17,6 +17,9 @@ def moments_line(model: Model) -> str:
     if moments.units is not None:
         variances = _diagonal(tuple(unit.s for unit in moments.units for _ in unit.columns))
         return f"Σ = {variances}   M = {', '.join(_turned(unit) for unit in moments.units[:4])}"
+    if moments.lopsided:
+        source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
+        return f"Σ, M {model.d}x{model.d}{source} (M not symmetric: {moments.asymmetry:.2g})"
     kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
     source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
     return f"Σ, M {model.d}x{model.d}{source} ({kind})"

@@ -31,6 +31,10 @@ def variety_of(model: Model, max_components: int = DEFAULT_COMPONENTS) -> Variet
 
 
 def _bootstrap(model: Model, max_components: int) -> Variety:
+    if model.moments.lopsided:
+        from equilibria.varieties.asymmetric.variety import asymmetric_variety
+
+        return asymmetric_variety(model, max_components=max_components)
     if model.is_deep or not model.moments.symmetric:
         from equilibria.varieties.chains.variety import chain_variety
 
