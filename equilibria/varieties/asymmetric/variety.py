@@ -81,7 +81,8 @@ def _points(data: Data) -> tuple[list[Branch], bool]:
 def _why(model: Model, data: Data, *, tried: bool) -> str:
     bound = f"beyond weight decay {collapse_bound(data):.6g} there is no other equilibrium (T2.4)"
     if min(model.n, model.d) == 1:
-        return f"rank one is a quadratic eigenproblem (T30.4) [numeric]; waves were not searched; {bound}"
+        ones = "rank one is a quadratic eigenproblem (T30.4) [numeric]"
+        return f"{ones}; waves were not searched; {bound}"
     some = "" if tried else "some of "
     return (
         f"every rank one (T30.4), of higher ranks {some}the branches that begin in invariant subspaces "
