@@ -96,7 +96,7 @@ def _outputs(count: int) -> str:
     return "1 output" if count == 1 else f"{count} outputs"
 
 
-def _measured(views: list[Rows]) -> tuple[dict[str, Any], Seen | None]:
+def _measured(views: list[Rows]) -> tuple[dict[str, object], Seen | None]:
     first = views[0]
     size = first.size
     grounds: dict[str, Any] = {

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from equilibria.files.write import write_text
 
 TIAN = "Tian, Chen, Ganguli 2021"
 PONCE = "Ponce, Terver, Hebert, Arbel 2025"
+Numbers: TypeAlias = dict[str, Any]
+"""What an experiment measured by name: numbers, texts, arrays, or tables of them."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Answer:
     """A result, the `numbers` (plain or NumPy) that it rests on, and what figures need beside them."""
 
     result: ExperimentResult
-    numbers: Mapping[str, Any]
-    drawn: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Numbers
+    drawn: Numbers = field(default_factory=dict)
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """Return everything as one JSON object."""
         told = self.result
         return {

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from empirical.experiments.result import Experiment, ExperimentResult
+from empirical.experiments.result import Experiment, ExperimentResult, late
 from empirical.images.beside import IMAGES
 from empirical.linear.outcome import SimulationResult
 from equilibria.basin.probabilities import Sample, basin_probabilities
@@ -197,23 +197,11 @@ def cifar_moments_end_stable(
     )
 
 
-def experiment(name: str, **options: Any) -> ExperimentResult:
+def experiment(name: str, **options: object) -> ExperimentResult:
     """Run an experiment by name; raises `AnalysisError` listing the names when there is none."""
     if name not in EXPERIMENTS:
         raise AnalysisError(f"experiment {name}: expected one of {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name](**options)
-
-
-def _late(name: str) -> Experiment:
-    """Return an experiment of `one_model`, which needs torch, without importing it yet."""
-
-    def run(**options: Any) -> ExperimentResult:
-        from empirical.experiments import one_model
-
-        found: ExperimentResult = getattr(one_model, name)(**options)
-        return found
-
-    return run
 
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -224,8 +212,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "direct-copy-ends-stable": direct_copy_ends_stable,
     "collapse-agrees-with-basin": collapse_agrees_with_basin,
     "ema-collapses-less": ema_collapses_less,
-    "one-mode-spheres": _late("one_mode_spheres"),
-    "limit-cycle-in-training": _late("limit_cycle_in_training"),
-    "ema-window-in-training": _late("ema_window_in_training"),
+    "one-mode-spheres": late("one_model.one_mode_spheres"),
+    "limit-cycle-in-training": late("one_model.limit_cycle_in_training"),
+    "ema-window-in-training": late("one_model.ema_window_in_training"),
     "cifar-moments-end-stable": cifar_moments_end_stable,
 }

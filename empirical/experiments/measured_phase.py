@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +23,12 @@ from equilibria.systems.model import Model
 from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
     from numpy.typing import NDArray
+
+    from empirical.linear.outcome import SimulationResult
 
 RATES = {
     "lr": "lr",
@@ -127,7 +131,7 @@ def measure_phase(
     )
 
 
-def _ranks(result: Any) -> NDArray[np.int64]:
+def _ranks(result: SimulationResult) -> NDArray[np.int64]:
     """Return the rank that each run reached, from the component's name."""
     ranks = np.full(result.settings.runs, RUNNING, np.int64)
     for run, (name, status) in enumerate(
@@ -140,7 +144,7 @@ def _ranks(result: Any) -> NDArray[np.int64]:
     return ranks
 
 
-def draw_measured(figure: Any, measured: MeasuredPhase) -> None:
+def draw_measured(figure: Figure, measured: MeasuredPhase) -> None:
     """Draw the predicted diagram with a mark for every run; the ranks are told by shape and colour."""
     from equilibria.phase.figure import draw_on
 
@@ -153,7 +157,7 @@ def draw_measured(figure: Any, measured: MeasuredPhase) -> None:
     )  # fmt: skip
 
 
-def region_patches(diagram: PhaseDiagram) -> list[Any]:
+def region_patches(diagram: PhaseDiagram) -> list[Patch]:
     """Return legend handles that name the regions' colours."""
     from matplotlib.patches import Patch
 
@@ -171,7 +175,7 @@ def _stable(strata: StableStrata) -> str:
     return f"rank {strata.top.bit_count()} stable" if strata.top else "only collapse"
 
 
-def _marks(axes: Any, measured: MeasuredPhase) -> None:
+def _marks(axes: Axes, measured: MeasuredPhase) -> None:
     values = [[float(v) for v in axis.values] for axis in (measured.x, measured.y)]
     logs = (measured.x.log, measured.y.log)
     spread = [_spread(line, log) for line, log in zip(values, logs, strict=True)]
@@ -233,15 +237,3 @@ def measure_question(question: Question, *, seed: int = 0, full: bool = False) -
     size, runs = ((21, 17), 16) if full else ((9, 7), 9)
     model = Model(procedure="ema", **question.fixed)
     return measure_phase(model, *question.grid(*size), fine=question.drawn, runs=runs, seed=seed)
-
-
-def decay_lr(*, seed: int = 0, full: bool = False, out: Path | None = None) -> ExperimentResult:
-    """Return the result over weight decay and learning rate."""
-    return answer(axes="decay-lr", seed=seed, full=full).finished(out)
-
-
-def ema_predictor(
-    *, seed: int = 0, full: bool = False, out: Path | None = None
-) -> ExperimentResult:
-    """Return the result over EMA momentum and predictor rate."""
-    return answer(axes="ema-predictor", seed=seed, full=full).finished(out)

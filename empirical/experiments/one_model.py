@@ -6,13 +6,15 @@ update map. Each leaves its numbers in a trajectory.npz of its own.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from empirical.experiments.answer import Numbers
 from empirical.experiments.result import ExperimentResult
 from empirical.linear.batched import BatchedMap, Rates, Second
 from empirical.runs.folder import RunFolder
@@ -22,12 +24,14 @@ from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+    from equilibria.data.moments import Moments
 
     Array = NDArray[np.float64]
 
 
-def _hash(name: str, out: Path | None, config: dict[str, object], arrays: dict[str, Any]) -> str:
+def _hash(name: str, out: Path | None, config: dict[str, object], arrays: Numbers) -> str:
     """Write a run folder of these arrays and return its SHA-256."""
     if out is None:
         with TemporaryDirectory() as place:
@@ -37,7 +41,7 @@ def _hash(name: str, out: Path | None, config: dict[str, object], arrays: dict[s
     return folder.digest()
 
 
-def _rates(runs: int, **given: Any) -> Rates:
+def _rates(runs: int, **given: ArrayLike) -> Rates:
     values = {"h": 0.1, "eta": 0.0, "alpha": 1.0, "eta_p": 0.0, "mu": 0.0, "nu": 0.0, **given}
     return Rates(*(torch.tensor(np.broadcast_to(values[n], runs).copy()) for n in values))
 
@@ -94,7 +98,7 @@ def one_mode_spheres(
     )
 
 
-def _spheres(kind: str, draws: Array, W: Array, P: Array) -> dict[str, Any]:
+def _spheres(kind: str, draws: Array, W: Array, P: Array) -> Numbers:
     """Train every trial until |W| rests; code 0 is zero, 1 the inner sphere, 2 the outer, 3 neither."""
     rho, tau, decay = draws.T
     h = 0.1
@@ -238,7 +242,7 @@ def ema_window_in_training(
     )
 
 
-def _maximal(moments: Any, eta: Any) -> Component:
+def _maximal(moments: Moments, eta: Fraction) -> Component:
     """Return the full-rank equilibrium with the largest predictor."""
     from equilibria.report.analyze import analyze
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from empirical.experiments.answer import Answer
+from empirical.experiments.answer import Answer, Numbers
 from empirical.experiments.papers.trials import Watched, put
 from empirical.experiments.phase_questions import QUESTIONS, Question
 from empirical.experiments.result import ExperimentResult
@@ -247,7 +247,7 @@ def predicted_rank(diagram: PhaseDiagram, column: int, row: int) -> int | None:
     return (strata.top or 0).bit_count()
 
 
-def network_data(found: NetworkPhase) -> dict[str, Any]:
+def network_data(found: NetworkPhase) -> Numbers:
     """Return the networks as JSON data."""
     x, y = found.diagram.x, found.diagram.y
     return {
@@ -303,21 +303,5 @@ def networks(backbone: str, *, seed: int = 0, full: bool = False, points: int = 
     return Answer(result, {"agreement": share, **numbers}, drawn=found)
 
 
-def linear(**options: Any) -> Answer:
-    """Measure linear networks."""
-    return networks("linear", **options)
-
-
-def mlp(**options: Any) -> Answer:
-    """Measure networks with hidden layers."""
-    return networks("mlp", **options)
-
-
-def linear_result(*, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return the result of `linear`."""
-    return linear(**options).finished(out)
-
-
-def mlp_result(*, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return the result of `mlp`."""
-    return mlp(**options).finished(out)
+linear = partial(networks, "linear")
+mlp = partial(networks, "mlp")

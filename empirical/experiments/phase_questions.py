@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
+from equilibria.files.untrusted import Table
 from equilibria.phase.axes import Axis, parse_axis
 
 Axes = tuple[Axis, Axis]
@@ -17,7 +17,7 @@ class Question:
     """`fixed` are a model's rates that do not vary; `x` and `y` are axes with {} for the points."""
 
     name: str
-    fixed: Mapping[str, Any]
+    fixed: Table
     x: str
     y: str
     fine: tuple[str, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,14 @@ class ExperimentResult:
 
 
 Experiment = Callable[..., ExperimentResult]
+
+
+def late(place: str) -> Experiment:
+    """Return the experiment `module.function` of this package; imports nothing yet."""
+    module, _, function = place.rpartition(".")
+
+    def run(**options: object) -> ExperimentResult:
+        chosen: Experiment = getattr(import_module(f"{__package__}.{module}"), function)
+        return chosen(**options)
+
+    return run

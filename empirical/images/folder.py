@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from equilibria.files.untrusted import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
 LARGEST = 1 << 36
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -151,7 +152,7 @@ def decoded(path: Path, side: int, odd: Oddities) -> NDArray[np.uint8]:
     return np.asarray(resized.crop((left, top, left + side, top + side)), np.uint8)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> Image.Image:
     """Return the image with its pixels decoded; what a decoder cannot read is `_Unreadable`."""
     from PIL import Image
 
@@ -163,7 +164,7 @@ def _opened(path: Path) -> Any:
         raise _Unreadable((str(error).splitlines() or [type(error).__name__])[0][:80]) from error
 
 
-def _rgb(image: Any, path: Path, odd: Oddities) -> Any:
+def _rgb(image: Image.Image, path: Path, odd: Oddities) -> Image.Image:
     """Return the image in RGB; `convert` alone would clip 16 bits to white and drop transparency."""
     from PIL import Image
 

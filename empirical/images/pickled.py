@@ -8,9 +8,10 @@ a NumPy array of bytes; they are recognised by name and never made. Anything els
 from __future__ import annotations
 
 import pickletools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +27,8 @@ _ARRAY = {
     "numpy._core.multiarray _reconstruct", "_codecs encode",
 }  # fmt: skip
 _MARK = object()
+Stack: TypeAlias = list[Any]
+"""What opcodes work on; whose shape is wrong is no batch, whatever it raises."""
 
 
 @dataclass
@@ -33,7 +36,7 @@ class _Made:
     """The shape of a call that was not made: its name, arguments, and state set afterwards."""
 
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
     state: Any = None
 
 
@@ -64,13 +67,13 @@ def _array(made: _Made) -> NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8).reshape(rows, columns, order="F" if fortran else "C")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
 
 def _follow(data: bytes) -> Any:
     """Return what the opcodes describe; raises `FormatError` at any that could run code."""
-    stack: list[Any] = []
+    stack: Stack = []
     memo: dict[Any, Any] = {}
     for opcode, argument, _ in pickletools.genops(data):
         name = opcode.name
@@ -110,7 +113,7 @@ _LITERALS = {
 }  # fmt: skip
 
 
-def _since_mark(stack: list[Any]) -> list[Any]:
+def _since_mark(stack: Stack) -> Stack:
     start = len(stack) - 1
     while stack[start] is not _MARK:
         start -= 1
@@ -119,28 +122,28 @@ def _since_mark(stack: list[Any]) -> list[Any]:
     return items
 
 
-def _set_items(stack: list[Any]) -> None:
+def _set_items(stack: Stack) -> None:
     items = _since_mark(stack)
     stack[-1].update(zip(items[::2], items[1::2], strict=True))
 
 
-def _set_item(stack: list[Any]) -> None:
+def _set_item(stack: Stack) -> None:
     value, key = stack.pop(), stack.pop()
     stack[-1][key] = value
 
 
-def _append(stack: list[Any]) -> None:
+def _append(stack: Stack) -> None:
     value = stack.pop()
     stack[-1].append(value)
 
 
-def _appends(stack: list[Any]) -> None:
+def _appends(stack: Stack) -> None:
     items = _since_mark(stack)
     stack[-1].extend(items)
 
 
-def _tuple(count: int) -> Any:
-    def build(stack: list[Any]) -> None:
+def _tuple(count: int) -> Callable[[Stack], None]:
+    def build(stack: Stack) -> None:
         items = tuple(stack[-count:])
         del stack[-count:]
         stack.append(items)
@@ -148,7 +151,7 @@ def _tuple(count: int) -> Any:
     return build
 
 
-def _reduce(stack: list[Any]) -> None:
+def _reduce(stack: Stack) -> None:
     arguments, callee = stack.pop(), stack.pop()
     if callee.name == "_codecs encode":  # protocol 2 from Python 3 stores bytes as latin-1 text
         stack.append(arguments[0].encode("latin1"))
@@ -156,7 +159,7 @@ def _reduce(stack: list[Any]) -> None:
         stack.append(_Made(callee.name, arguments))
 
 
-def _build(stack: list[Any]) -> None:
+def _build(stack: Stack) -> None:
     state = stack.pop()
     stack[-1].state = state
 

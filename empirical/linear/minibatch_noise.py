@@ -16,7 +16,7 @@ b, whichever runs are simulated beside it and wherever a simulation was interrup
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ class Batches(ABC):
             joint[..., d:, d:].contiguous(),
         )
 
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
+    def _tensor(self, array: NDArray[np.float64]) -> Tensor:
         return torch.as_tensor(array, device=self.like.device, dtype=self.like.dtype)
 
 

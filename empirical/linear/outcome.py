@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from empirical.linear.settings import Settings
+from empirical.runs.trajectories import Arrays
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 SCHEMA = "noncollapse/simulate/1"
 
@@ -55,7 +56,7 @@ class SimulationResult:
     sha256: str | None
     seconds: float
     device: str
-    arrays: dict[str, NDArray[Any]] = field(repr=False, compare=False, default_factory=dict)
+    arrays: Arrays = field(repr=False, compare=False, default_factory=dict)
 
     @property
     def settled(self) -> int:
@@ -89,7 +90,7 @@ class SimulationResult:
         return self.running == 0
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """Return the JSON object, schema noncollapse/simulate/1."""
         from equilibria.systems.model_json import moments_json, parameters_json
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from empirical.runs.trajectories import Arrays
 from equilibria.errors import LimitReached
 from equilibria.systems.model import Model
 
@@ -97,19 +98,19 @@ class Record:
             "diverged": int((status == DIVERGED).sum()),
         }
 
-    def over_time(self) -> dict[str, Any]:
+    def over_time(self) -> dict[str, NDArray[Any]]:
         """Return `step` (K,) and W, P[, T] (K, runs, ...)."""
         arrays: dict[str, Any] = {"step": np.array([step for step, _ in self.snapshots])}
         for name in self.letters:
             arrays[name] = np.stack([now[name] for _, now in self.snapshots])
         return arrays
 
-    def tensors(self) -> dict[str, Any]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """Return everything, for a checkpoint."""
         tensors = {f"final.{name}": value for name, value in self.final.items()}
         return tensors | {f"snapshot.{name}": value for name, value in self.over_time().items()}
 
-    def restore(self, tensors: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Arrays) -> None:
         """Take everything back from a checkpoint; raises KeyError when something is missing."""
         self.final = {name: tensors[f"final.{name}"].copy() for name in self.final}
         columns = {name: tensors[f"snapshot.{name}"] for name in self.letters}

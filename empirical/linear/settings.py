@@ -19,7 +19,7 @@ from empirical.runs.whereabouts import described, found_again, sha256
 from equilibria.data.moments import Moments
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import rational, to_float
-from equilibria.files.untrusted import read_arrays, readable
+from equilibria.files.untrusted import Table, read_arrays, readable
 from equilibria.systems.model import Model
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def read_config(run: RunFolder) -> tuple[Model, Settings]:
     return model, settings
 
 
-def _read_moments(run: RunFolder, config: Mapping[str, Any], settings: Settings) -> Moments:
+def _read_moments(run: RunFolder, config: Table, settings: Settings) -> Moments:
     if settings.data is not None:
         if sha256(settings.data, "--data") != config.get("data_sha256"):
             raise FormatError(f"--data {settings.data}: changed since the run began; put it back")

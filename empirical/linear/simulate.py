@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from empirical.linear.settings import (
 )
 from empirical.linear.simulation import Progress, Simulation
 from empirical.runs.folder import RunFolder
+from empirical.runs.trajectories import Arrays
 from equilibria.basin.probabilities import clopper_pearson
 from equilibria.errors import AnalysisError, FormatError
 from equilibria.systems.model import Model
@@ -183,7 +184,7 @@ def _complete(simulation: Simulation) -> SimulationResult:
     return result
 
 
-def _final_arrays(simulation: Simulation) -> dict[str, NDArray[Any]]:
+def _final_arrays(simulation: Simulation) -> Arrays:
     """Return the arrays with one row a run, strata included; a diverged run has none."""
     final, settings = simulation.record.final, simulation.settings
     runs = np.arange(settings.runs)
@@ -210,7 +211,7 @@ def _final_arrays(simulation: Simulation) -> dict[str, NDArray[Any]]:
 
 
 def _without_noise(
-    simulation: Simulation, alive: NDArray[Any], weights: Mapping[str, NDArray[Any]]
+    simulation: Simulation, alive: NDArray[np.int64], weights: Arrays
 ) -> dict[int, str]:
     """Return to which component the full-batch map leads from the last weights of noisy runs."""
     settings = simulation.settings
@@ -236,7 +237,7 @@ def _without_noise(
 
 
 def _result(
-    simulation: Simulation, arrays: dict[str, NDArray[Any]], seconds: float, sha256: str | None
+    simulation: Simulation, arrays: Arrays, seconds: float, sha256: str | None
 ) -> SimulationResult:
     settings, model = simulation.settings, simulation.model
     status, stratum = arrays["status"], arrays["stratum"]

@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from empirical.linear.record import DIVERGED, RUNNING, SETTLED, Record, next_log
 from empirical.linear.settings import Settings, load_pairs, model_of_run
 from empirical.linear.starts import starting_weights
 from empirical.runs.folder import RunFolder
+from empirical.runs.trajectories import Arrays
 from equilibria.errors import FormatError
 from equilibria.systems.model import Model
 
@@ -219,7 +220,7 @@ class Simulation:
                 raise FormatError(f"{found.path}: not a checkpoint of `simulate`") from error
         self.folder.truncate_metrics(self.round, key="round")
 
-    def _restore(self, tensors: Mapping[str, Any], place: Mapping[str, str]) -> None:
+    def _restore(self, tensors: Arrays, place: Mapping[str, str]) -> None:
         self.wave, self.step, self.round = (int(place[name]) for name in ("wave", "at", "round"))
         self.first, self.after = int(place["first"]), int(place["after"])
         self.early = json.loads(place["early"])

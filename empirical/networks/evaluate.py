@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 NEIGHBOURS, TEMPERATURE, CHUNK = 20, 0.1, 1024
 
@@ -94,7 +98,7 @@ def linear_probe(
         weight = torch.as_tensor(flat, dtype=bank.dtype, device=bank.device)
         return weight.view(classes, width + 1)
 
-    def loss_and_slope(flat: object) -> tuple[float, Any]:
+    def loss_and_slope(flat: object) -> tuple[float, NDArray[np.float64]]:
         weight = unpacked(flat)
         logits = functional.linear(bank, weight[:, :-1], weight[:, -1])
         slope = (torch.softmax(logits, 1) - functional.one_hot(labels, classes)) / len(bank)

@@ -6,7 +6,7 @@ compare over time and between runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,7 @@ from empirical.networks.evaluate import features_of, knn, knn_of, linear_probe
 from empirical.networks.learner import Learner
 from empirical.networks.losses import precise
 from empirical.networks.models import matrix_of
+from equilibria.files.untrusted import Table
 
 PROBE = 512
 ONLINE = {"cpu": (1024, 256), "cuda": (10_000, 2_000)}
@@ -37,12 +38,12 @@ class Monitor:
 
     learner: Learner
     source: Source
-    autocast: Callable[[], AbstractContextManager[Any]]
+    autocast: Callable[[], AbstractContextManager[object]]
     device: torch.device
     knn_pixels: float | None = field(init=False)
     labelled: bool = field(init=False, default=True)
     """False where training or test images have no labels: nothing is then said of classes."""
-    start: Diagnosis | Mapping[str, Any] | None = None
+    start: Diagnosis | Table | None = None
     """The verdict's grounds at step 0, with which later ones are compared."""
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class Monitor:
         )
 
     @torch.no_grad()
-    def measure(self, *, final: bool = False) -> tuple[dict[str, Any], Effective]:
+    def measure(self, *, final: bool = False) -> tuple[dict[str, object], Effective]:
         """Return the numbers for metrics.jsonl and the measured linear model.
 
         Raises `FloatingPointError` naming the tensor when one is not finite.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+
+from equilibria.files.untrusted import Table
 
 _DIRECT = {"predictor": "linear", "ema": 0.99}
-BY_METHOD: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+BY_METHOD: Mapping[str, Table] = MappingProxyType(
     {
         "simsiam": {},
         "byol": {"ema": 0.99},
@@ -19,7 +20,7 @@ BY_METHOD: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 _CIFAR = {"head": (256, 256), "epochs": 100, "batch_size": 256, "backbone": "resnet18"}
-BY_DATASET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+BY_DATASET: Mapping[str, Table] = MappingProxyType(
     {
         "digits": {"epochs": 80, "predictor_dim": 8, "backbone": "mlp"},
         "cifar10": {**_CIFAR, "head": (2048, 2048)},
@@ -31,6 +32,4 @@ BY_DATASET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 # A linear encoder is compared with the theory: its head is one matrix, without batch norm.
-BY_BACKBONE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"linear": {"head": (8,), "head_bn": "none"}}
-)
+BY_BACKBONE: Mapping[str, Table] = MappingProxyType({"linear": {"head": (8,), "head_bn": "none"}})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+
+from equilibria.files.untrusted import Table
 
 
 class Progress:
@@ -16,7 +16,7 @@ class Progress:
         self.numbers = ""
         self._last = 0.0
 
-    def measured(self, record: Mapping[str, Any]) -> None:
+    def measured(self, record: Table) -> None:
         """Take the newest numbers."""
         shown = [("loss", "loss", ".3f"), ("std", "std", ".2f"), ("effective_rank", "rank", ".1f")]
         parts = [

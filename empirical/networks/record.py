@@ -12,10 +12,12 @@ from torch import Tensor
 
 from empirical.networks.effective import Effective
 from empirical.runs.folder import TRAJECTORY, RunFolder
+from empirical.runs.trajectories import Arrays
 from equilibria.errors import FormatError
+from equilibria.files.untrusted import Table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 LARGEST_TRAJECTORY = 64 << 20
 FEWEST = 4
@@ -27,12 +29,12 @@ class Record:
     """Writes into a run folder; without one it only keeps what was logged."""
 
     folder: RunFolder | None
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    points: dict[int, tuple[int, dict[str, NDArray[Any]]]] = field(default_factory=dict)
+    metrics: list[Table] = field(default_factory=list)
+    points: dict[int, tuple[int, Arrays]] = field(default_factory=dict)
     """By the number of its line: step and effective linear model of what the trajectory keeps."""
     writer: Any = None
 
-    def log(self, numbers: Mapping[str, Any], linear: Effective | None) -> None:
+    def log(self, numbers: Table, linear: Effective | None) -> None:
         """Append one line of numbers and, where it is its turn, the effective linear model."""
         place = len(self.metrics)
         self.metrics.append(dict(numbers))
@@ -77,7 +79,7 @@ class Record:
         if not self.metrics:
             raise FormatError(f"{self.folder.path}: metrics.jsonl is empty; start the run again")
         if (self.folder.path / TRAJECTORY).is_file():
-            arrays = self.folder.trajectory()
+            arrays = dict(self.folder.trajectory())
             steps = arrays.pop("step")
             line_of = {int(line["step"]): place for place, line in enumerate(self.metrics)}
             self.points = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from empirical.networks.settings import Settings
+from equilibria.files.untrusted import Table
 
 
 @dataclass(frozen=True)
@@ -16,14 +15,14 @@ class TrainResult:
 
     settings: Settings
     lines: tuple[str, ...]
-    data: Mapping[str, Any]
+    data: Table
     """What summary.json holds."""
     folder: Path | None
     decided: bool = True
     """False when the numbers do not tell collapse from health."""
 
 
-def lines_of(settings: Settings, data: Mapping[str, Any], folder: Path | None) -> tuple[str, ...]:
+def lines_of(settings: Settings, data: Table, folder: Path | None) -> tuple[str, ...]:
     """Return the answer in words."""
     now, start = data["collapse"], data["initial"]
     lines = [
@@ -57,7 +56,7 @@ def lines_of(settings: Settings, data: Mapping[str, Any], folder: Path | None) -
     return tuple(lines)
 
 
-def headline(settings: Settings, data: Mapping[str, Any]) -> str:
+def headline(settings: Settings, data: Table) -> str:
     """Return what was trained, on what, for how long."""
     s = settings
     target = f"target average {s.ema:g}" if s.ema else "target is the encoder"
@@ -69,7 +68,7 @@ def headline(settings: Settings, data: Mapping[str, Any]) -> str:
     )
 
 
-def _accuracy(data: Mapping[str, Any]) -> str:
+def _accuracy(data: Table) -> str:
     start = data["initial"]
     parts = [f"kNN {100 * data['knn']:.1f} %"]
     if data["linear_probe"] is not None:

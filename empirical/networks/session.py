@@ -7,16 +7,16 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from empirical.networks.settings import Settings, from_config, read_config, settings_from
 from empirical.runs.folder import RunFolder, default_place
+from empirical.runs.trajectories import Arrays
 from empirical.runs.whereabouts import described, fingerprint, found_again
 from equilibria.errors import FormatError
+from equilibria.files.untrusted import Table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from empirical.images.datasets import Images
     from empirical.networks.result import TrainResult
 
@@ -41,7 +41,7 @@ def train_as_typed(*, progress: bool = False, **texts: str | bool | None) -> Tra
 def _fresh(
     given: Mapping[str, str | bool],
 ) -> tuple[Settings, RunFolder | None, Images | None]:
-    asked = {n: v for n, v in given.items() if n not in ("out", "config")}
+    asked: Table = {n: v for n, v in given.items() if n not in ("out", "config")}
     if "config" in given:
         asked = _later_wins(read_config(str(given["config"])), asked)
     settings, images = _possible(settings_from(asked))
@@ -68,17 +68,19 @@ def _path_of(settings: Settings) -> str | None:
     return settings.dataset if settings.dataset.endswith(".npz") else settings.data_root or None
 
 
-def _arrays(images: Images) -> dict[str, NDArray[Any]]:
+def _arrays(images: Images) -> Arrays:
     names = ("train", "train_labels", "test", "test_labels")
     return {name: getattr(images, name) for name in names}
 
 
-def _later_wins(config: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
+def _later_wins(config: Table, typed: Table) -> Table:
     """Merge; --steps typed replaces the epochs of the file, and the other way round."""
-    for one, other in (("steps", "epochs"), ("epochs", "steps")):
-        if one in typed and other not in typed:
-            config.pop(other, None)
-    return {**config, **typed}
+    left_out = {
+        other
+        for one, other in (("steps", "epochs"), ("epochs", "steps"))
+        if one in typed and other not in typed
+    }
+    return {name: value for name, value in config.items() if name not in left_out} | dict(typed)
 
 
 def _possible(settings: Settings) -> tuple[Settings, Images | None]:

@@ -8,7 +8,6 @@ be repeated when presets change.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from empirical.networks.choices import CHOICES, DATASETS
 from empirical.networks.presets import BY_BACKBONE, BY_DATASET, BY_METHOD
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import quantity, rational, to_float
-from equilibria.files.untrusted import check_file
+from equilibria.files.untrusted import Table, check_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,7 @@ class Settings:
         }
 
 
-def settings_from(given: Mapping[str, Any]) -> Settings:
+def settings_from(given: Table) -> Settings:
     """Return the settings for what was said: field names to text (or typed values, from TOML).
 
     Raises `FormatError` naming the option, the value and what would be accepted.
@@ -126,7 +125,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     return Settings(**merged)
 
 
-def read_config(path: str | Path, option: str = "--config") -> dict[str, Any]:
+def read_config(path: str | Path, option: str = "--config") -> Table:
     """Return the settings that a TOML file gives; tables and the versions of a run are left out."""
     check_file(path, f"{option} {path}")
     try:
@@ -139,7 +138,7 @@ def read_config(path: str | Path, option: str = "--config") -> dict[str, Any]:
     return from_config(data, f"{option} {path}")
 
 
-def from_config(data: Mapping[str, Any], source: str) -> dict[str, Any]:
+def from_config(data: Table, source: str) -> Table:
     """Return the settings among the names of a TOML file; an unknown name is refused."""
     found = {}
     for name, value in data.items():
@@ -179,7 +178,7 @@ def _parsed(name: str, value: Any) -> Any:
     return value
 
 
-def _flag(option: str, value: Any) -> bool:
+def _flag(option: str, value: object) -> bool:
     words = {"true": True, "yes": True, "false": False, "no": False}
     if isinstance(value, bool):
         return value
@@ -225,7 +224,7 @@ def _check(s: Settings) -> None:
         )
 
 
-def _require(holds: bool, name: str, value: Any, fix: str) -> None:
+def _require(holds: bool, name: str, value: object, fix: str) -> None:
     if not holds:
         option = name.replace("decay_of_predictor", "predictor_weight_decay").replace("_", "-")
         raise FormatError(f"--{option} {value}: {fix}")

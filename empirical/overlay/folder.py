@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from empirical.overlay.judge import Fluctuation, RunOverlay
 from empirical.overlay.predicted import Prediction
 from empirical.overlay.source import Source
 from empirical.overlay.trace import Trace
+from equilibria.files.untrusted import Table
 from equilibria.varieties.component import Verdict
 
 SCHEMA = "noncollapse/overlay/1"
@@ -67,7 +67,7 @@ class FolderOverlay:
         )
 
     @cached_property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Table:
         """Return the object that overlay.json holds."""
         from equilibria.systems.model_json import moments_json, parameters_json
 
@@ -95,7 +95,7 @@ def _order(name: str) -> tuple[int, str]:
     return (-int(rank) if rank.isdigit() else 0, name)
 
 
-def _run_json(run: RunOverlay) -> dict[str, object]:
+def _run_json(run: RunOverlay) -> Table:
     rate = run.contraction
     return {
         "run": run.run,
@@ -121,7 +121,7 @@ def _run_json(run: RunOverlay) -> dict[str, object]:
     }
 
 
-def _noise_json(noise: Fluctuation) -> dict[str, object]:
+def _noise_json(noise: Fluctuation) -> Table:
     e = noise.expected
     return {
         "measured": noise.measured,

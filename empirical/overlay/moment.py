@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from empirical.overlay.frozen import Nearby
+from empirical.runs.trajectories import Arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def window_of(step: NDArray[np.int64]) -> tuple[int, float]:
     return since, float(step[-1] - step[since]) / max(float(step[-1]), 1.0)
 
 
-def drift_of(arrays: Mapping[str, NDArray[Any]], names: str | tuple[str, ...]) -> float:
+def drift_of(arrays: Arrays, names: str | tuple[str, ...]) -> float:
     """Return the largest relative change of the named arrays over the window at the end."""
     since, _ = window_of(arrays["step"])
     return max(_change(arrays[name][since], arrays[name][-1]) for name in names)
@@ -78,7 +78,7 @@ def _change(before: Array, after: Array) -> float:
     return float(np.linalg.norm(after - before) / max(float(np.linalg.norm(after)), 1e-300))
 
 
-def moment_at(arrays: Mapping[str, NDArray[Any]], k: int, decay: Decay, near: Nearby) -> Moment:
+def moment_at(arrays: Arrays, k: int, decay: Decay, near: Nearby) -> Moment:
     """Return the linear model at the k-th point of a trajectory."""
     W, P, sigma, m = state_at(arrays, k)
     f, axes = _correlation(W, sigma)
@@ -98,7 +98,7 @@ def moment_at(arrays: Mapping[str, NDArray[Any]], k: int, decay: Decay, near: Ne
     )  # fmt: skip
 
 
-def state_at(arrays: Mapping[str, NDArray[Any]], k: int) -> tuple[Array, Array, Array, Array]:
+def state_at(arrays: Arrays, k: int) -> tuple[Array, Array, Array, Array]:
     """Return W, P, Sigma, M at the k-th point; moments that do not change have no axis of time."""
     W, P = (np.asarray(arrays[name][k]) for name in "WP")
     sigma, m = (np.asarray(arrays[name][k]) for name in ("Sigma", "M"))

@@ -15,11 +15,10 @@ head and predictor are linear; otherwise it says why not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,7 +36,9 @@ from empirical.overlay.moment import (
 )
 from empirical.overlay.work import Work
 from empirical.runs.folder import SUMMARY, RunFolder
+from empirical.runs.trajectories import Arrays
 from equilibria.errors import FormatError, ScopeError
+from equilibria.files.untrusted import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +103,7 @@ class NetworkOverlay:
         return self.agrees is not None
 
     @cached_property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """Return the object that overlay.json holds."""
         first, last = self.moments[0], self.last
         run = {
@@ -253,9 +254,7 @@ def outputs_verdict(folder: RunFolder) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _searched(
-    arrays: Mapping[str, NDArray[Any]], chosen: list[int], decay: Decay, budget: float
-) -> dict[int, Nearby]:
+def _searched(arrays: Arrays, chosen: list[int], decay: Decay, budget: float) -> dict[int, Nearby]:
     """Return the search at each chosen point: the last with half the budget, the others evenly."""
     _, n, d = arrays["W"].shape
     rows = min(n, d)
@@ -271,13 +270,13 @@ def _searched(
     return near
 
 
-def _rate(config: Mapping[str, Any]) -> float | None:
+def _rate(config: Table) -> float | None:
     """Return the rate (1 - mu)(1 - nu) / h of the moving average, None for stop-gradient."""
     mu, nu, h = (float(config.get(name, 0.0)) for name in ("ema", "momentum", "lr"))
     return (1 - mu) * (1 - nu) / h if mu and h else None
 
 
-def _check(folder: RunFolder, arrays: Mapping[str, NDArray[Any]]) -> None:
+def _check(folder: RunFolder, arrays: Arrays) -> None:
     where = folder.path / "trajectory.npz"
     if arrays["W"].ndim != 3 or arrays["Sigma"].ndim != 3 or arrays["M"].ndim != 3:
         raise FormatError(f"{where}: expected one run with moments over time, W (K, n, d)")
@@ -301,7 +300,7 @@ def _decay(folder: RunFolder) -> Decay:
         raise FormatError(f"{folder.path}/config.toml: not a configuration of `train`") from error
 
 
-def _reasons(config: Mapping[str, Any], drift: float, share: str) -> list[str]:
+def _reasons(config: Table, drift: float, share: str) -> list[str]:
     """Return why the linear model does not predict this run."""
     reasons = []
     if config.get("loss") != "squared":

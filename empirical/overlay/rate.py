@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Contraction:
     note: str = ""
 
 
-def fitted(step: NDArray[Any], distance: Array, scale: float) -> float | None:
+def fitted(step: NDArray[np.int64] | Array, distance: Array, scale: float) -> float | None:
     """Return the factor by which the distance shrinks in a step, None where it is not geometric."""
     floor = FLOOR * scale
     late = np.flatnonzero(distance <= LATE * distance.max())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from empirical.overlay.folder import SCHEMA, FolderOverlay
 from empirical.overlay.text import text_lines
+from equilibria.files.untrusted import Table
 
 if TYPE_CHECKING:
     from empirical.overlay.networks import NetworkOverlay
@@ -30,7 +31,7 @@ class OverlayResult:
         return all(folder.decided for folder in self.folders)
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Table:
         """Return the object of overlay.json; for several folders one holding theirs in a list."""
         if len(self.folders) == 1:
             return self.folders[0].data

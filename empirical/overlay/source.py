@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from empirical.linear.settings import Settings, model_of_run, read_config
 from empirical.runs.folder import RunFolder
+from empirical.runs.trajectories import Arrays
 from equilibria.errors import FormatError
 from equilibria.systems.model import Model
 
@@ -51,7 +51,7 @@ class Source:
     folder: RunFolder
     model: Model
     settings: Settings
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Arrays
 
     @property
     def name(self) -> str:
@@ -131,9 +131,7 @@ def read_source(path: str | Path) -> Source:
     return Source(folder, model, settings, arrays)
 
 
-def _check(
-    folder: RunFolder, model: Model, settings: Settings, arrays: Mapping[str, NDArray[Any]]
-) -> None:
+def _check(folder: RunFolder, model: Model, settings: Settings, arrays: Arrays) -> None:
     """Raise `FormatError` where the trajectory is not that of the configuration."""
     where = folder.path / "trajectory.npz"
     n, d, runs = model.n, model.d, settings.runs

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-    State = Mapping[str, NDArray[Any]]
+    Values = NDArray[Any]  # real, or complex where a derivative is taken along an imaginary step
+    State = Mapping[str, Values]
 
 TINY = 1e-30
 
@@ -39,7 +40,7 @@ def shapes_of(model: Model) -> dict[str, tuple[int, int]]:
     return shapes
 
 
-def force(model: Model, state: State) -> tuple[NDArray[Any], NDArray[Any]]:
+def force(model: Model, state: State) -> tuple[Values, Values]:
     """Return (F_W, F_P), what a step adds to W and P over the learning rate."""
     sigma, m = model.moments.matrices()
     W, P = state["W"], state["P"]
@@ -57,11 +58,11 @@ def force(model: Model, state: State) -> tuple[NDArray[Any], NDArray[Any]]:
     return pull, alpha * R @ _turned(W) - eta_p * P
 
 
-def _turned(X: NDArray[Any]) -> NDArray[Any]:
+def _turned(X: Values) -> Values:
     return X.swapaxes(-1, -2)
 
 
-def _predictor(model: Model, F: NDArray[Any]) -> NDArray[Any]:
+def _predictor(model: Model, F: Values) -> Values:
     """Return the predictor that a direct procedure computes from the correlation F."""
     if not model.traits.takes_root:
         return F
@@ -71,12 +72,12 @@ def _predictor(model: Model, F: NDArray[Any]) -> NDArray[Any]:
 
 
 def advance(
-    model: Model, state: State, kick: tuple[Any, Any] = (0.0, 0.0)
-) -> dict[str, NDArray[Any]]:
+    model: Model, state: State, kick: tuple[Values | float, Values | float] = (0.0, 0.0)
+) -> dict[str, Values]:
     """Return the state one step on; `kick` (K_W, K_P) is added to the force, as noise is."""
     h, mu, nu = float(model.h), float(model.mu), float(model.nu)
     drive = [part + extra for part, extra in zip(force(model, state), kick, strict=True)]
-    after: dict[str, NDArray[Any]] = {}
+    after: dict[str, Values] = {}
     for name, push in zip("WP", drive, strict=True):
         if model.nu:
             push = nu * state["V" + name] + push
@@ -118,15 +119,13 @@ def jacobian(model: Model, state: State) -> tuple[Array, Array]:
     return A, flatten(pushed, shapes).imag.T / TINY
 
 
-def flatten(state: State, shapes: Mapping[str, tuple[int, int]]) -> NDArray[Any]:
+def flatten(state: State, shapes: Mapping[str, tuple[int, int]]) -> Values:
     """Return the state as one vector, leading axes kept."""
     parts = [state[name].reshape(*state[name].shape[:-2], -1) for name in shapes]
     return np.concatenate(parts, axis=-1)
 
 
-def unflatten(
-    vector: NDArray[Any], shapes: Mapping[str, tuple[int, int]]
-) -> dict[str, NDArray[Any]]:
+def unflatten(vector: Values, shapes: Mapping[str, tuple[int, int]]) -> dict[str, Values]:
     """Return a vector as a state; the inverse of `flatten`."""
     found, place = {}, 0
     for name, (rows, columns) in shapes.items():

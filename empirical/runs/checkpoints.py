@@ -7,6 +7,12 @@ before it is then used, which is why two are kept.
 
 from __future__ import annotations
 
+from typing import Any
+
+from typing import TYPE_CHECKING
+
+from typing import TypeAlias
+
 import hashlib
 import re
 import warnings
@@ -16,10 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from equilibria.errors import FormatError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from numpy.typing import NDArray
 from equilibria.files.write import atomic
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
+
+
+Tensors: TypeAlias = Mapping[str, Any]
+"""Tensors of torch, or arrays of NumPy, by name."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +41,18 @@ class Checkpoint:
     """The state after `step` steps; tensors are torch's (on the CPU) or NumPy's, as asked for."""
 
     step: int
-    tensors: Mapping[str, Any]
+    tensors: Tensors
     metadata: Mapping[str, str]
     path: Path
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> Path:
+def save(folder: Path, step: int, tensors: Tensors, metadata: Mapping[str, str]) -> Path:
     """Write `checkpoint-<step>.safetensors` and remove all but the last two."""
     if any(hasattr(value, "detach") for value in tensors.values()):
         from safetensors.torch import save as serialise
 
         # Views into one buffer and unusual layouts are legal here and not in the file.
-        flat = {name: _own_copy(value) for name, value in tensors.items()}
+        flat: dict[str, Any] = {name: _own_copy(value) for name, value in tensors.items()}
     else:
         import numpy as np
         from safetensors.numpy import save as serialise  # type: ignore[assignment]
@@ -88,11 +102,11 @@ def load(path: Path, *, framework: str = "pt") -> Checkpoint:
     return Checkpoint(int(metadata["step"]), tensors, metadata, path)
 
 
-def _own_copy(tensor: Any) -> Any:
+def _own_copy(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().clone().contiguous()
 
 
-def _digest(tensors: Mapping[str, Any]) -> str:
+def _digest(tensors: Tensors) -> str:
     total = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name]
@@ -101,7 +115,7 @@ def _digest(tensors: Mapping[str, Any]) -> str:
     return total.hexdigest()
 
 
-def _bytes(value: Any) -> Any:
+def _bytes(value: Any) -> memoryview | bytes:
     if hasattr(value, "detach"):
         import torch
 

@@ -15,6 +15,10 @@ Whatever can go wrong with a folder (full disk, no permission, a cut or foreign 
 
 from __future__ import annotations
 
+from empirical.runs.trajectories import Arrays
+
+from equilibria.files.untrusted import Table
+
 import errno
 import glob
 import hashlib
@@ -83,7 +87,7 @@ class RunFolder:
     """A run on disk; make one with `create`, read one with `open`."""
 
     path: Path
-    config: Mapping[str, Any]
+    config: Table
 
     @classmethod
     def create(
@@ -177,12 +181,12 @@ class RunFolder:
                 f"with --resume {self.path}"
             ) from error
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Table]:
         """Return the records of metrics.jsonl; a last line cut by a crash is left out."""
         file = self.path / METRICS
         if not file.exists():
             return []
-        records: list[dict[str, Any]] = []
+        records: list[Table] = []
         try:
             lines = file.read_bytes().split(b"\n")
         except OSError as error:
@@ -215,7 +219,7 @@ class RunFolder:
         """Write trajectory.npz; see `empirical.runs.trajectories` for names and shapes."""
         trajectories.save(self.path / TRAJECTORY, arrays)
 
-    def trajectory(self) -> dict[str, NDArray[Any]]:
+    def trajectory(self) -> Arrays:
         """Return the arrays of trajectory.npz; raises `FormatError` when it is not one."""
         return trajectories.load(self.path / TRAJECTORY)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from equilibria.errors import FormatError
 from equilibria.files.untrusted import read_arrays
@@ -26,8 +26,11 @@ from equilibria.files.write import atomic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""Arrays of any type by name, as in a file of NumPy."""
 
-def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+
+def save(path: Path, arrays: Arrays) -> None:
     """Write the arrays atomically, real ones as float64; shapes are checked first."""
     import numpy as np
 
@@ -42,7 +45,7 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez(stream, **ready)  # type: ignore[arg-type]
 
 
-def load(path: Path) -> dict[str, NDArray[Any]]:
+def load(path: Path) -> Arrays:
     """Return the arrays of a trajectory; nothing is unpickled, and shapes are checked."""
     if not path.is_file():
         raise FormatError(f"{path}: no such file; the run has not written its trajectory yet")
@@ -51,7 +54,7 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def check(arrays: Mapping[str, NDArray[Any]], source: str) -> None:
+def check(arrays: Arrays, source: str) -> None:
     """Raise `FormatError` unless names, dimensions and types are those of a trajectory."""
     missing = [name for name in ("step", "W", "P", "Sigma", "M") if name not in arrays]
     if missing:

@@ -7,6 +7,8 @@ by a fingerprint of the arrays that training sees.
 
 from __future__ import annotations
 
+from empirical.runs.trajectories import Arrays
+
 import hashlib
 import os
 from collections.abc import Mapping
@@ -47,7 +49,7 @@ def found_again(record: Mapping[str, object], run: Path, option: str) -> str:
     raise FormatError(f"{option}: the data of this run are not at {looked}; put them back")
 
 
-def fingerprint(arrays: Mapping[str, NDArray[Any]]) -> tuple[str, str]:
+def fingerprint(arrays: Arrays) -> tuple[str, str]:
     """Return a hash of named arrays, and in words what went into it.
 
     Up to `WHOLE` bytes that is everything; of more, names, types, shapes, the small arrays whole and

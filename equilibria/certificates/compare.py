@@ -61,7 +61,7 @@ def _first(certified: Entries, wanted: Entries, source: str) -> str | None:
     return None
 
 
-def _entry(left: object, right: object) -> tuple[Any, Any]:
+def _entry(left: object, right: object) -> tuple[object, object]:
     """Return the first entries of two matrices that differ, or the two values."""
     if not (isinstance(left, list) and isinstance(right, list) and len(left) == len(right)):
         return left, right

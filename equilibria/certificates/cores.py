@@ -6,9 +6,9 @@ numbers, and the kernel's own test decides whether there is an equilibrium in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,16 +19,19 @@ from equilibria.varieties.commuting.representative import entry_float
 from equilibria.varieties.component import Component
 
 if TYPE_CHECKING:
+    from mpmath import MPContext, matrix, mpf
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Point = list[mpf]
+    System = Callable[[MPContext, Point], Point]
 
 CELL_BITS = 64
 DIGITS = 60
 STEPS = 12
 
 
-def core_cells(model: Model, component: Component) -> dict[str, Any]:
+def core_cells(model: Model, component: Component) -> dict[str, list[list[str]]]:
     """Return the cells of P (k x k) and of Q (k x d, on and above the diagonal).
 
     Raises `LimitReached` when Newton's method does not settle: the equilibrium is degenerate.
@@ -58,10 +61,10 @@ def _frame(model: Model, component: Component) -> tuple[Array, Array]:
     return turn.T @ core @ turn, turn.T @ Q
 
 
-def _equations(model: Model, k: int, d: int) -> Callable[[Any, list[Any]], list[Any]]:
+def _equations(model: Model, k: int, d: int) -> System:
     sigma, m = model.moments.rational_matrices()
 
-    def system(mp: Any, unknowns: list[Any]) -> list[Any]:
+    def system(mp: MPContext, unknowns: Point) -> Point:
         values = iter(unknowns)
         P = mp.matrix([[next(values) for _ in range(k)] for _ in range(k)])
         Q = mp.matrix([[next(values) if j >= i else 0 for j in range(d)] for i in range(k)])
@@ -73,15 +76,15 @@ def _equations(model: Model, k: int, d: int) -> Callable[[Any, list[Any]], list[
     return system
 
 
-def _exact(mp: Any, rows: Any) -> Any:
+def _exact(mp: MPContext, rows: Iterable[Iterable[Fraction]]) -> matrix:
     return mp.matrix([[_number(mp, Fraction(x)) for x in row] for row in rows])
 
 
-def _number(mp: Any, value: Fraction) -> Any:
+def _number(mp: MPContext, value: Fraction) -> mpf:
     return mp.mpf(value.numerator) / value.denominator
 
 
-def _newton(system: Any, start: list[Any], name: str) -> list[Any]:
+def _newton(system: System, start: Point, name: str) -> Point:
     """Newton's method with a difference quotient of half the digits, which stays superlinear."""
     from mpmath import mp
 
@@ -106,7 +109,7 @@ def _newton(system: Any, start: list[Any], name: str) -> list[Any]:
     )
 
 
-def _cell(value: Any) -> str:
+def _cell(value: mpf) -> str:
     from mpmath import mp
 
     with mp.workdps(DIGITS):

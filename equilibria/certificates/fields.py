@@ -23,7 +23,7 @@ LARGEST_ROW = 3
 SEPARATE = 1e-7
 
 
-def laws(report: Report) -> dict[str, Any]:
+def laws(report: Report) -> dict[str, object]:
     """Return the balance law (T2.1) of stop-gradient and EMA."""
     model = report.model
     if not model.traits.bootstraps:
@@ -41,7 +41,7 @@ def laws(report: Report) -> dict[str, Any]:
     }
 
 
-def gradient_field(report: Report, field: Field) -> dict[str, Any]:
+def gradient_field(report: Report, field: Field) -> dict[str, object]:
     """Return the potential, or the witnesses against one; "open" where there is none."""
     model = report.model
     if model.traits.family is Family.DIRECT:
@@ -71,7 +71,7 @@ def _potential(report: Report) -> Polynomial | None:
     return None
 
 
-def _curl(report: Report, form: OneForm) -> dict[str, Any]:
+def _curl(report: Report, form: OneForm) -> dict[str, object]:
     witness = report.gradient.flow.witness
     assert witness is not None
     a, b = witness.variables
@@ -87,7 +87,7 @@ def _curl(report: Report, form: OneForm) -> dict[str, Any]:
 
 def _frobenius(
     form: OneForm, names: tuple[str, str, str], point: Mapping[str, Fraction]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     total, used = Fraction(0), set()
     kept = {x: value for x, value in point.items() if value}
     for k in range(3):
@@ -107,7 +107,7 @@ def _at(value: Polynomial, point: Mapping[str, Fraction]) -> Fraction:
     return Fraction(value.evaluate(full))
 
 
-def _constant_metric(model: Model) -> Any:
+def _constant_metric(model: Model) -> object:
     """Return an invariant subspace and the variable at which no symmetric solution is positive."""
     place = leading_entry(model.moments)
     columns = (place[0] if place else 0,) if model.moments.is_diagonal else range(model.d)
@@ -121,7 +121,7 @@ def _constant_metric(model: Model) -> Any:
     return {"variables": [small.outer(x) for x in names], "direction": small.outer(blocked)}
 
 
-def _any_metric(report: Report, field: Field, witness: MetricWitness | None) -> Any:
+def _any_metric(report: Report, field: Field, witness: MetricWitness | None) -> object:
     if witness is not None and witness.how is not How.PROVED and _turns_simply(report, witness):
         return {"kind": witness.kind, "at": witness.component}
     if witness is None or witness.how is not How.PROVED:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Any
 
 from equilibria.certificates.exact import Terms
 from equilibria.exact.polynomial import Polynomial
@@ -31,6 +30,6 @@ def equations(value: Mapping[str, Polynomial]) -> dict[str, list[list[str]]]:
     return {name: polynomial(entry) for name, entry in value.items()}
 
 
-def matrix(rows: Any) -> list[list[str]]:
+def matrix(rows: Iterable[Iterable[Fraction | int]]) -> list[list[str]]:
     """Return a matrix of rationals as text."""
     return [[str(Fraction(value)) for value in row] for row in rows]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from equilibria.files.untrusted import Table
 
 PROVED, CERTIFIED, NUMERIC, EMPIRICAL = "proved", "certified", "numeric", "empirical"
 REFUTED, UNDECIDED, NOT_RUN = "refuted", "undecided", "not run"
@@ -29,11 +30,11 @@ class Claim:
     id: str
     says: str
     source: str
-    holds: Mapping[str, Any]
-    model: Mapping[str, Any] = field(default_factory=dict)
-    over: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    sample: Mapping[str, Any] = field(default_factory=dict)
-    control: Mapping[str, Any] | None = None
+    holds: Table
+    model: Table = field(default_factory=dict)
+    over: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    sample: Table = field(default_factory=dict)
+    control: Table | None = None
     expect: str = HOLDS
     scope: str = ""
     path: Path = Path("claims.toml")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from equilibria.claims.claim import (
     NOT_RUN,
@@ -18,10 +16,10 @@ from equilibria.claims.claim import (
     weakest,
 )
 from equilibria.claims.kinds import KINDS, Context
+from equilibria.claims.kinds.base import Experiments
 from equilibria.claims.models import Case, cases
 from equilibria.errors import AnalysisError, EngineMissing, FormatError, LimitReached
-
-Experiments = Mapping[str, Callable[[], Any]]
+from equilibria.files.untrusted import Table
 
 
 def decide(
@@ -62,7 +60,7 @@ def _verdict(findings: list[Finding]) -> tuple[str, str]:
 
 def _findings(
     claim: Claim,
-    changes: Mapping[str, Any] | None,
+    changes: Table | None,
     time_limit: int,
     experiments: Experiments | None,
 ) -> list[Finding]:

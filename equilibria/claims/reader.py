@@ -10,13 +10,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from equilibria.claims.claim import EXPECTATIONS, HOLDS, UNDECIDED, Claim
 from equilibria.claims.kinds import KINDS
 from equilibria.claims.models import MODEL_KEYS, SAMPLE_KEYS
 from equilibria.errors import FormatError
-from equilibria.files.untrusted import check_file
+from equilibria.files.untrusted import Table, check_file
 
 SCHEMA = "noncollapse/claims/1"
 MAX_BYTES = 1_000_000
@@ -136,7 +135,7 @@ def _sentence(where: str, table: Mapping[str, object], key: str, default: str | 
 
 def _table(
     where: str, table: Mapping[str, object], key: str, allowed: Iterable[str]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     value = table.get(key, {})
     if not isinstance(value, dict):
         raise FormatError(f"{where}: {key} must be a table {{...}}, found {value!r:.60}")
@@ -144,12 +143,14 @@ def _table(
     return dict(value)
 
 
-def _lists(where: str, table: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+def _lists(where: str, table: Table) -> dict[str, tuple[object, ...]]:
     found = _table(where, table, "over", MODEL_KEYS)
+    lists = {}
     for key, value in found.items():
         if not isinstance(value, list) or not value:
             raise FormatError(f"{where}: over.{key} must be a list of values")
-    return {key: tuple(value) for key, value in found.items()}
+        lists[key] = tuple(value)
+    return lists
 
 
 def _holds(where: str, table: Mapping[str, object]) -> dict[str, object]:

@@ -15,10 +15,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from equilibria.claims.claim import Claim, Outcome
-from equilibria.claims.decision import Experiments, decide, unfinished
+from equilibria.claims.decision import decide, unfinished
+from equilibria.claims.kinds.base import Experiments
 from equilibria.errors import FormatError
 
 GRACE = 2.0  # seconds beyond the limit, for checks that keep it themselves
@@ -33,7 +35,7 @@ Progress = Callable[[int, int, Outcome], None]
 
 @dataclass(slots=True)
 class _Worker:
-    process: Any
+    process: BaseProcess
     pipe: Connection
     index: int | None = None
     begun: float = 0.0
@@ -130,13 +132,13 @@ def _is_over(worker: _Worker, spent: float) -> bool:
     )
 
 
-def _processor_seconds(pid: int) -> float | None:
+def _processor_seconds(pid: int | None) -> float | None:
     """Return the processor time of a process; None where the system has no such clock, or it ended.
 
     The number of the clock is what `clock_getcpuclockid` of Linux makes of a process number.
     """
     try:
-        return time.clock_gettime((~pid << 3) | 2)
+        return None if pid is None else time.clock_gettime((~pid << 3) | 2)
     except (AttributeError, OSError):
         return None
 

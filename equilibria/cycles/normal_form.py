@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg as sla
@@ -19,6 +19,9 @@ import scipy.linalg as sla
 from equilibria.cycles.dynamics import Dynamics, aligning, skew_basis
 from equilibria.cycles.pairs import eigenvectors
 from equilibria.cycles.setting import Setting
+
+if TYPE_CHECKING:
+    pass
 from equilibria.varieties.noncommuting.core import Array, CoreEquilibrium
 
 Field = Callable[[Array], Array]

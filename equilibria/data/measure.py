@@ -141,7 +141,7 @@ class MomentEstimate:
     scale: float  # squared pixel units of one unit of Sigma and M
     settings: Settings
 
-    def meta(self) -> dict[str, Any]:
+    def meta(self) -> dict[str, object]:
         """Return what a file says about the arrays in it, ready for JSON."""
         return {
             "schema": SCHEMA,

@@ -8,12 +8,12 @@ are diagonalised in floating point when they commute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from equilibria import defaults
 from equilibria.data.units import Unit, numbered, units_in
@@ -423,7 +423,7 @@ def _positive_definite(matrix: Matrix) -> bool:
     return True
 
 
-def _dyadic(values: Any) -> tuple[Fraction, ...]:
+def _dyadic(values: Iterable[SupportsFloat]) -> tuple[Fraction, ...]:
     return tuple(Fraction(float(value)) for value in values)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equilibria.data.augmentation import parse_augment
 from equilibria.data.images import Images
-from equilibria.data.measure import MomentEstimate, blocks, draw_views, make_plan
+from equilibria.data.measure import MomentEstimate, Plan, blocks, draw_views, make_plan
 from equilibria.errors import ScopeError
 from equilibria.files.write import atomic
 
@@ -41,7 +40,7 @@ def view_pairs(images: Images, estimate: MomentEstimate) -> tuple[Array, Array]:
     return x, y
 
 
-def _first_two(plan: Any, key: tuple[int, int], numbers: NDArray[np.int64]) -> list[Array]:
+def _first_two(plan: Plan, key: tuple[int, int], numbers: NDArray[np.int64]) -> list[Array]:
     found: list[Array] = []
     for views in draw_views(plan, key, numbers):
         found.append(views[: 2 - sum(map(len, found))])

@@ -271,11 +271,14 @@ class PolynomialMatrix:
         return (entry for row in self.rows for entry in row)
 
 
-def _rows(matrix: PolynomialMatrix | Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+Rows = Sequence[Sequence[Polynomial | Fraction]]
+
+
+def _rows(matrix: PolynomialMatrix | Rows) -> Rows:
     return matrix.rows if isinstance(matrix, PolynomialMatrix) else matrix
 
 
-def _dot(row: Sequence[Polynomial], column: Sequence[Any]) -> Polynomial:
+def _dot(row: Sequence[Polynomial], column: Sequence[Polynomial | Fraction]) -> Polynomial:
     total: dict[Monomial, Fraction] = {}
     for left, right in zip(row, column, strict=True):
         if not left or not right:

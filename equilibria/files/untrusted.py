@@ -7,11 +7,11 @@ Nothing is unpickled, declared sizes are checked before anything is read, and a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from equilibria.errors import FormatError
 from equilibria.files.escaping import escape
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST = 1 << 34
+Table: TypeAlias = Mapping[str, Any]
+"""A table of TOML or JSON: values by name, whose types whoever reads them checks."""
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from equilibria.errors import ConsistencyError
 from equilibria.systems.model import Model
@@ -235,7 +235,7 @@ def _preference(connection: Connection) -> tuple[bool, int, str, str, str]:
     )
 
 
-def _scalars(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
+def _scalars(values: Mapping[str, object]) -> dict[str, object]:
     """Return lists as text: GraphML knows scalars only."""
     return {
         key: " ".join(map(str, value)) if isinstance(value, list) else value

@@ -15,19 +15,19 @@ from . import polynomials as poly
 from .components import Setting, Tally
 from .laws import along, check_balance, grid
 from .mixing import check_mixing
-from .points import Evaluator
+from .points import Evaluator, Point
 from .polynomials import Polynomial
 from .potentials import block_form, check_euler, check_gradient_of, decays, joint_energy
-from .reading import fields, integer, word
+from .reading import Entry, fields, integer, word
 from .refusal import Refusal, at
 from .systems import Model, System, definite
 
-Mode = tuple[int, Any, Any]
+Mode = tuple[int, Fraction, Fraction]
 """Number, s and m."""
 
 
 def check_completeness(
-    value: Any, setting: Setting, points: dict[str, Any], others: list[str], tally: Tally
+    value: Entry, setting: Setting, points: dict[str, Point], others: list[str], tally: Tally
 ) -> str:
     """Check the claim about the list; return it in words.
 
@@ -79,7 +79,7 @@ def _standing(model: Model, left_out: int) -> str:
     return f"all {count} aligned components are listed; whether there are others is open"
 
 
-def _check_mirror(mixed: list[str], points: dict[str, Any], setting: Setting) -> None:
+def _check_mirror(mixed: list[str], points: dict[str, Point], setting: Setting) -> None:
     """Check that the two mixed points differ by the sign of (W^T W)_12."""
     tower, signs = setting.tower, []
     for key in mixed:

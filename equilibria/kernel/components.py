@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from .families import rank, tangents
 from .following import check_following
@@ -18,10 +17,11 @@ from .points import (
     read_point,
     tied_variables,
 )
-from .reading import fields, integer, polynomial, word
+from .reading import Entry, fields, integer, polynomial, word
 from .refusal import Refusal, at
 from .spectra import (
     Coefficients,
+    Known,
     Matrix,
     blocks,
     characteristic,
@@ -63,7 +63,7 @@ class Setting:
     model: Model
     system: System
     tower: Tower
-    known: dict[Any, Any] = field(default_factory=dict)
+    known: Known = field(default_factory=dict)
 
 
 def conditional(model: Model) -> bool:
@@ -89,7 +89,7 @@ class Spectral:
     jacobians: dict[str, Linearisation]
 
 
-def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
+def place_component(value: Entry, setting: Setting, tally: Tally) -> Placed:
     """Check the point and the id."""
     model, system, tower = setting.model, setting.system, setting.tower
     names = ["id", "dimension", "collapse", "scope", "point", "flow", "map", "largest_h"]
@@ -108,7 +108,7 @@ def place_component(value: Any, setting: Setting, tally: Tally) -> Placed:
     return Placed(value["id"], at_point, aligned)
 
 
-def check_collapse(value: Any, size: int, model: Model) -> None:
+def check_collapse(value: object, size: int, model: Model) -> None:
     """Check the grade of collapse: full at rank 0, none at the largest possible rank."""
     full = min(model.n, model.d)
     grade = "full" if not size else ("none" if size == full else "partial")
@@ -117,7 +117,7 @@ def check_collapse(value: Any, size: int, model: Model) -> None:
             raise Refusal(f"rank {size} of at most {full} is {grade} collapse")
 
 
-def linearise_component(value: Any, placed: Placed, setting: Setting, tally: Tally) -> Spectral:
+def linearise_component(value: Entry, placed: Placed, setting: Setting, tally: Tally) -> Spectral:
     """Check the dimension and the traces."""
     model, system, tower = setting.model, setting.system, setting.tower
     at_point = placed.at_point
@@ -136,14 +136,14 @@ def linearise_component(value: Any, placed: Placed, setting: Setting, tally: Tal
     return Spectral(dimension, placed.aligned, jacobians)
 
 
-def _check_trace(value: Any, jacobian: Linearisation, tower: Tower) -> None:
+def _check_trace(value: Entry, jacobian: Linearisation, tower: Tower) -> None:
     trace = fields(value, SPECTRAL)[SPECTRAL.index("trace")]
     with at("trace"):
         if tower.value(polynomial(trace)) != jacobian.trace:
             raise Refusal("not the trace of the Jacobian")
 
 
-def check_component(value: Any, placed: Spectral, setting: Setting, tally: Tally) -> bool:
+def check_component(value: Entry, placed: Spectral, setting: Setting, tally: Tally) -> bool:
     """Check what is claimed of both spectra; return whether the flow is degenerate there."""
     neutral = {}
     for kind, jacobian in placed.jacobians.items():
@@ -158,7 +158,7 @@ def check_component(value: Any, placed: Spectral, setting: Setting, tally: Tally
 
 
 def _check_step(
-    value: Any, placed: Spectral, setting: Setting, tally: Tally, *, degenerate: bool
+    value: Entry, placed: Spectral, setting: Setting, tally: Tally, *, degenerate: bool
 ) -> None:
     """Check the largest step size; `open` stands where the kernel has no proof of one."""
     model, tower, given = setting.model, setting.tower, value["largest_h"]
@@ -177,7 +177,7 @@ def _check_step(
         tally.without_steps += stable
 
 
-def _inverses(value: Any, model: Model, point: Point, tower: Tower) -> dict[str, Value]:
+def _inverses(value: Entry, model: Model, point: Point, tower: Tower) -> dict[str, Value]:
     if not model.traits.root:
         return {}
     on = [f"P_{i}_{i}" in point for i in range(1, model.n + 1)]
@@ -272,7 +272,7 @@ class Count:
 
 
 def check_spectrum(
-    value: Any, jacobian: Linearisation, dimension: int, kind: str, setting: Setting, tally: Tally
+    value: Entry, jacobian: Linearisation, dimension: int, kind: str, setting: Setting, tally: Tally
 ) -> int:
     """Check verdict, neutral and unstable counts, and the enclosure of the extent; return neutral."""
     matrix = jacobian.matrix
@@ -298,7 +298,7 @@ def check_spectrum(
     return neutral
 
 
-def _key(coefficients: Coefficients) -> Any:
+def _key(coefficients: Coefficients) -> tuple[object, ...]:
     return tuple(tuple(sorted(c.items())) for c in coefficients)
 
 
@@ -340,7 +340,7 @@ def _beyond(setting: Setting, count: Count, level: Fraction, kind: str) -> tuple
     return found
 
 
-def _check_extent(value: Any, found: list[Count], kind: str, setting: Setting) -> None:
+def _check_extent(value: object, found: list[Count], kind: str, setting: Setting) -> None:
     """Check that the largest real part or modulus of all but the neutral roots lies in its cell."""
     others = [count for count in found if len(count.rest) > 1]
     if not others:

@@ -14,7 +14,6 @@ a - b > 0 for all of them.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from .components import Setting, aligned_modes
 from .points import Evaluator, Point, linearise
@@ -44,7 +43,7 @@ class FreeRing(Tower):
         return self.value({(name,): Fraction(1)})
 
 
-def check_conditions(value: Any, setting: Setting, point: Point) -> int:
+def check_conditions(value: object, setting: Setting, point: Point) -> int:
     """Check the polynomials of one component; return how many identities that took."""
     model = setting.model
     places = aligned_modes(model, point)

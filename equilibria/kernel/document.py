@@ -7,10 +7,8 @@ question are checked against the polynomials alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .about import about
 from .boxes import Core
@@ -31,7 +29,17 @@ from .isolated import check_isolated
 from .laws import check_laws
 from .orbits import check_different, has_aligned_point, invariants, mark_core, mark_exact
 from .polynomials import Polynomial
-from .reading import fields, generator, integer, listing, mapping, polynomial, read_file, word
+from .reading import (
+    Entry,
+    fields,
+    generator,
+    integer,
+    listing,
+    mapping,
+    polynomial,
+    read_file,
+    word,
+)
 from .refusal import Refusal, at
 from .standing import AT_POINT, check_listed, scope
 from .systems import build, read_model
@@ -64,8 +72,8 @@ class Verification:
     holds: bool
     line: str
     about: str = ""
-    model: Mapping[str, Any] = field(default_factory=dict)
-    components: tuple[Mapping[str, Any], ...] = ()
+    model: Entry = field(default_factory=dict)
+    components: tuple[Entry, ...] = ()
 
 
 def verify_file(path: str | Path) -> Verification:
@@ -77,12 +85,13 @@ def verify_file(path: str | Path) -> Verification:
     return verify(value)
 
 
-def verify(value: Any) -> Verification:
+def verify(value: object) -> Verification:
     """Check a certificate as JSON data (dictionaries, lists and strings)."""
     try:
-        what, model = _check(value)
+        document = mapping(value)
+        what, model = _check(document)
         return Verification(
-            True, f"holds: {what}", model, value["model"], tuple(value["components"])
+            True, f"holds: {what}", model, document["model"], tuple(document["components"])
         )
     except Refusal as refusal:
         return Verification(False, f"fails: {refusal.line}")
@@ -94,7 +103,7 @@ def verify(value: Any) -> Verification:
         return Verification(False, f"fails: malformed ({type(error).__name__})")
 
 
-def _check(value: Any) -> tuple[str, str]:
+def _check(value: Entry) -> tuple[str, str]:
     """Return what holds, and what it is about."""
     fields(value, SECTIONS)
     if word(value["schema"]) != SCHEMA:
@@ -133,14 +142,14 @@ def _check(value: Any) -> tuple[str, str]:
 class Listed:
     """The components: exact ones with their place and entry, and those in cells by id."""
 
-    exact: list[tuple[str, Any, Placed]]
+    exact: list[tuple[str, Entry, Placed]]
     cores: dict[str, Core]
 
 
-def _place(entries: list[Any], setting: Setting, tally: Tally) -> Listed:
+def _place(entries: list[Entry], setting: Setting, tally: Tally) -> Listed:
     """Check points, ids and that no two components are one."""
     model = setting.model
-    exact: list[tuple[str, Any, Placed]] = []
+    exact: list[tuple[str, Entry, Placed]] = []
     cores: dict[str, Core] = {}
     names: list[str] = []
     for index, entry in enumerate(entries):
@@ -187,7 +196,7 @@ def _check_spectra(listed: Listed, setting: Setting, *, covered: bool, tally: Ta
 
 
 def _check_scope(
-    value: Any, component: Placed, spectral: Spectral, setting: Setting, tally: Tally
+    value: object, component: Placed, spectral: Spectral, setting: Setting, tally: Tally
 ) -> None:
     model, tower, point = setting.model, setting.tower, component.at_point.point
     own = scope(model, setting.system, point, tower, spectral.dimension)
@@ -200,7 +209,7 @@ def _check_scope(
             check_listed(model, point, tower)
 
 
-def _check_system(value: Any, flow: dict[str, Polynomial], step: dict[str, Polynomial]) -> int:
+def _check_system(value: Entry, flow: dict[str, Polynomial], step: dict[str, Polynomial]) -> int:
     fields(value, ("flow", "map"))
     for kind, own in (("flow", flow), ("map", step)):
         given = mapping(value[kind])
@@ -213,7 +222,7 @@ def _check_system(value: Any, flow: dict[str, Polynomial], step: dict[str, Polyn
     return len(flow) + len(step)
 
 
-def _generators(value: Any) -> list[tuple[str, list[Polynomial], int]]:
+def _generators(value: Entry) -> list[tuple[str, list[Polynomial], int]]:
     found = []
     for index, entry in enumerate(listing(value, 64)):
         with at(f"generators[{index}]"):
@@ -226,7 +235,7 @@ def _generators(value: Any) -> list[tuple[str, list[Polynomial], int]]:
     return found
 
 
-def _all_used(tower: Tower, value: Any) -> None:
+def _all_used(tower: Tower, value: Entry) -> None:
     """Refuse generators that occur nowhere: no number may go unchecked."""
     unused = set(tower.names)
     stack = [value["components"], [entry["relation"] for entry in value["generators"]]]
@@ -243,7 +252,7 @@ def _all_used(tower: Tower, value: Any) -> None:
         raise Refusal(f"{min(unused)} is not used")
 
 
-def _check_stated(value: Any, entries: list[Any]) -> None:
+def _check_stated(value: Entry, entries: list[Entry]) -> None:
     """Compare the counts with the words of the components, before these are checked."""
     words = [mapping(entry.get(kind)).get("verdict") for entry in entries for kind in KINDS]
     undecided = words.count("undecided")
@@ -258,7 +267,7 @@ def _check_stated(value: Any, entries: list[Any]) -> None:
             raise Refusal(f"counted {count}", key)
 
 
-def _check_counts(value: Any, tally: Tally) -> None:
+def _check_counts(value: Entry, tally: Tally) -> None:
     fields(value, COUNTS)
     for key in COUNTS:
         if integer(value[key]) != getattr(tally, key):

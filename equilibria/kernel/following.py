@@ -17,13 +17,20 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import factorial
-from typing import Any
 
 from . import crossings
 from .crossings import Enclosed
 from .points import Linearisation
 from .refusal import Refusal
-from .spectra import Coefficients, Matrix, blocks, characteristic, right_of_axis, without_zeros
+from .spectra import (
+    Coefficients,
+    Known,
+    Matrix,
+    blocks,
+    characteristic,
+    right_of_axis,
+    without_zeros,
+)
 from .steps import cell_ends, times
 from .systems import Model
 from .towers import Element, Tower, plus
@@ -93,7 +100,7 @@ def check_following(
     model: Model,
     tower: Tower,
     spectral: tuple[Linearisation, int],
-    known: dict[Any, Any],
+    known: Known,
 ) -> bool:
     """Check the largest h at an aligned point; `spectral` is the flow there and the dimension.
 
@@ -140,9 +147,7 @@ def _outside(tower: Tower, block: Block, h: Fraction) -> tuple[int, int]:
     return right_of_axis(tower, plane)
 
 
-def _blocks(
-    model: Model, tower: Tower, jacobian: Linearisation, known: dict[Any, Any]
-) -> list[Block]:
+def _blocks(model: Model, tower: Tower, jacobian: Linearisation, known: Known) -> list[Block]:
     own, target = _parts(jacobian)
     size, denominator = len(jacobian.variables), jacobian.matrix.denominator
     pattern: dict[tuple[int, int], Element] = {key: {(): 1} for key in own | target}

@@ -9,8 +9,8 @@ to a symmetric matrix excludes every metric near it (T3.1 to T3.4).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
 
 from . import polynomials as poly
 from .boxes import Core
@@ -116,7 +116,7 @@ def _check_curl(value: object, theta: dict[str, Polynomial]) -> None:
     if polynomial(curl) != own:
         raise Refusal("not the curl in this plane", "polynomial")
     _check_value(poly.evaluate(own, _rational_point(point, theta)), result)
-    _check_minimal([own], point)
+    _check_minimal([own], mapping(point))
 
 
 def _check_value(own: Fraction, given: object) -> None:
@@ -124,7 +124,7 @@ def _check_value(own: Fraction, given: object) -> None:
         raise Refusal(f"the value there is {own}" if own else "the value there is 0", "value")
 
 
-def _check_minimal(polys: list[Polynomial], point: Any) -> None:
+def _check_minimal(polys: list[Polynomial], point: Iterable[str]) -> None:
     """Refuse coordinates on which nothing depends: no number may be there for show."""
     used = {x for entry in polys for key in entry for x in key}
     for key in point:
@@ -143,4 +143,4 @@ def _check_frobenius(value: object, theta: dict[str, Polynomial]) -> None:
         used += factors
         total += poly.evaluate(factors[0], place) * poly.evaluate(factors[1], place)
     _check_value(total, result)
-    _check_minimal(used, point)
+    _check_minimal(used, mapping(point))

@@ -7,13 +7,12 @@ rank k; its tangent vectors are neutral. All other eigenvalues are counted by Ro
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from .boxes import Core, jacobian, read_core, system_of
 from .components import Setting, Tally, check_collapse, check_letters
 from .dense import BITS, Poly, beyond, characteristic, split
 from .intervals import Interval
-from .reading import fields, integer, word
+from .reading import Entry, fields, integer, word
 from .refusal import Refusal, at
 from .spectra import Matrix, blocks, grid
 from .standing import WHOLE
@@ -23,7 +22,7 @@ WORDS = 1 + (BITS >> 8)
 CLAIMS = ("verdict", "neutral", "unstable", "extent")
 
 
-def check_isolated(value: Any, setting: Setting, tally: Tally) -> tuple[str, Core]:
+def check_isolated(value: Entry, setting: Setting, tally: Tally) -> tuple[str, Core]:
     """Check one component given by cells; return its id and the equilibrium."""
     model = setting.model
     names = ("id", "dimension", "collapse", "scope", "core", "flow", "map")
@@ -80,7 +79,7 @@ def core_polynomials(rows: list[list[Interval]], tower: Tower) -> list[Poly]:
     return [characteristic([[rows[i][j] for j in block] for i in block]) for block in found]
 
 
-def _check_claims(value: Any, polys: list[Poly], orbit: int, kind: str, tally: Tally) -> None:
+def _check_claims(value: Entry, polys: list[Poly], orbit: int, kind: str, tally: Tally) -> None:
     verdict, neutral, unstable, extent = fields(value, CLAIMS)
     normal = split(polys, 0 if kind == "flow" else 1, orbit)
     normal = [entry for entry in normal if len(entry) > 1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 from .boxes import Core, jacobian, system_of
 from .components import Setting
@@ -25,10 +24,11 @@ from .towers import Tower, Value, plus
 
 
 def check_any_metric(
-    value: Any, setting: Setting, points: dict[str, Point], cores: dict[str, Core]
+    value: object, setting: Setting, points: dict[str, Point], cores: dict[str, Core]
 ) -> None:
     """Check the witness at a component, or at a point of its own."""
-    kind = mapping(value).get("kind")
+    table = mapping(value)
+    kind = table.get("kind")
     names = ("kind", "at", "eigenvalue") if kind == "jordan-block" else ("kind", "at")
     place = fields(value, names)[1]
     if kind == "nonreal-eigenvalue" and isinstance(place, str) and place in cores:
@@ -39,7 +39,7 @@ def check_any_metric(
     jacobian = linearise(setting.system.flow, Evaluator(point, setting.tower), {})
     if kind == "jordan-block":
         with at("eigenvalue"):
-            _check_jordan(rational(value["eigenvalue"]), jacobian, setting.tower)
+            _check_jordan(rational(table["eigenvalue"]), jacobian, setting.tower)
     elif kind == "nonreal-eigenvalue":
         polys = [
             characteristic(setting.tower, jacobian.matrix, block)

@@ -38,7 +38,7 @@ class Mark:
     """What is constant on one component: integers, enclosures of numbers and, if known, the numbers."""
 
     name: str
-    kind: tuple[Any, ...]
+    kind: tuple[str | int, ...]
     near: list[Interval]
     exact: list[Value] | None = None
     fine: list[Interval] | None = None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import gcd
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .refusal import Refusal, at
 
@@ -21,6 +21,8 @@ MOST_BYTES = 32 << 20
 MOST_DIGITS = 4000
 MOST_TERMS = 200_000
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(/[1-9][0-9]*)?", re.ASCII)
+Entry: TypeAlias = Mapping[str, Any]
+"""An object of a certificate: whoever reads an entry of it says of which shape it must be."""
 GENERATOR = re.compile(r"[a-z][1-9][0-9]{0,3}", re.ASCII)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
 
@@ -35,7 +37,7 @@ def read_file(path: str | Path) -> object:
     return read_bytes(data)
 
 
-def read_bytes(data: bytes) -> Any:
+def read_bytes(data: bytes) -> object:
     """Return the JSON value of the bytes; raises `Refusal`."""
     if len(data) > MOST_BYTES:
         raise Refusal(f"larger than {MOST_BYTES >> 20} MiB")
@@ -57,7 +59,7 @@ def read_bytes(data: bytes) -> Any:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
             raise Refusal(f"the key {key[:40]!r} occurs twice")
@@ -83,7 +85,7 @@ def fields(value: object, names: Iterable[str]) -> list[object]:
     return [value[name] for name in names]
 
 
-def mapping(value: object) -> dict[str, Any]:
+def mapping(value: object) -> Entry:
     """Return an object."""
     if not isinstance(value, dict):
         raise Refusal("expected an object")
@@ -142,7 +144,7 @@ def integer(value: object, least: int | None = None, most: int | None = None) ->
     return found
 
 
-def matrix(value: Any, size: int) -> list[list[Fraction]]:
+def matrix(value: object, size: int) -> list[list[Fraction]]:
     """Return a square matrix of numbers."""
     rows = listing(value)
     if len(rows) != size or any(not isinstance(row, list) or len(row) != size for row in rows):

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import comb, lcm
+from typing import Any, TypeAlias
 
 from .intervals import Interval
 from .refusal import Refusal
 from .towers import Element, Tower, Value, plus
 
+Known: TypeAlias = dict[tuple[object, ...], Any]
+"""Results for blocks that come back, by what they are made of."""
 Coefficients = list[Element]
 """A polynomial in one variable, constant term first, over the integers of a tower."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import TypeVar
 
 from equilibria.errors import EngineMissing, FormatError
 
@@ -22,7 +23,7 @@ PACKAGES = {"dask": "dask[distributed]", "ray": "ray[default]"}
 
 def spread(
     function: Callable[..., Result],
-    tasks: Sequence[tuple[Any, ...]],
+    tasks: Sequence[tuple[object, ...]],
     *,
     backend: str | None = None,
     jobs: int | None = None,
@@ -46,7 +47,7 @@ def spread(
 
 
 def _serial(
-    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], report: Progress
+    function: Callable[..., Result], tasks: Sequence[tuple[object, ...]], report: Progress
 ) -> list[Result]:
     results = []
     for done, task in enumerate(tasks, 1):
@@ -56,9 +57,9 @@ def _serial(
 
 
 def _parallel(
-    joblib: Any,
+    joblib: ModuleType,
     function: Callable[..., Result],
-    tasks: Sequence[tuple[Any, ...]],
+    tasks: Sequence[tuple[object, ...]],
     backend: str,
     jobs: int,
     report: Progress,
@@ -76,11 +77,11 @@ def _parallel(
     return results
 
 
-def _context(backend: str) -> AbstractContextManager[Any]:
+def _context(backend: str) -> AbstractContextManager[object]:
     """Return the connection that a cluster backend needs while it works."""
     if backend == "dask":
         distributed = _package("distributed", backend, PACKAGES[backend])
-        client: AbstractContextManager[Any] = distributed.Client()
+        client: AbstractContextManager[object] = distributed.Client()
         return client
     if backend == "ray":
         _package("ray", backend, PACKAGES[backend])
@@ -88,7 +89,7 @@ def _context(backend: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def _package(name: str, backend: str, install: str) -> Any:
+def _package(name: str, backend: str, install: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -250,7 +251,7 @@ def eigenvalue_json(eigenvalue: Eigenvalue) -> dict[str, object]:
     return data
 
 
-def _representative(component: Component) -> dict[str, list[Any]]:
+def _representative(component: Component) -> Mapping[str, Sequence[object]]:
     """Return the matrices by letter; with hidden layers a list of them, the first layer first."""
     matrices = {
         name: [[entry_json(value) for value in row] for row in rows]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import Number
@@ -178,7 +178,7 @@ def system_report_json(report: SystemReport) -> dict[str, object]:
     }
 
 
-def _component(component: Component, *, flow: bool) -> dict[str, Any]:
+def _component(component: Component, *, flow: bool) -> dict[str, object]:
     data = component_json(component, full=True, detailed=True)
     if not flow:
         data["flow"] = None

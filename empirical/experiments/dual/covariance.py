@@ -23,7 +23,7 @@ from empirical.experiments.dual.data import gaussian_views, shifted_digits
 from empirical.experiments.dual.expectation import Draws
 from empirical.experiments.dual.measure import Layer, layers, minibatch_residue, slope
 from empirical.experiments.dual.network import relu_network
-from empirical.experiments.dual.result import finish, rounded
+from empirical.experiments.dual.result import SOURCE, finish, rounded
 from empirical.experiments.result import ExperimentResult
 
 NAME = "covariance-operator"
@@ -154,8 +154,9 @@ def result(found: Study, *, out: Path | None = None) -> ExperimentResult:
         and wrong > 1e-2
         and SLOPE[0] < min(fitted) <= max(fitted) < SLOPE[1]
     )
-    return finish(
+    told = ExperimentResult(
         NAME,
+        source=SOURCE,
         statement="a step of contrastive learning moves the weights of each layer by a positive "
         "semidefinite covariance operator: exactly for L_simp, up to a residue of the order of the "
         "augmentation variance for soft triplet and InfoNCE",
@@ -166,6 +167,9 @@ def result(found: Study, *, out: Path | None = None) -> ExperimentResult:
         f"{min(fitted):.2f} to {max(fitted):.2f}, operator plus residue exact to {exact:.0e}",
         holds=bool(holds),
         runs=found.runs,
+    )
+    return finish(
+        told,
         seed=found.seed,
         numbers=_numbers(found, slopes),
         out=out,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.experiments.dual.result import finish, rounded
+from empirical.experiments.dual.result import SOURCE, finish, rounded
 from empirical.experiments.dual.tree import HELD_OUT, ceilings, grow, sample
 from empirical.experiments.dual.treenet import Training, build, correlations, train
 from empirical.experiments.result import ExperimentResult
@@ -101,8 +101,9 @@ def result(found: Learned, *, out: Path | None = None) -> ExperimentResult:
     )
     closed, idle = found.closed("nce"), found.closed(CONTROL)
     rises = all(a > b for a, b in zip(after[:-1], before[:-1], strict=True))
-    return finish(
+    told = ExperimentResult(
         NAME,
+        source=SOURCE,
         statement="trained on pairs that share only the root of a latent tree, the hidden units of "
         "every level come to follow the latents of that level",
         predicted=f"best |correlation| rises at every level above the lowest, towards the most that "
@@ -112,6 +113,9 @@ def result(found: Learned, *, out: Path | None = None) -> ExperimentResult:
         "pairs share nothing",
         holds=bool(rises and closed > CLOSED and idle < IDLE and above < ABOVE),
         runs=found.plan.trees,
+    )
+    return finish(
+        told,
         seed=found.plan.seed,
         numbers={
             "ceiling": [rounded(x) for x in most],

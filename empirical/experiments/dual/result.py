@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from empirical.experiments.result import ExperimentResult
@@ -20,33 +21,24 @@ BLUE, VERMILION, GREEN, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 
 
 def finish(
-    name: str,
-    *,
-    statement: str,
-    predicted: str,
-    measured: str,
-    holds: bool,
-    runs: int,
-    seed: int,
-    numbers: Mapping[str, object],
-    out: Path | None,
+    result: ExperimentResult, *, seed: int, numbers: Mapping[str, object], out: Path | None
 ) -> ExperimentResult:
     """Return the result with the SHA-256 of its result.json; with `out`, write that to out/name."""
     told = {
-        "experiment": name,
-        "statement": statement,
-        "source": SOURCE,
-        "predicted": predicted,
-        "measured": measured,
-        "holds": holds,
-        "runs": runs,
+        "experiment": result.name,
+        "statement": result.statement,
+        "source": result.source,
+        "predicted": result.predicted,
+        "measured": result.measured,
+        "holds": result.holds,
+        "runs": result.runs,
         "seed": seed,
         "numbers": numbers,
         "versions": versions(),
     }
     text = json.dumps(told, indent=2, ensure_ascii=False, default=float) + "\n"
     if out is not None:
-        place = Path(out) / name
+        place = Path(out) / result.name
         try:
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -54,10 +46,7 @@ def finish(
                 f"--out {place}: cannot make that directory ({error.strerror}); choose another"
             ) from error
         write_text(place / FILE, text, "--out")
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return ExperimentResult(
-        name, statement, SOURCE, predicted, measured, holds, runs, sha256=digest
-    )
+    return replace(result, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
 def rounded(value: float) -> float:

@@ -10,8 +10,6 @@ shows in std and rank, hardly in accuracy. Batch norm at the projector's output 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from empirical.experiments.answer import Answer
@@ -202,19 +200,3 @@ def root(s: float = 1.25, m: float = 1.0, eta: float = 0.05) -> float:
     0.74641
     """
     return float((m + (m * m - 4 * eta * s) ** 0.5) / (2 * s))
-
-
-def experiment(name: str, *, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return an ablation's result."""
-    return ablation(name, **options).finished(out)
-
-
-stop_gradient = partial(experiment, "stop-gradient")
-no_predictor = partial(experiment, "no-predictor")
-predictor = partial(experiment, "predictor")
-batch_norm = partial(experiment, "batch-norm")
-batch_size = partial(experiment, "batch-size")
-similarity = partial(experiment, "similarity")
-symmetrisation = partial(experiment, "symmetrisation")
-alternation = partial(experiment, "alternation")
-memory = partial(experiment, "memory")

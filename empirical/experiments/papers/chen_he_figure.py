@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from empirical.collapse import NO
-from empirical.experiments.answer import Answer
+from empirical.experiments.answer import Answer, Numbers
 from empirical.experiments.papers.script import COLOURS, columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 from empirical.experiments.papers.trials import word
 
-Row = tuple[str, str, Mapping[str, Any]]
+Row = tuple[str, str, Numbers]
 """Ablation, variant, numbers."""
 
 
@@ -60,7 +64,7 @@ PANELS = (
 )
 
 
-def draw(figure: Any, answers: Sequence[Answer]) -> None:
+def draw(figure: Figure, answers: Sequence[Answer]) -> None:
     """Draw the paper's column and three of ours, a row a variant."""
     rows = rows_of(answers)
     places: list[float] = []
@@ -85,9 +89,7 @@ def draw(figure: Any, answers: Sequence[Answer]) -> None:
             axes[0].text(-2, place - 0.75, group, weight="bold", fontsize=8, va="center")
 
 
-def _points(
-    axis: Any, key: str, scale: float, place: float, row: Mapping[str, Any], colour: str
-) -> None:
+def _points(axis: Axes, key: str, scale: float, place: float, row: Numbers, colour: str) -> None:
     if key == "paper":
         if row["paper"] is None:
             axis.text(2, place, "no number", color="0.5", fontsize=7, va="center")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from empirical.experiments.papers.alternation import (
     AffineNorm,
@@ -16,6 +14,7 @@ from empirical.experiments.papers.alternation import (
     TwoPairs,
 )
 from empirical.experiments.papers.trials import Change
+from equilibria.files.untrusted import Table
 
 SOURCE = "Chen and He 2021"
 BASE = "as published"
@@ -27,7 +26,7 @@ class Variant:
 
     name: str
     paper: float | None
-    given: Mapping[str, Any] = field(default_factory=dict)
+    given: Table = field(default_factory=dict)
     change: Change | None = None
 
 
@@ -43,7 +42,7 @@ class Ablation:
     predicted: str
     variants: tuple[Variant, ...]
     pairs: tuple[tuple[str, str], ...] = ()
-    training: Mapping[str, Any] = field(default_factory=lambda: {"epochs": 40})
+    training: Table = field(default_factory=lambda: {"epochs": 40})
     seeds: int = 4
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from empirical.experiments.answer import Answer, untried
+from empirical.experiments.answer import Answer, Numbers, untried
 from empirical.experiments.papers.alternation import OneStep
 from empirical.experiments.papers.networks_run import PHOTOGRAPHS
 from empirical.experiments.papers.orders import Order
@@ -35,6 +34,9 @@ from empirical.experiments.papers.trials import (
 from empirical.experiments.result import ExperimentResult
 from empirical.images.beside import IMAGES
 from empirical.networks.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SOURCE = "Li, Efros, Pathak 2022"
 DRAWS = 4000
@@ -106,7 +108,7 @@ def slope(x: Sequence[float], y: Sequence[float]) -> Interval:
     return Interval(float(line.slope), float(line.slope) - half, float(line.slope) + half)
 
 
-def _cells(found: dict[tuple[float, float], list[Trial]]) -> list[dict[str, Any]]:
+def _cells(found: dict[tuple[float, float], list[Trial]]) -> list[Numbers]:
     return [{"width": w, "share": s, **means(runs)} for (w, s), runs in found.items()]
 
 
@@ -175,7 +177,7 @@ def correlations(x: Sequence[float], y: Sequence[float], seed: int = 0) -> dict[
     return made
 
 
-def _pearson(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     x, y = x - x.mean(), y - y.mean()
     size = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / size if size else float("nan")
@@ -259,18 +261,3 @@ def continual(
         runs=len(found) * len(sizes.seeds),
     )
     return Answer(result, {"rows": rows})
-
-
-def width_result(*, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return the result of `width`."""
-    return width(**options).finished(out)
-
-
-def probe_result(*, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return the result of `probe`."""
-    return probe(**options).finished(out)
-
-
-def continual_result(*, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return the result of `continual`."""
-    return continual(**options).finished(out)

@@ -7,14 +7,13 @@ moments, from a start that has all modes (collapse to fewer is stable too), and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from empirical.experiments.answer import Answer
+from empirical.experiments.answer import Answer, Numbers
 from empirical.experiments.papers.trials import trained
 from empirical.experiments.result import ExperimentResult
 from empirical.images.latent import FACTORS, LatentSource
@@ -74,7 +73,7 @@ def rank(
     widths: tuple[int, ...] = WIDTHS, decays: tuple[str, ...] = DECAYS,
 ) -> Answer:  # fmt: skip
     """Train every width with every decay and compare ranks."""
-    cells: list[dict[str, Any]] = [
+    cells: list[Numbers] = [
         {
             "width": n,
             "decay": eta,
@@ -101,10 +100,5 @@ def rank(
     return Answer(result, {"cells": cells})
 
 
-def _list(value: Any) -> list[int]:
+def _list(value: Iterable[int]) -> list[int]:
     return list(value)
-
-
-def rank_result(*, out: Path | None = None, **options: Any) -> ExperimentResult:
-    """Return the result of `rank`."""
-    return rank(**options).finished(out)

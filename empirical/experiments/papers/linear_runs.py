@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ def starts(model: Model, runs: int, seed: int, scale: float = 1.0) -> tuple[Arra
     return found["W"], found["P"]
 
 
-def map_of(model: Model, runs: int, **changed: Any) -> BatchedMap:
+def map_of(model: Model, runs: int, **changed: float) -> BatchedMap:
     """Return the update map of a model for so many runs; `changed` replaces rates by number."""
     given = {
         "h": float(model.h),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from empirical.images.beside import DATA, IMAGES
 from empirical.networks.loop import train
 from empirical.networks.settings import Settings, settings_from
 from empirical.runs.folder import RunFolder
+from equilibria.files.untrusted import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +27,8 @@ class Trained:
     """`data` is the summary, `metrics` one record a logging step, `arrays` the trajectory."""
 
     settings: Settings
-    data: Mapping[str, Any]
-    metrics: tuple[Mapping[str, Any], ...]
+    data: Table
+    metrics: tuple[Table, ...]
     arrays: Mapping[str, Array]
 
     def line(self, name: str) -> Array:

@@ -7,13 +7,11 @@ uses the statistics of those views, so that E is a function of the weights alone
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from empirical.experiments.answer import PONCE, Answer, untried
+from empirical.experiments.answer import PONCE, Answer, Numbers, untried
 from empirical.experiments.papers.networks_run import PHOTOGRAPHS, digits
 from empirical.experiments.papers.ponce_objective import STATEMENT, largest_rise
 from empirical.experiments.result import ExperimentResult
@@ -69,14 +67,14 @@ def resnet(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
 
 
 def _measured(loss: str, seed: int, size: dict[str, object], name: str = "") -> Answer:
-    numbers: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, Numbers] = {}
     for case, method in CASES.items():
         given = {"curl": False, "seed": seed, **size, **LOSSES[loss], **method}
         numbers[case] = watched(settings_from(given))
     return Answer(_result(loss, numbers, name or NAMES[loss]), numbers)
 
 
-def watched(settings: Settings, points: int = 60) -> dict[str, Any]:
+def watched(settings: Settings, points: int = 60) -> Numbers:
     """Train and return E and its data term over the steps, and how the outputs ended."""
     with threads_for(settings):
         run = Run(machine_of(settings).build(Workers()), None)
@@ -116,7 +114,7 @@ def objective(learner: Learner, first: Tensor, second: Tensor) -> tuple[float, f
     return loss, 0.5 * (s.weight_decay * online + s.decay_of_predictor * predictor)
 
 
-def _result(loss: str, numbers: dict[str, dict[str, Any]], name: str) -> ExperimentResult:
+def _result(loss: str, numbers: dict[str, Numbers], name: str) -> ExperimentResult:
     words, wrong = [], []
     for case, run in numbers.items():
         E = run["E"]

@@ -13,11 +13,11 @@ It is positive, so from a start that is lower E must rise on the way, by that di
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.experiments.answer import PONCE, Answer, untried
+from empirical.experiments.answer import PONCE, Answer, Numbers, untried
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from empirical.experiments.result import ExperimentResult
 from empirical.images.beside import IMAGES
@@ -50,10 +50,10 @@ def largest_rise(path: Array) -> Array:
     return np.asarray((path - np.minimum.accumulate(path, axis=0)).max(axis=0))
 
 
-def along(model: Model, *, runs: int, seed: int, steps: int, scale: float) -> dict[str, Any]:
+def along(model: Model, *, runs: int, seed: int, steps: int, scale: float) -> Numbers:
     """Return E over time for the three procedures from the same starts."""
     at = spaced(steps, 60)
-    found: dict[str, Any] = {"step": at}
+    found: Numbers = {"step": at}
     for kind in KINDS:
         ema = "99/100" if procedure(kind).has_target else None
         one = Model(procedure=kind, ema=ema, moments=model.moments, embed_dim=model.n,
@@ -136,7 +136,7 @@ STATEMENT = (
 SOURCE = f"{PONCE}, propositions 3.1 and 3.2, lemma 4.3"
 
 
-def _result(kind: str, found: dict[str, Any], runs: int, data: str) -> ExperimentResult:
+def _result(kind: str, found: Numbers, runs: int, data: str) -> ExperimentResult:
     joint = found["joint"]
     words = [
         f"{data}: joint: {joint['collapsed'].mean():.0%} of {runs} collapsed, largest relative rise of "

@@ -10,13 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.experiments.answer import PONCE, Answer
+from empirical.experiments.answer import PONCE, Answer, Numbers
 from empirical.experiments.one_model import one_mode_spheres
 from empirical.experiments.result import ExperimentResult
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 from empirical.runs.folder import RunFolder
 
 NAMES = ("zero", "inner sphere", "outer sphere", "not settled")
@@ -43,7 +46,7 @@ def measured(*, seed: int = 0, full: bool = False, runs: int = 0) -> Answer:
         for name, key in (("stop-gradient", "code_stop_gradient"), ("EMA", "code_ema"))
     }
     kept = slice(None, 4000)  # enough to draw
-    numbers: dict[str, Any] = {
+    numbers: Numbers = {
         "shares": shares,
         "largest distance from the predicted radius": float(off[code < 3].max()),
         "x": (tau**2 / (4 * rho * decay))[kept],
@@ -53,13 +56,13 @@ def measured(*, seed: int = 0, full: bool = False, runs: int = 0) -> Answer:
     return Answer(_result(told, numbers), numbers)
 
 
-def inner_over_outer(x: np.ndarray[Any, np.dtype[np.float64]]) -> object:
+def inner_over_outer(x: NDArray[np.float64]) -> object:
     """Return the ratio of the radii at x = tau^2 / (4 rho lambda)."""
     root = np.sqrt(1 - 1 / x)
     return (1 - root) / (1 + root)
 
 
-def _result(told: ExperimentResult, numbers: dict[str, Any]) -> ExperimentResult:
+def _result(told: ExperimentResult, numbers: Numbers) -> ExperimentResult:
     off = numbers["largest distance from the predicted radius"]
     return replace(
         told,

@@ -10,11 +10,11 @@ the residual at the end of every run, the distance of (W, P[, T]) to the nearest
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.experiments.answer import PONCE, Answer
+from empirical.experiments.answer import PONCE, Answer, Numbers
 from empirical.experiments.papers.linear_runs import norm
 from empirical.experiments.result import ExperimentResult
 from empirical.linear.classify import components_of
@@ -46,7 +46,7 @@ def measured(
 ) -> Answer:
     """Every run ends on the predicted variety, and few S are reached."""
     runs = runs or (2000 if full else 100)
-    numbers: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, Numbers] = {}
     for m in sizes:
         for index in range(data or (3 if full else 2)):
             moments = random_moments(m, seed + index)
@@ -70,7 +70,7 @@ def random_moments(m: int, seed: int) -> Moments:
     )
 
 
-def ended(model: Model, runs: int, seed: int) -> dict[str, Any]:
+def ended(model: Model, runs: int, seed: int) -> Numbers:
     """Return residuals, distances and the S of the runs that came to rest."""
     result = simulate(model, runs=runs, seed=seed, progress=False)
     rest = result.arrays["status"] == "settled"
@@ -134,7 +134,7 @@ def different(S: Array, within: float = 1e-4) -> int:
     return len(kept)
 
 
-def _result(numbers: dict[str, dict[str, Any]], runs: int) -> ExperimentResult:
+def _result(numbers: dict[str, Numbers], runs: int) -> ExperimentResult:
     words, holds = [], True
     for name, found in numbers.items():
         residuals, distance = found["residual"].max(), found["distance"].max()

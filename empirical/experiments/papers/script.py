@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from empirical.experiments.answer import Answer
 from equilibria.errors import AnalysisError, FormatError
 from equilibria.files.drawing import OPEN, save, style
 from equilibria.files.escaping import escape
 from equilibria.files.write import atomic, check_place, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STYLE = {
     **OPEN,
@@ -32,7 +35,7 @@ FORMS = (".png", ".svg", ".pdf")
 WORDS = {True: "yes", False: "no", None: "undecided, or not tried"}
 
 Measure = Callable[..., Answer]
-Draw = Callable[[Any, Sequence[Answer]], None]
+Draw = Callable[["Figure", Sequence[Answer]], None]
 """Draws all the answers of a script on a matplotlib figure."""
 
 

@@ -15,11 +15,11 @@ an inequality that runs of that flow can be held against.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.experiments.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer, Numbers
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from empirical.experiments.result import ExperimentResult
 from equilibria.data.moments import Moments
@@ -81,7 +81,7 @@ def eigen_curves(W: Array, P: Array, sigma: Array) -> dict[str, Array]:
     }
 
 
-def symmetrised(*, seed: int, runs: int, n: int = 4, time: float = 20.0) -> dict[str, Any]:
+def symmetrised(*, seed: int, runs: int, n: int = 4, time: float = 20.0) -> Numbers:
     """Integrate the symmetrised flow (X = I, X' = I/4) and hold [F, P] against theorem 3's bound."""
     tau, a, alpha, eta, h = 1.0, 1.25, 1.0, 0.2, 0.005
     g = np.random.default_rng(seed)
@@ -122,7 +122,7 @@ def symmetrised(*, seed: int, runs: int, n: int = 4, time: float = 20.0) -> dict
 
 
 def _linear_result(
-    curves: dict[str, dict[str, Array]], bound: dict[str, Any], runs: int
+    curves: dict[str, dict[str, Array]], bound: Numbers, runs: int
 ) -> ExperimentResult:
     words, holds = [], True
     for name, curve in curves.items():
@@ -172,7 +172,7 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     return Answer(_network_result(numbers), numbers)
 
 
-def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
+def _network_result(numbers: dict[str, Numbers]) -> ExperimentResult:
     words = []
     for name, run in numbers.items():
         words.append(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from empirical.experiments.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer, Numbers
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, starts
 from empirical.experiments.result import ExperimentResult
 from empirical.linear.flow import BootstrapFlow, integrate_flow
@@ -71,7 +71,7 @@ def linear(*, seed: int = 0, full: bool = False, runs: int = 0) -> Answer:
     return Answer(_linear_result(numbers, runs), numbers)
 
 
-def _along_the_flow(model: Model, runs: int, seed: int, time: Array) -> dict[str, Any]:
+def _along_the_flow(model: Model, runs: int, seed: int, time: Array) -> Numbers:
     """Return the distance of B from exp(-2 eta t) B(0) over |B(0)|: the median run and the largest."""
     W, P = (torch.tensor(part) for part in starts(model, runs, seed))
     flow = BootstrapFlow(model, W)
@@ -84,12 +84,12 @@ def _along_the_flow(model: Model, runs: int, seed: int, time: Array) -> dict[str
     return _against_decay(np.stack(found), np.exp(-2 * ETA * time))
 
 
-def _against_decay(B: Array, decay: Array) -> dict[str, Any]:
+def _against_decay(B: Array, decay: Array) -> Numbers:
     off = norm(B - decay[:, None, None, None] * B[0]) / norm(B[0])
     return {"deviation": np.median(off, axis=1), "off": float(off.max())}
 
 
-def _along_the_map(model: Model, runs: int, seed: int, time: Array) -> dict[str, Any]:
+def _along_the_map(model: Model, runs: int, seed: int, time: Array) -> Numbers:
     """Likewise for the map, and the largest distance of one step from T2.2."""
     h, alpha = float(model.h), float(model.alpha)
     W, P = starts(model, runs, seed)
@@ -113,7 +113,7 @@ def _next_balance(W: Array, P: Array, T: Array, model: Model) -> Array:
     return np.asarray((1 - h * ETA) ** 2 * unbalance(W, P, alpha) + h**2 * added)
 
 
-def _linear_result(numbers: dict[str, Any], runs: int) -> ExperimentResult:
+def _linear_result(numbers: Numbers, runs: int) -> ExperimentResult:
     off = numbers["map off"]
     words = ", ".join(f"{off[str(h)]:.1e} at h = {h}" for h in STEPS)
     # An error of order h: half the step, half the deviation (asked within 1.4 to 2.6).
@@ -151,11 +151,11 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     """In a network with a linear predictor the last layers keep theorem 1, unless norm is between."""
     from empirical.experiments.papers.networks_run import digits, trained
 
-    size: dict[str, Any] = digits(full=full, epochs=epochs or 40)
+    size: Numbers = digits(full=full, epochs=epochs or 40)
     fixed = {**size, "predictor": "linear", "seed": seed,
              "schedule": "constant", "predictor_schedule": "constant", "momentum": "0",
              "lr": "0.05", "weight_decay": "0.05", "predictor_lr": "2"}  # fmt: skip
-    numbers: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, Numbers] = {}
     for name, changed in HEADS.items():
         factor: Any = changed.get("epochs", 1)
         run = trained(**{**fixed, **changed, "epochs": size["epochs"] * factor})
@@ -173,7 +173,7 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     return Answer(_network_result(numbers), numbers)
 
 
-def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
+def _network_result(numbers: dict[str, Numbers]) -> ExperimentResult:
     off = {name: float(value["off"].max()) for name, value in numbers.items()}
     squared, cosine, heavy, half, broken = off.values()
     last = next(iter(numbers.values()))

@@ -11,12 +11,12 @@ is left can only lose dimensions. Both heads are trained.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from empirical.collapse import COMPLETE
-from empirical.experiments.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer, Numbers
 from empirical.experiments.papers.linear_runs import follow, map_of, norm, spaced, starts
 from empirical.experiments.result import ExperimentResult
 from equilibria.systems.model import Model
@@ -77,7 +77,7 @@ def _over_the_bound(model: Model, size: Array, at: list[int]) -> float:
     return float(np.where(seen, size / bound, 0.0).max())
 
 
-def _linear_result(numbers: dict[str, Any], runs: int) -> ExperimentResult:
+def _linear_result(numbers: Numbers, runs: int) -> ExperimentResult:
     share = numbers["collapsed"]
     words = ", ".join(f"{name} {value:.1%}" for name, value in share.items())
     exact, over = (
@@ -124,7 +124,7 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     from empirical.experiments.papers.networks_run import digits, trained
 
     common = {**digits(full=full, epochs=epochs or 40), "predictor": "linear", "seed": seed}
-    numbers: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, Numbers] = {}
     for name, (changed, expected) in CASES.items():
         run = trained(**{**common, **changed})
         numbers[name] = {
@@ -138,7 +138,7 @@ def network(*, seed: int = 0, full: bool = False, epochs: int = 0) -> Answer:
     return Answer(_network_result(numbers), numbers)
 
 
-def _network_result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
+def _network_result(numbers: dict[str, Numbers]) -> ExperimentResult:
     words = [
         f"{name}: std {run['std'][-1]:.2f}, effective rank {run['effective_rank'][-1]:.1f}, "
         f"kNN {run['knn']:.3f} ({run['verdict']})"

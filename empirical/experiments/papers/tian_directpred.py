@@ -9,11 +9,9 @@ that a floor as large as the spectrum makes P a multiple of the identity, which 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from empirical.experiments.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer, Numbers
 from empirical.experiments.result import ExperimentResult
 
 DIRECT: dict[str, object] = {"method": "direct-pred"}
@@ -41,7 +39,7 @@ def measured(*, seed: int = 0, full: bool = False, epochs: int = 0, seeds: int =
 
     size = {**digits(full=full, epochs=epochs or 40), "ema": "0.996" if full else "0.99"}
     count = seeds or (5 if full else 3)
-    numbers: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, Numbers] = {}
     for name, changed in VARIANTS.items():
         repeats = count if full or name in REPEATED else 1
         runs = [trained(**{**size, **changed, "seed": seed + k}) for k in range(repeats)]
@@ -54,7 +52,7 @@ def measured(*, seed: int = 0, full: bool = False, epochs: int = 0, seeds: int =
     return Answer(_result(numbers), numbers)
 
 
-def gain(numbers: dict[str, dict[str, Any]], what: str) -> tuple[float, float]:
+def gain(numbers: dict[str, Numbers], what: str) -> tuple[float, float]:
     """Return by how much DirectPred exceeds the trained predictor, and the half-width of 95 %."""
     from scipy.stats import t
 
@@ -67,7 +65,7 @@ def gain(numbers: dict[str, dict[str, Any]], what: str) -> tuple[float, float]:
     return float(difference.mean()), float(t.ppf(0.975, count - 1)) * error
 
 
-def _result(numbers: dict[str, dict[str, Any]]) -> ExperimentResult:
+def _result(numbers: dict[str, Numbers]) -> ExperimentResult:
     rows = "; ".join(
         f"{name} {np.mean(row['probe']):.3f} / {np.mean(row['knn']):.3f} / {np.mean(row['rank']):.1f}"
         for name, row in numbers.items()

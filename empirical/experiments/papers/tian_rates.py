@@ -12,11 +12,11 @@ number of modes learned along each rate, the others averaged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from empirical.experiments.answer import TIAN, Answer
+from empirical.experiments.answer import TIAN, Answer, Numbers
 from empirical.experiments.measured_phase import MeasuredPhase, measure_phase
 from empirical.experiments.result import ExperimentResult
 from equilibria.phase.axes import parse_axis
@@ -49,8 +49,8 @@ def measured(
     """Runs rest where `phase` predicts, and the effects of table 4 are those that they show."""
     nx, ny = cells if all(cells) else ((23, 13) if full else (12, 5))
     each = runs or (64 if full else 16)
-    numbers: dict[str, Any] = {}
-    diagrams: dict[str, Any] = {}
+    numbers: Numbers = {}
+    diagrams: Numbers = {}
     for name, (model, up, around) in GRIDS.items():
         x, y = parse_axis(ACROSS.format(nx), "--axes"), parse_axis(up.format(ny), "--axes")
         fine = parse_axis(AROUND.format(100), "--axes"), parse_axis(around.format(40), "--axes")
@@ -66,7 +66,7 @@ def thresholds(model: Model) -> list[float]:
     return [float(value) for value in m**2 / (4 * s)]
 
 
-def _grid(found: MeasuredPhase) -> dict[str, Any]:
+def _grid(found: MeasuredPhase) -> Numbers:
     ranks = np.where(found.ranks >= 0, found.ranks, np.nan).astype(float)
     return {
         "x": [float(v) for v in found.x.values],
@@ -82,7 +82,7 @@ def _grid(found: MeasuredPhase) -> dict[str, Any]:
     }
 
 
-def _result(numbers: dict[str, Any]) -> ExperimentResult:
+def _result(numbers: Numbers) -> ExperimentResult:
     first, second = numbers.values()
     by_rate = first["modes"].mean(axis=1)
     by_decay = first["modes"].mean(axis=0)

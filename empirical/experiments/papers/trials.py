@@ -8,14 +8,15 @@ place. Start with `trials`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from empirical.experiments.answer import Numbers
 from empirical.networks.diagnose import cev_auc
 from empirical.networks.evaluate import features_of
 from empirical.networks.learner import Learner
@@ -24,6 +25,10 @@ from empirical.networks.optimiser import optimiser_of
 from empirical.networks.settings import Settings, settings_from
 from empirical.networks.setup import Setup, machine_of, threads_for
 from empirical.networks.workers import joined
+from equilibria.files.untrusted import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 from equilibria.errors import AnalysisError, LimitReached
 
 Change = Callable[[Setup], None]
@@ -52,12 +57,12 @@ class Trial:
     verdict: str
 
 
-def base(full: bool = False, data_root: str = "", **given: Any) -> Settings:
+def base(full: bool = False, data_root: str = "", **given: object) -> Settings:
     """Return the settings that all trials share: digits, or ResNet-50 on a folder of images.
 
     The folder's images are held at 128 pixels: ImageNet's 1.28 million fit into 64 GiB.
     """
-    chosen: dict[str, Any] = {"curl": False, "epochs": 40, "device": "cpu", "log_every": 1 << 30}
+    chosen: Numbers = {"curl": False, "epochs": 40, "device": "cpu", "log_every": 1 << 30}
     if full:
         if not data_root:
             raise AnalysisError("--full: needs --data-root DIR with train/ and val/ of ImageNet")
@@ -139,7 +144,7 @@ def excess(auc: float, d: int) -> float:
     return (2 * auc - 1 - 1 / d) / (1 - 1 / d)
 
 
-def wobble(losses: np.ndarray[Any, Any]) -> float:
+def wobble(losses: NDArray[np.float64]) -> float:
     """Return the root mean square of the loss's change from step to step in the second half."""
     late = losses[len(losses) // 2 :]
     return float(np.sqrt(np.mean(np.diff(late) ** 2))) if len(late) > 1 else math.nan
@@ -159,7 +164,7 @@ def mean(found: Sequence[Trial], name: str) -> float:
     return float(np.mean([getattr(one, name) for one in found]))
 
 
-def means(found: Sequence[Trial]) -> dict[str, Any]:
+def means(found: Sequence[Trial]) -> Numbers:
     """Return all means, and the verdicts, as data."""
     numbers = [field.name for field in fields(Trial) if field.name != "verdict"]
     return {**{n: mean(found, n) for n in numbers}, "runs": [asdict(one) for one in found]}
@@ -218,7 +223,7 @@ def word(seen: bool | None) -> str:
     return {True: "seen", False: "not seen", None: "not decided"}[seen]
 
 
-def numbers_of(data: Mapping[str, Any]) -> str:
+def numbers_of(data: Table) -> str:
     """Return means of trials as one line."""
     return (
         f"std {data['std']:.2f}, rank {data['rank']:.1f}, kNN {100 * data['knn']:.1f}, "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from equilibria.claims.claim import Finding
 from equilibria.errors import FormatError
@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 MANY = 10_000
 
 
+class Measured(Protocol):
+    """What a training experiment found: in words, and as the SHA-256 of its numbers."""
+
+    @property
+    def predicted(self) -> str: ...
+    @property
+    def measured(self) -> str: ...
+    @property
+    def holds(self) -> bool | None: ...
+    @property
+    def runs(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+Experiments = Mapping[str, Callable[[], Measured]]
+
+
 @dataclass(frozen=True)
 class Context:
     """One case of a claim. `model` is None where the claim speaks of a system file.
@@ -34,7 +52,7 @@ class Context:
     path: Path
     words: str = ""
     time_limit: int = 60
-    experiments: Mapping[str, Callable[[], Any]] | None = field(default=None, compare=False)
+    experiments: Experiments | None = field(default=None, compare=False)
 
     @cached_property
     def report(self) -> Report | SystemReport:
@@ -76,7 +94,7 @@ class Context:
         return self.report.components
 
 
-Check = Callable[[Context, Any], Finding]
+Check = Callable[[Context, object], Finding]
 
 
 def names_of(value: object, key: str, *, least: int = 1) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from equilibria.claims.claim import Finding, weakest
 from equilibria.claims.kinds.base import Context, choice_of, truth_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
+from equilibria.varieties.component import How
 
 if TYPE_CHECKING:
     from equilibria.gradient import GradientReport
@@ -49,7 +50,7 @@ def _sense(report: GradientReport, sense: str) -> Finding:
     return _finding(answer, how, part.scope if not flow.is_gradient else flow.reason, needed, "")
 
 
-def _finding(answer: bool | None, how: Any, found: str, needed: str, at: str) -> Finding:
+def _finding(answer: bool | None, how: How | None, found: str, needed: str, at: str) -> Finding:
     return Finding(answer, "numeric" if how is None else how.value, found, needed, at)
 
 

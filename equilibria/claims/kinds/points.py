@@ -21,7 +21,9 @@ from equilibria.claims.claim import Finding
 from equilibria.claims.kinds.base import Context, choice_of, number_of, table_of, truth_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
+from equilibria.files.untrusted import Table
 from equilibria.systems.model import Model
+from equilibria.systems.polynomial_system import PolynomialSystem
 
 ENTRIES = (
     "W",
@@ -38,7 +40,7 @@ FLOWS = ("stable", "unstable")
 MOST_VARIABLES = 40
 
 
-def point(context: Context, value: Any) -> Finding:
+def point(context: Context, value: object) -> Finding:
     """Check a point given by its matrices: equilibrium, stability of the flow, spectrum."""
     table = table_of(value, "point", ENTRIES)
     system = context.own_model.traits.system(context.own_model)
@@ -64,7 +66,7 @@ def point(context: Context, value: Any) -> Finding:
     return gather(rows)
 
 
-def _state(variables: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, Fraction]:
+def _state(variables: tuple[str, ...], table: Table) -> dict[str, Fraction]:
     matrices: dict[str, Any] = {"T": table.get("W"), **table}
     state = {}
     for name in variables:
@@ -80,7 +82,7 @@ def _words(state: Mapping[str, Fraction]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in state.items() if value)
 
 
-def _jacobian(system: Any, state: Mapping[str, Fraction]) -> list[list[Fraction]]:
+def _jacobian(system: PolynomialSystem, state: Mapping[str, Fraction]) -> list[list[Fraction]]:
     index = {name: place for place, name in enumerate(system.variables)}
     matrix = [[Fraction(0)] * len(index) for _ in index]
     for (row, column), entry in system.jacobian().items():
@@ -88,7 +90,7 @@ def _jacobian(system: Any, state: Mapping[str, Fraction]) -> list[list[Fraction]
     return matrix
 
 
-def _spectral(table: Mapping[str, Any], jacobian: list[list[Fraction]], at: str) -> list[Finding]:
+def _spectral(table: Table, jacobian: list[list[Fraction]], at: str) -> list[Finding]:
     polynomial = characteristic(jacobian)
     rows = []
     if "flow" in table:
@@ -115,7 +117,7 @@ def _spectral(table: Mapping[str, Any], jacobian: list[list[Fraction]], at: str)
     return rows
 
 
-def _gram_equation(model: Model, state: Mapping[str, Fraction], value: Any) -> Finding:
+def _gram_equation(model: Model, state: Mapping[str, Fraction], value: object) -> Finding:
     """Check (Sigma S + eta)(S Sigma + eta) = M S M with S = W^T W (Ponce et al., Prop. 4.5)."""
     sigma, m = model.moments.rational_matrices()
     span = range(model.d)
@@ -130,7 +132,7 @@ def _gram_equation(model: Model, state: Mapping[str, Fraction], value: Any) -> F
     return Finding(same is truth_of(value, "point.gram-equation"), "proved", text, "equality")
 
 
-def _same(wanted: Any, polynomial: list[Fraction], at: str) -> Finding:
+def _same(wanted: object, polynomial: list[Fraction], at: str) -> Finding:
     if not isinstance(wanted, list):
         raise FormatError("holds.point.characteristic: expected coefficients, highest power first")
     numbers = [number_of(entry, "point.characteristic") for entry in wanted]

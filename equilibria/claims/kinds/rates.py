@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,6 +12,7 @@ from equilibria.claims.claim import Finding, weakest
 from equilibria.claims.kinds.base import Context, choice_of, number_of, table_of
 from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
+from equilibria.files.untrusted import Table
 from equilibria.systems.model import Model
 from equilibria.varieties.component import Component, Verdict
 
@@ -29,7 +29,7 @@ RATES = {
 QUANTITIES = ("top-rank", "stable-count", "lower-root", "upper-root", "largest-lr")
 
 
-def largest_lr(context: Context, value: Any) -> Finding:
+def largest_lr(context: Context, value: object) -> Finding:
     """Check the largest stable step of components: stable just below, unstable just above."""
     if not isinstance(value, dict) or not value:
         raise FormatError('holds.largest-lr: expected a table such as {"rank1:1+" = "2/3"}')
@@ -55,7 +55,7 @@ def _at_step(
     return Finding(answer, found.how.value, f"{name} is {found.words} there", needed)
 
 
-def _held_target(model: Model) -> Mapping[str, Any]:
+def _held_target(model: Model) -> Table:
     """Keep the EMA momentum itself as the step changes: that is what a script holds fixed."""
     return {"ema": model.ema} if model.traits.has_target else {}
 
@@ -66,7 +66,7 @@ def _component(model: Model, name: str) -> Component | None:
     return next((c for c in analyze(model).components if c.id == name), None)
 
 
-def same_stable(context: Context, value: Any) -> Finding:
+def same_stable(context: Context, value: object) -> Finding:
     """Check that rates do not change which components are stable (flow): a table rate = values."""
     rows: list[Finding] = []
     base: tuple[str, ...] | None = None
@@ -80,7 +80,7 @@ def same_stable(context: Context, value: Any) -> Finding:
     return gather(rows)
 
 
-def _varied(model: Model, value: Any, key: str) -> list[tuple[Model, str]]:
+def _varied(model: Model, value: object, key: str) -> list[tuple[Model, str]]:
     table = table_of(value, key, tuple(RATES))
     if len(table) != 1:
         raise FormatError(f"holds.{key}: expected one rate with a list of values")
@@ -95,7 +95,7 @@ def _varied(model: Model, value: Any, key: str) -> list[tuple[Model, str]]:
     return found
 
 
-def _changed(model: Model, name: str, value: Any) -> Model:
+def _changed(model: Model, name: str, value: object) -> Model:
     changes: dict[str, Any] = {RATES[name]: value}
     if name == "weight-decay" and model.eta_p == model.eta:
         changes["predictor_weight_decay"] = value
@@ -112,7 +112,7 @@ def _stable_names(model: Model) -> tuple[tuple[str, ...] | None, str]:
     return tuple(sorted(c.id for c in components if c.flow.is_stable)), how
 
 
-def monotone(context: Context, value: Any) -> Finding:
+def monotone(context: Context, value: object) -> Finding:
     """Check that a quantity moves one way along a list of values of one rate.
 
     `quantity` is top-rank, stable-count, largest-lr (of the component of largest rank that is

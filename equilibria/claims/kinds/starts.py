@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from equilibria.claims.claim import Finding
 from equilibria.claims.kinds.base import Context, choice_of, number_of, table_of, truth_of, whole_of
@@ -10,12 +10,15 @@ from equilibria.claims.kinds.verdicts import gather
 from equilibria.errors import FormatError
 from equilibria.exact.rationals import to_float
 
+if TYPE_CHECKING:
+    from equilibria.basin.answers import Bounds
+
 FATES = {"collapse": "collapses", "learned": "survives"}
 DEFAULT_RUNS = 1000
 MOST_RUNS = 1_000_000
 
 
-def fate(context: Context, value: Any) -> Finding:
+def fate(context: Context, value: object) -> Finding:
     """Check where the start `point` = "p,w" (or "p,w,t") of a mode ends: collapse or learned."""
     from equilibria.basin import basin_point
 
@@ -36,7 +39,7 @@ def fate(context: Context, value: Any) -> Finding:
     )
 
 
-def from_init(context: Context, value: Any) -> Finding:
+def from_init(context: Context, value: object) -> Finding:
     """Check how many random starts collapse: `collapse-at-most` and `collapse-at-least`.
 
     It holds when the whole confidence interval is on the right side, fails when it is on the wrong
@@ -85,7 +88,7 @@ def _against(low: float, high: float, bound: float, *, above: bool, found: str) 
     return Finding(None, "numeric", found, needed, because="the interval meets the bound")
 
 
-def thresholds(context: Context, value: Any) -> Finding:
+def thresholds(context: Context, value: object) -> Finding:
     """Check the thresholds c_minus, c_zero, c_plus of a mode's basin against [low, high] (T12.2)."""
     from equilibria.basin import basin_boundary
 
@@ -105,7 +108,7 @@ def thresholds(context: Context, value: Any) -> Finding:
     return gather(rows)
 
 
-def _enclosed(name: str, bounds: Any, low: float, high: float) -> Finding:
+def _enclosed(name: str, bounds: Bounds | None, low: float, high: float) -> Finding:
     needed = f"{name} in [{low}, {high}]"
     if bounds is None:
         return Finding(False, "certified", f"there is no {name}", needed)

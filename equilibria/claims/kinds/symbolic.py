@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from equilibria.claims.claim import PROVED, Finding
 from equilibria.claims.identities import IDENTITIES, sizes_of
 from equilibria.claims.kinds.base import Context, choice_of, table_of, whole_of
 from equilibria.errors import FormatError
+from equilibria.exact.polynomial import Polynomial
 
 DEFAULT_SIZES = ((1, 1), (1, 2), (2, 1), (2, 2))
 LARGEST_SIZE = 6
 
 
-def identity(context: Context, value: Any) -> Finding:
+def identity(context: Context, value: object) -> Finding:
     """Check an identity by name, at some sizes [n, d]; `variant` states a nearby falsehood."""
     table = {"name": value} if isinstance(value, str) else value
     table = table_of(table, "identity", ("name", "sizes", "variant"))
@@ -36,13 +35,13 @@ def identity(context: Context, value: Any) -> Finding:
     return Finding(True, PROVED, found, "the difference is the zero polynomial")
 
 
-def _refutation(statement: str, polynomial: Any, n: int, d: int) -> Finding:
+def _refutation(statement: str, polynomial: Polynomial, n: int, d: int) -> Finding:
     text = polynomial.text()
     short = text if len(text) <= 120 else text[:117] + "..."
     return Finding(False, PROVED, f"the difference is {short}", statement, at=f"n = {n}, d = {d}")
 
 
-def _sizes(value: Any) -> list[tuple[int, int]]:
+def _sizes(value: object) -> list[tuple[int, int]]:
     if not isinstance(value, list) or not value:
         raise FormatError("holds.identity.sizes: expected a list of sizes [n, d]")
     found = []

@@ -11,7 +11,7 @@ and the diagonal block is the case i = j.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -21,16 +21,29 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+class Number(Protocol):
+    """What entries are made of: surds or floats."""
+
+    def __add__(self, other: Self, /) -> Self: ...
+    def __sub__(self, other: Self, /) -> Self: ...
+    def __mul__(self, other: Self | int, /) -> Self: ...
+    def __neg__(self) -> Self: ...
+    def __float__(self) -> float: ...
+
+
+N = TypeVar("N", bound=Number)
+
+
 @dataclass(frozen=True, slots=True)
-class Matrices:
+class Matrices(Generic[N]):
     """A block as dx = (J0 + phi J1) x with x = (P entries, W entries); entries surds or floats."""
 
-    constant: list[list[Any]]
-    target: list[list[Any]]
+    constant: list[list[N]]
+    target: list[list[N]]
     predictors: int
 
 
-def diagonal_block(p: Any, s: Any, m: Any, eta: Any, kappa: Any) -> Matrices:
+def diagonal_block(p: N, s: N, m: N, eta: N, kappa: N) -> Matrices[N]:
     """Return the block (P_ii, W_ii) of one active mode."""
     square = p * p * s
     return Matrices(
@@ -43,9 +56,7 @@ def diagonal_block(p: Any, s: Any, m: Any, eta: Any, kappa: Any) -> Matrices:
     )
 
 
-def pair_block(
-    p: tuple[Any, Any], s: tuple[Any, Any], m: tuple[Any, Any], eta: Any, kappa: Any
-) -> Matrices:
+def pair_block(p: tuple[N, N], s: tuple[N, N], m: tuple[N, N], eta: N, kappa: N) -> Matrices[N]:
     """Return the block (P_ij, P_ji, W_ij, W_ji) of two active modes."""
     zero = eta * 0
     constant = [[zero] * 4 for _ in range(4)]
@@ -63,7 +74,7 @@ def pair_block(
     return Matrices(constant, target, 2)
 
 
-def flow_matrix(block: Matrices, beta: float, *, ema: bool) -> Array:
+def flow_matrix(block: Matrices[float], beta: float, *, ema: bool) -> Array:
     """Return the block of the flow on (P, W[, T]) entries."""
     constant, target = np.array(block.constant, float), np.array(block.target, float)
     if not ema:
@@ -76,7 +87,7 @@ def flow_matrix(block: Matrices, beta: float, *, ema: bool) -> Array:
     return full
 
 
-def map_matrix(block: Matrices, h: float, mu: float, nu: float, *, ema: bool) -> Array:
+def map_matrix(block: Matrices[float], h: float, mu: float, nu: float, *, ema: bool) -> Array:
     """Return the block of the map on (P, W[, T]) and, with momentum, velocity entries."""
     force = flow_matrix(block, 0.0, ema=ema)
     size, k = len(block.constant), block.predictors

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from equilibria.varieties.component import Component, How, Stability, Verdict, c
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from equilibria.varieties.commuting.worst_block import Table
 
 # Millions of states pass through these in the largest reports.
 NUMBER, ROOT, LABEL = attrgetter("mode.number"), attrgetter("root"), attrgetter("label")
@@ -153,11 +155,11 @@ class _Assembly:
             for stratum, chosen, f, s, a, r, v, zero in rows
         ]
 
-    def _output(self, table: NDArray[Any], chosen: NDArray[np.intp], floor: float) -> float:
+    def _output(self, table: Table, chosen: NDArray[np.intp], floor: float) -> float:
         """Return the worst block beside an inactive output; there is one when 0 < k < n."""
         return float(table[chosen].max()) if 0 < chosen.size < self.model.n else floor
 
-    def _maxima(self, pick: Callable[[KindTables], NDArray[Any]], floor: float) -> NDArray[Any]:
+    def _maxima(self, pick: Callable[[KindTables], Table], floor: float) -> Table:
         t = self.tables
         return self.members.maxima(
             diagonal=pick(t.diagonal), pair=pick(t.pair), inactive=pick(t.inactive), floor=floor

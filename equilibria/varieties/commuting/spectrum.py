@@ -15,6 +15,7 @@ from equilibria.exact.surds import Surd, in_common_field
 from equilibria.systems.model import Model
 from equilibria.varieties.commuting.block_matrices import (
     Matrices,
+    Number,
     diagonal_block,
     flow_matrix,
     map_matrix,
@@ -199,7 +200,7 @@ class _Collector:
 
         return f"root of {factor(a, u)}*{factor(b, v)} - {eta**2}*(l + {beta})**2"
 
-    def _matrix(self, block: Matrices, coupling: Coupling[Surd]) -> None:
+    def _matrix(self, block: Matrices[Number], coupling: Coupling[Surd]) -> None:
         """Add the eigenvalues of a block with unequal decays."""
         d = self.dynamics
         numbers = Matrices(

@@ -168,7 +168,7 @@ class _Numbers:
         )
         return self._measure(block, neutral=1 + zeros)
 
-    def _measure(self, block: Matrices, *, neutral: int) -> tuple[float, float]:
+    def _measure(self, block: Matrices[float], *, neutral: int) -> tuple[float, float]:
         h = self.dynamics.h
         values = flow_matrix(block, self.dynamics.beta, ema=self.dynamics.ema)
         rates = np.asarray(np.linalg.eigvals(values), dtype=np.complex128)
@@ -176,7 +176,7 @@ class _Numbers:
         radius = float(np.abs(_leading(self._multipliers(block, h), 1.0, neutral)).max())
         return float(abscissa), radius
 
-    def _multipliers(self, block: Matrices, h: float) -> NDArray[np.complex128]:
+    def _multipliers(self, block: Matrices[float], h: float) -> NDArray[np.complex128]:
         d = self.dynamics
         return np.asarray(
             np.linalg.eigvals(map_matrix(block, h, d.mu, d.nu, ema=d.ema)), dtype=np.complex128

@@ -8,12 +8,14 @@ together by running maxima, in the time of one table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Table = NDArray[np.float64 | np.int8]
 
 
 class Members:
@@ -26,9 +28,7 @@ class Members:
         self.d = d
         self.chain = _chain_order(self.sets)
 
-    def maxima(
-        self, *, diagonal: NDArray[Any], pair: NDArray[Any], inactive: NDArray[Any], floor: float
-    ) -> NDArray[Any]:
+    def maxima(self, *, diagonal: Table, pair: Table, inactive: Table, floor: float) -> Table:
         """Return, per stratum, the maximum over its diagonal, pair and inactive-input blocks."""
         if self.chain is not None:
             return self._chain_maxima(self.chain, diagonal, pair, inactive, floor)
@@ -43,9 +43,9 @@ class Members:
         self,
         chosen: NDArray[np.intp],
         modes: NDArray[np.intp],
-        diagonal: NDArray[Any],
-        pair: NDArray[Any],
-        inactive: NDArray[Any],
+        diagonal: Table,
+        pair: Table,
+        inactive: Table,
         floor: float,
     ) -> object:
         if not chosen.size:
@@ -82,11 +82,11 @@ class Members:
     def _chain_maxima(
         self,
         order: NDArray[np.intp],
-        diagonal: NDArray[Any],
-        pair: NDArray[Any],
-        inactive: NDArray[Any],
+        diagonal: Table,
+        pair: Table,
+        inactive: Table,
         floor: float,
-    ) -> NDArray[Any]:
+    ) -> Table:
         """Return the maxima of nested strata: the first k of `order`, for every k that occurs."""
         count = order.size
         worst = np.maximum.accumulate(np.maximum(diagonal[order], floor)) if count else diagonal[:0]
@@ -111,7 +111,7 @@ class Members:
         return np.array(answers)
 
 
-def _off_diagonal(block: NDArray[Any], floor: float) -> NDArray[Any]:
+def _off_diagonal(block: Table, floor: float) -> Table:
     block = block.copy()
     np.fill_diagonal(block, floor)
     return block

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING
 
 from equilibria.exact.polynomial import Polynomial
+
+if TYPE_CHECKING:
+    from sympy.polys.rings import PolyElement
 from equilibria.exact.univariate import Line
 
 
@@ -57,5 +60,5 @@ def _factor_terms(
     return [(_plain(g), int(multiplicity)) for g, multiplicity in element.factor_list()[1]]
 
 
-def _plain(element: Any) -> dict[tuple[int, ...], Fraction]:
+def _plain(element: PolyElement) -> dict[tuple[int, ...], Fraction]:
     return {m: Fraction(int(c.numerator), int(c.denominator)) for m, c in element.terms()}

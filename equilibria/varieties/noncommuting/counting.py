@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 from equilibria.varieties.noncommuting.core import Array, check_moments
+
+if TYPE_CHECKING:
+    import sympy as sp
 
 
 def count_rank_one(Sigma: Array, M: Array, eta: float) -> int:
@@ -57,21 +60,21 @@ def count_full_rank_2x2(Sigma: Array, M: Array, eta: float) -> int | None:
     return _real_solutions(basis) if basis.is_zero_dimensional else None
 
 
-def _number(value: float) -> Any:
+def _number(value: float) -> sp.Rational:
     import sympy as sp
 
     fraction = Fraction(float(value))
     return sp.Rational(fraction.numerator, fraction.denominator)
 
 
-def _rational(matrix: Array) -> Any:
+def _rational(matrix: Array) -> sp.Matrix:
     import sympy as sp
 
     symmetric = (matrix + matrix.T) / 2
     return sp.Matrix(*matrix.shape, [_number(v) for v in symmetric.ravel()])
 
 
-def _real_solutions(basis: Any) -> int:
+def _real_solutions(basis: sp.GroebnerBasis) -> int:
     """Signature of the trace form on QQ[a, b, c] / ideal."""
     import sympy as sp
 
@@ -85,7 +88,7 @@ def _real_solutions(basis: Any) -> int:
     return _signature(form)
 
 
-def _standard_monomials(basis: Any) -> list[tuple[int, ...]]:
+def _standard_monomials(basis: sp.GroebnerBasis) -> list[tuple[int, ...]]:
     """Exponents that no leading monomial of the Groebner basis divides."""
     leading = [poly.monoms(order="grevlex")[0] for poly in basis.polys]
     found, frontier = [], [(0,) * len(basis.gens)]
@@ -98,7 +101,9 @@ def _standard_monomials(basis: Any) -> list[tuple[int, ...]]:
     return found
 
 
-def _multiplication(basis: Any, monomials: list[tuple[int, ...]], factor: tuple[int, ...]) -> Any:
+def _multiplication(
+    basis: sp.GroebnerBasis, monomials: list[tuple[int, ...]], factor: tuple[int, ...]
+) -> sp.Matrix:
     """Matrix of multiplication by a monomial on the quotient ring, columns in `monomials`."""
     import sympy as sp
 
@@ -111,7 +116,7 @@ def _multiplication(basis: Any, monomials: list[tuple[int, ...]], factor: tuple[
     return sp.Matrix(columns).T
 
 
-def _signature(form: Any) -> int:
+def _signature(form: sp.Matrix) -> int:
     """Positive minus negative squares of a rational symmetric matrix: signs of its char. roots.
 
     All roots are real, so by Descartes' rule sign changes count the positive ones exactly.
@@ -125,6 +130,6 @@ def _signature(form: Any) -> int:
     return positive - negative
 
 
-def _sign_changes(values: list[Any]) -> int:
+def _sign_changes(values: list[sp.Rational]) -> int:
     signs = [v > 0 for v in values if v != 0]
     return sum(a != b for a, b in pairwise(signs))

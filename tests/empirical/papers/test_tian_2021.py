@@ -38,11 +38,12 @@ def test_importing_the_registry_imports_no_torch() -> None:
 def test_every_name_is_a_function_and_the_name_of_its_result(tmp_path: Path) -> None:
     from importlib import import_module
 
-    from empirical.experiments.papers.names_tian_ponce import NAMES
+    from empirical.experiments.papers import PLACES
 
-    for module, function in NAMES.values():
+    for place in PLACES.values():
+        module, _, function = place.partition(".")
         assert callable(getattr(import_module(f"empirical.experiments.papers.{module}"), function))
-    assert len(set(NAMES.values())) == len(NAMES)
+    assert len(set(PLACES.values())) == len(PLACES)
 
 
 def test_the_predictor_aligns_in_linear_training() -> None:

@@ -18,14 +18,19 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, reduce
 from itertools import chain, combinations, count, product
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sympy import QQ, Symbol
 from sympy.polys.groebnertools import groebner
 from sympy.polys.orderings import ProductOrder, grevlex
 from sympy.polys.rings import PolyElement, PolyRing
 
+if TYPE_CHECKING:
+    from sympy.external.pythonmpq import PythonMPQ
+    from sympy.polys.domains.domainelement import DomainElement
+
 Basis = list[PolyElement]
+Monomial = tuple[int, ...]
 
 TERM = 4
 """Steps of one term of a product."""
@@ -61,12 +66,13 @@ class Work:
         multiply, order = ring.monomial_mul, lru_cache(CACHED_MONOMIALS)(ring.order)
         over_q = ring.domain == QQ
 
-        def product_of(one: Any, other: Any) -> Any:
+        def product_of(one: Monomial, other: Monomial) -> Monomial:
             self.spend(weight * TERM)
-            return multiply(one, other)
+            monomial: Monomial = multiply(one, other)
+            return monomial
 
-        def leading_of(f: PolyElement) -> Any:
-            top = max(f, key=order)
+        def leading_of(f: PolyElement) -> Monomial:
+            top: Monomial = max(f, key=order)
             size = _words(f[top]) if over_q else 0
             self.spend(weight * (1 + len(f) // COMPARISONS + len(f) * (size * size // GCD)))
             return top
@@ -75,7 +81,7 @@ class Work:
         return ring
 
 
-def _words(number: Any) -> int:
+def _words(number: PythonMPQ) -> int:
     bits = int(number.numerator).bit_length() + int(number.denominator).bit_length()
     return bits // WORD
 
@@ -287,7 +293,7 @@ def standard_monomials(basis: Basis) -> list[tuple[int, ...]]:
 
 def minimal_polynomial(
     element: PolyElement, ideal: Basis, monomials: list[tuple[int, ...]]
-) -> tuple[Basis, list[Any]]:
+) -> tuple[Basis, list[DomainElement]]:
     """Return 1, e, e**2, ... modulo the ideal and the first linear relation among them, monic."""
     ring, domain = element.ring, element.ring.domain
     powers: Basis = []
@@ -311,7 +317,7 @@ def minimal_polynomial(
         power = (power * element).rem(ideal)
 
 
-def _factor_relation(relation: list[Any], ring: PolyRing) -> list[list[Any]]:
+def _factor_relation(relation: list[DomainElement], ring: PolyRing) -> list[list[DomainElement]]:
     """Return the distinct irreducible factors over the coefficient field, as coefficient lists."""
     domain = ring.domain
     if domain == QQ:
