@@ -11,6 +11,8 @@ from empirical.experiments.result import ExperimentResult, late
 ALL: dict[str, Callable[..., ExperimentResult]] = {
     **EXPERIMENTS,
     **PAPER_EXPERIMENTS,
+    "deep-runs-end-stable": late("chains.deep_runs_end_stable"),
+    "turned-runs-end-as-predicted": late("chains.turned_runs_end_as_predicted"),
     "tian2020-covariance-operator": late("dual.covariance.covariance_operator_experiment"),
     "tian2020-hltm": late("dual.hltm.hltm_experiment"),
     "phase-runs-decay-lr": measuring("measured_phase.answer", axes="decay-lr"),
