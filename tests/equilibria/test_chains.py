@@ -12,6 +12,8 @@ import pytest
 import equilibria as eq
 from equilibria.errors import FormatError, LimitReached, ScopeError
 from equilibria.exact.intervals import Uncertain
+from equilibria.varieties.chains.closed_sets import closed_sets
+from equilibria.varieties.chains.components import chain_id
 from equilibria.varieties.chains.couplings import Rest, own_blocks, pair_blocks
 from equilibria.varieties.chains.mode_equation import ModeEquation, RootPlace
 from equilibria.varieties.chains.pair_matrix import pair_polynomial
@@ -133,6 +135,31 @@ def test_the_pair_block_of_equal_decays_is_the_matrix_block():
         expected = factor * np.poly1d([float(c) for c in closed.at(phi)][::-1])
         found = [float(sum(c * phi**k for k, c in enumerate(row))) for row in matrix]
         assert found[::-1] == pytest.approx(expected.coeffs, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_stable_set_is_a_closed_one(seed):
+    """Where all strata can be evaluated, the short way to the stable ones misses none."""
+    make = chain_dense.random_turning if seed % 2 else chain_dense.random_model
+    model = make(random.Random(500 + seed))
+    units = units_of(model.moments)
+    rests = [Rest.all_of(model.chain, unit) for unit in units]
+    found, whole = closed_sets(units, rests, model.chain.bottleneck, 10_000)
+    assert whole
+    names = [chain_id(stratum) for stratum in found]
+    assert len(set(names)) == len(names)
+    components = chain_variety(model, max_components=10_000).components
+    stable = {c.id for c in components if c.flow.verdict is Verdict.STABLE and not c.rotates}
+    assert stable <= set(names)
+
+
+def test_many_modes_are_answered_by_their_stable_sets():
+    signal = [Fraction(3, 4) ** k for k in range(11)]
+    model = chain(2, 1, signal, [m + Fraction(1, 4) for m in signal], "1/1000000")
+    variety = eq.analyze(model).variety
+    assert variety.total > 20_000
+    assert variety.stable_total == len(variety.components) == 12
+    assert "the flow leaves no other stable" in variety.description
 
 
 # Worked examples of section 38.

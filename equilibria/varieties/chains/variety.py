@@ -13,6 +13,7 @@ from math import comb
 from equilibria.data.units import Unit
 from equilibria.errors import ScopeError
 from equilibria.systems.model import Model
+from equilibria.varieties.chains.closed_sets import closed_sets
 from equilibria.varieties.chains.components import ChainStratum, evaluate_chains
 from equilibria.varieties.chains.couplings import shares_root
 from equilibria.varieties.chains.rest import Rest, units_of
@@ -20,27 +21,34 @@ from equilibria.varieties.component import Component, Variety, Verdict
 from equilibria.varieties.listing import fitting
 
 ENUMERATION_LIMIT = 20_000
+CANDIDATES = 2000
+MOST_UNITS = 256
+DESCRIPTION = (
+    "evaluated: the sets of outer roots that hold every unit growing beside them; the flow leaves no "
+    "other stable (T24.1, T31.3)"
+)
 Rests = dict[tuple[int, ...], tuple[Rest, ...]]
 
 
 def chain_variety(model: Model, *, max_components: int = 64) -> Variety:
     """Return the aligned components with their verdicts, most relevant first.
 
-    Needs commuting moments and decays above 0 in every layer. Raises `ScopeError` where there are more
-    than 20,000 strata, and where a closed form does not apply.
+    Needs commuting moments and decays above 0 in every layer. All strata are evaluated while there are
+    at most 20,000; beyond that the sets that can be stable. Raises `ScopeError` where a closed form does
+    not apply, and for more than 256 units.
     """
     _check(model)
     units = units_of(model.moments)
     rests = {unit.columns: Rest.all_of(model.chain, unit) for unit in units}
     groups = _groups(units)
     total = count_strata(groups, rests, model.chain.bottleneck)
-    if total > ENUMERATION_LIMIT:
-        raise ScopeError(
-            f"{total} strata of {len(units)} units at rank up to {model.chain.bottleneck}: more than "
-            f"{ENUMERATION_LIMIT} are not evaluated for deep models; take fewer modes (--input-dim) or "
-            "a smaller bottleneck (--hidden-dim)"
-        )
-    strata = list(all_strata(groups, rests, model.chain.bottleneck))
+    most = model.chain.bottleneck
+    if total <= ENUMERATION_LIMIT:
+        strata, all_stable = list(all_strata(groups, rests, most)), True
+    else:
+        _check_size(units)
+        places = [rests[unit.columns] for unit in units]
+        strata, all_stable = closed_sets(units, places, most, CANDIDATES)
     components = evaluate_chains(model, units, strata)
     if not model.moments.symmetric:
         from equilibria.varieties.chains.waves import wave_components
@@ -54,8 +62,21 @@ def chain_variety(model: Model, *, max_components: int = 64) -> Variety:
         complete=complete and len(listed) == total,
         why=why,
         total=total,
-        stable_total=sum(c.flow.verdict is Verdict.STABLE for c in components),
+        stable_total=_count(components) if all_stable else None,
+        description="" if total <= ENUMERATION_LIMIT else DESCRIPTION,
     )
+
+
+def _count(components: Sequence[Component]) -> int:
+    return sum(component.flow.verdict is Verdict.STABLE for component in components)
+
+
+def _check_size(units: Sequence[Unit]) -> None:
+    if len(units) > MOST_UNITS:
+        raise ScopeError(
+            f"{len(units)} modes with hidden layers or turned views: at most {MOST_UNITS} are "
+            "evaluated; take fewer (--input-dim)"
+        )
 
 
 def _check(model: Model) -> None:
