@@ -89,9 +89,7 @@ def measure_phase(
     fine: tuple[Axis, Axis] | None = None,
     runs: int = 8,
     steps: int = 200_000,
-    scale: float = 1.0,
     seed: int = 0,
-    out: str | None = None,
 ) -> MeasuredPhase:
     """Train `runs` models at every point of the grid x times y and compare with `phase`.
 
@@ -107,16 +105,7 @@ def measure_phase(
             raise FormatError(f"axis {axis.name}: runs vary {', '.join(RATES)}")
     points = [(u, v) for v in y.values for u in x.values for _ in range(runs)]
     vary = {RATES[x.name]: [u for u, _ in points], RATES[y.name]: [v for _, v in points]}
-    result = simulate(
-        model,
-        runs=len(points),
-        steps=steps,
-        init="kaiming",
-        scale=scale,
-        seed=seed,
-        vary=vary,
-        out=out,
-    )
+    result = simulate(model, runs=len(points), steps=steps, init="kaiming", seed=seed, vary=vary)
     ranks = _ranks(result).reshape(len(y.values), len(x.values), runs)
     across, up = fine or (x, y)
     return MeasuredPhase(

@@ -134,30 +134,23 @@ class BatchedMap:
     def advance(self, state: Mapping[str, Tensor], moments: Second | None = None) -> None:
         """Make one step of all runs, on the model's moments or on those of their mini-batches."""
         data = self.moments if moments is None else moments
-        W, P = state["W"], state["P"]
-        dW, dP, u, v = self._buffers(W)
+        W = state["W"]
+        dW, dP, u, _ = buffers = self._buffers(W)
         if not self.traits.has_predictor:
             self._contrastive(W, data, dW, dP, u)
         else:
             if self.exponent is not None:
                 self._set_predictor(state, data)
-            self._bootstrap(W, P, state.get("T", W), data, dW, dP, u, v)
+            self._bootstrap(state, data, buffers)
         self._move(state, dW, dP)
 
     def _bootstrap(
-        self,
-        W: Tensor,
-        P: Tensor,
-        T: Tensor,
-        data: Second,
-        dW: Tensor,
-        dP: Tensor,
-        u: Tensor,
-        v: Tensor,
+        self, state: Mapping[str, Tensor], data: Second, buffers: tuple[Tensor, ...]
     ) -> None:
+        W, P, (dW, dP, u, v) = state["W"], state["P"], buffers
         product(P, W, u)
         data.times(u, data.sigma, out=v)
-        data.times(T, data.m, out=u)
+        data.times(state.get("T", W), data.m, out=u)
         R = u.sub_(v)
         if self.learned:
             product(R, W.mT, dP)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from empirical.overlay.frozen_undecayed import (
     without_encoder_decay,
     without_predictor_decay,
 )
-from empirical.overlay.frozen_verdict import NOT_SEARCHED, aligned_verdict, core_verdict
+from empirical.overlay.frozen_verdict import NOT_SEARCHED, Decay, aligned_verdict, core_verdict
 from empirical.overlay.work import Exhausted, Work
 from equilibria.varieties.noncommuting.reduced import eliminate_predictor
 
@@ -41,19 +41,6 @@ FOLLOWED = 4000
 PACE = 0.5
 
 Status = Literal["found", "not found", "not searched"]
-
-
-class Decay(Protocol):
-    """eta, eta_P and alpha of the theory."""
-
-    @property
-    def eta(self) -> float: ...
-
-    @property
-    def eta_p(self) -> float: ...
-
-    @property
-    def alpha(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -204,4 +191,4 @@ def verdict_of(
     kappa = decay.eta_p / decay.eta
     if found.aligned is not None:
         return aligned_verdict(found.aligned, decay.eta, kappa, n, beta)
-    return core_verdict(*found.core, sigma, m, decay.eta, kappa, n, beta)
+    return core_verdict(found.core, sigma, m, decay, n, beta)

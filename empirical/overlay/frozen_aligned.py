@@ -112,7 +112,7 @@ def aligned_extent(found: Aligned, eta: float, kappa: float, n: int) -> float:
     modes, an active mode and an idle input, and the idle outputs. Whether moving averages change
     the sign: for kappa = 1 they do not (T7.5). Families of repeated modes are not taken out.
     """
-    p, s, m = found.p, found.s, found.m
+    p, s = found.p, found.s
     k, idle = len(p), found.rest
     parts = [np.full(1, -kappa * eta)] if n > k else []
     a = p**2 * s + eta
@@ -125,7 +125,7 @@ def aligned_extent(found: Aligned, eta: float, kappa: float, n: int) -> float:
         parts += [np.full(min(idle.shape[1], 1), -eta), -kappa * a]
         parts.append(np.full(min(k, 1), -(1 + kappa) * eta))
     i, j = np.triu_indices(k, 1)
-    pair = _pairs(p[i], p[j], s[i], s[j], m[i], m[j], eta, kappa)
+    pair = _pairs(found, i, j, eta, kappa)
     values = np.linalg.eigvals(pair) if len(pair) else np.zeros((0, 4))
     order = np.argsort(np.abs(values), axis=1)[:, 1:]  # one in each is the rotation of the two
     parts.append(np.take_along_axis(values, order, axis=1).real.ravel())
@@ -133,13 +133,15 @@ def aligned_extent(found: Aligned, eta: float, kappa: float, n: int) -> float:
 
 
 def _pairs(
-    pi: Array, pj: Array, si: Array, sj: Array, mi: Array, mj: Array, eta: float, kappa: float
+    found: Aligned, i: NDArray[np.intp], j: NDArray[np.intp], eta: float, kappa: float
 ) -> Array:
     """Return the blocks (a_ij, a_ji, h_ij, h_ji) of pairs of active modes, (B, 4, 4) (T7.3).
 
     Written for encoders w = p; a mode with p < 0 has w = |p|, the same up to the sign of an output
     row of W, which the orbit does not contain but the spectrum does not see.
     """
+    p, s, m = found.p, found.s, found.m
+    pi, pj, si, sj, mi, mj = p[i], p[j], s[i], s[j], m[i], m[j]
     block = np.zeros((len(pi), 4, 4))
     block[:, 0, 0] = -kappa * (pj**2 * sj + eta)
     block[:, 0, 2] = kappa * pj * (mj - pi * sj)

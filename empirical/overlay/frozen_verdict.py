@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from empirical.overlay.frozen_aligned import Aligned, aligned_extent
 from equilibria.varieties.noncommuting.core import core_equilibrium
+from equilibria.varieties.noncommuting.linearisation import EmbeddedCore
 from equilibria.varieties.noncommuting.spectrum import flow_spectrum
 
 if TYPE_CHECKING:
@@ -20,6 +21,19 @@ NOT_SEARCHED: Final = "not searched"
 LARGEST_PRODUCT = 2e9
 """Operations of one product with the Jacobian of a core above which no verdict is searched: it
 takes up to some 12,000 of them."""
+
+
+class Decay(Protocol):
+    """eta, eta_P and alpha of the theory."""
+
+    @property
+    def eta(self) -> float: ...
+
+    @property
+    def eta_p(self) -> float: ...
+
+    @property
+    def alpha(self) -> float: ...
 
 
 def aligned_verdict(
@@ -37,18 +51,19 @@ def aligned_verdict(
 
 
 def core_verdict(
-    W: Array, P: Array, sigma: Array, m: Array, eta: float, kappa: float, n: int,
-    beta: float | None,
-) -> tuple[str, str]:  # fmt: skip
-    """Return the verdict of the flow at a core W (k, d), P (k, k), and how it is known."""
+    core: tuple[Array, Array], sigma: Array, m: Array, decay: Decay, n: int, beta: float | None
+) -> tuple[str, str]:
+    """Return the verdict of the flow at a core W (k, d), P (k, k), of n outputs, and how it is known."""
+    W, P = core
     k, d = W.shape
     if 2.0 * (6 * k * d * d + 16 * k * k * d) > LARGEST_PRODUCT:
         return NOT_SEARCHED, f"a core of {k} x {d} is too large for its spectrum"
-    core = core_equilibrium(P, W, sigma, m, eta, label="", origin="")
+    found = core_equilibrium(P, W, sigma, m, decay.eta, label="", origin="")
+    at = EmbeddedCore(found, sigma, m, decay.eta, n, decay.eta_p / decay.eta)
     try:
-        found = flow_spectrum(core, sigma, m, eta, n=n, kappa=kappa, beta=beta, leading=4).verdict
+        verdict = flow_spectrum(at, beta=beta, leading=4).verdict
     except np.linalg.LinAlgError as error:
         return "undecided", f"the spectrum was not found ({error})"
-    if not np.isfinite(found.tolerance):
+    if not np.isfinite(verdict.tolerance):
         return "undecided", "Arnoldi did not converge"
-    return found.verdict, f"numeric, {found.method}, largest real part {found.extent:.3g}"
+    return verdict.verdict, f"numeric, {verdict.method}, largest real part {verdict.extent:.3g}"

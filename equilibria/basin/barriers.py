@@ -219,6 +219,10 @@ def _first(E: Fraction, chart: Chart, side: int, precision: Precision) -> Piece:
             raise LimitReached(f"no barrier could be verified near the lower root for E = {E}")
 
 
+Place = tuple[Chart, Fraction, Fraction]
+"""A chart, and x and y in it."""
+
+
 def _march(
     pieces: list[Piece],
     end: Fraction,
@@ -226,40 +230,39 @@ def _march(
     precision: Precision,
     *,
     lower: bool,
-    start: tuple[Chart, Fraction, Fraction] | None = None,
+    start: Place | None = None,
 ) -> None:
     """Append verified pieces from the end of the last one (or from `start`) to x = end."""
     if start is None:
         last = pieces[-1]
-        chart, x, y = last.chart, last.x1, last.curve(Fraction(1))
-        h = last.h
+        start, h = (last.chart, last.x1, last.curve(Fraction(1))), last.h
     else:
-        chart, x, y = start
-        h = (end - x) / 4
+        h = (end - start[1]) / 4
+    chart, x, _ = start
     direction = 1 if end > x else -1
     h = abs(h)
     while x != end:
         if len(pieces) >= MAX_PIECES:
             raise LimitReached(f"a barrier needs more than {MAX_PIECES} pieces")
         step = min(h, abs(end - x))
-        piece, step = _piece(chart, x, direction * step, end, y, side, precision, lower=lower)
+        piece, step = _piece(start, direction * step, end, side, precision, lower=lower)
         pieces.append(piece)
-        x, y = piece.x1, piece.curve(Fraction(1))
+        x = piece.x1
+        start = chart, x, piece.curve(Fraction(1))
         h = 2 * abs(step)
 
 
 def _piece(
-    chart: Chart,
-    x0: Fraction,
+    start: Place,
     step: Fraction,
     end: Fraction,
-    y0: Fraction,
     side: int,
     precision: Precision,
     *,
     lower: bool,
 ) -> tuple[Piece, Fraction]:
     """Return the longest verified piece found from (x0, y0), of length at most |step|."""
+    chart, x0, y0 = start
     exponent = binary_exponent(y0)
     prec = precision.bits
     unit = Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
@@ -269,8 +272,8 @@ def _piece(
         h = x1 - x0
         a, b0, b1 = chart.local(x0, h, exponent)
         a = DyadicPolynomial.of([h]) * a
-        start = round(local_y0 * (1 << prec))
-        series = taylor(a, b0, b1, start, precision.order, prec)
+        scaled = round(local_y0 * (1 << prec))
+        series = taylor(a, b0, b1, scaled, precision.order, prec)
         shrink = _shrink(series, precision, prec)
         if shrink < 1:
             step = step * shrink

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -63,17 +64,7 @@ def _checked(problem: ModeProblem, point: Sequence[Number]) -> Point:
     return numbers[0], numbers[1], numbers[-1] if len(numbers) == 3 else numbers[1]
 
 
-def _answer(
-    problem: ModeProblem,
-    start: Point,
-    fate: Fate,
-    how: How,
-    why: str,
-    *,
-    margin: Bounds | None = None,
-    scale: Bounds | None = None,
-    tolerance: float | None = None,
-) -> BasinAnswer:
+def _answer(problem: ModeProblem, start: Point, fate: Fate, how: How, why: str) -> BasinAnswer:
     return BasinAnswer(
         mode=problem.mode.number,
         point=start,
@@ -82,9 +73,6 @@ def _answer(
         why=why,
         is_map=problem.is_map,
         balance=problem.balance(start[0], start[1]),
-        margin=margin,
-        scale=scale,
-        tolerance=tolerance,
     )
 
 
@@ -115,16 +103,9 @@ def _separated(problem: ModeProblem, start: Point) -> BasinAnswer:
         signed = sorted(((P - ends[0]) * problem.unit, (P - ends[1]) * problem.unit))
         sign = 1 if problem.unit > 0 else -1
         margin = enclose((sign * signed[0], sign * signed[1]), how)
-    return _answer(
-        problem,
-        start,
-        fate,
-        how,
-        why,
-        margin=margin,
-        scale=_critical_factor(problem, P, C) if start[1] else None,
-        tolerance=float(tolerance),
-    )
+    scale = _critical_factor(problem, P, C) if start[1] else None
+    answer = _answer(problem, start, fate, how, why)
+    return replace(answer, margin=margin, scale=scale, tolerance=float(tolerance))
 
 
 def _critical_factor(problem: ModeProblem, P: Fraction, C: Fraction) -> Bounds | None:
@@ -161,14 +142,8 @@ def _hugging(problem: ModeProblem, start: Point, P: Fraction, C: Fraction) -> Ba
     if abs(distance) <= TOLERANCE * max(1.0, abs(to_float(C))):
         # W^2 = C + P^2 is exponentially small on the boundary: only its logarithm could tell.
         fate = Fate.UNDECIDED
-    return _answer(
-        problem,
-        start,
-        fate,
-        How.NUMERIC,
-        "compared with the boundary integrated numerically (small eta s/m^2)",
-        tolerance=TOLERANCE,
-    )
+    why = "compared with the boundary integrated numerically (small eta s/m^2)"
+    return replace(_answer(problem, start, fate, How.NUMERIC, why), tolerance=TOLERANCE)
 
 
 def _integrated(problem: ModeProblem, start: Point, progress: Progress | None) -> BasinAnswer:
@@ -195,12 +170,5 @@ def _integrated(problem: ModeProblem, start: Point, progress: Progress | None) -
         ).bracket[0]
         if not np.isnan(bracket).any():
             scale = Bounds(float(bracket[0]), float(bracket[1]), How.NUMERIC)
-    return _answer(
-        problem,
-        start,
-        fate,
-        How.NUMERIC,
-        why,
-        scale=scale,
-        tolerance=NUMERIC_TOLERANCE,
-    )
+    answer = _answer(problem, start, fate, How.NUMERIC, why)
+    return replace(answer, scale=scale, tolerance=NUMERIC_TOLERANCE)

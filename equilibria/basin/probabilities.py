@@ -9,7 +9,7 @@ collapses as its lower and, with the unsettled ones, as its upper end.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -175,17 +175,8 @@ def basin_probabilities(
         scale=sample.scale,
     )
     limit = horizon(model) if t_max is None else t_max
-    ends = follow(
-        model,
-        targets,
-        dynamics.pack(W, P),
-        is_map=is_map,
-        rtol=rtol,
-        t_max=limit,
-        width=width,
-        workers=workers,
-        progress=progress,
-    )
+    course = Course(is_map, rtol, limit, width)
+    ends = follow(model, targets, dynamics.pack(W, P), course, workers=workers, progress=progress)
     return _endings(sample, targets, ends, is_map=is_map, rtol=rtol, t_max=limit)
 
 
@@ -198,15 +189,22 @@ def horizon(model: Model) -> float:
     return 400.0 / slowest
 
 
+@dataclass(frozen=True)
+class Course:
+    """How trajectories are followed: by the map or the flow, how exactly, how long, how many at once."""
+
+    is_map: bool
+    rtol: float
+    t_max: float
+    width: int = WIDTH
+
+
 def follow(
     model: Model,
     targets: Targets,
     starts: Array,
+    course: Course,
     *,
-    is_map: bool,
-    rtol: float,
-    t_max: float,
-    width: int = WIDTH,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Trajectories:
@@ -217,6 +215,7 @@ def follow(
     number of starts (within bounds): what is slower than that stays undecided, on any machine.
     """
     cores = workers or os.cpu_count() or 1
+    rtol, t_max, width = course.rtol, course.t_max, course.width
     if isinstance(targets, Residual):
         rtol = min(rtol, 1e-8)  # its test of standing still must not drown in integration errors
     count = max(1, min(cores, len(starts) // LEAST_A_WORKER))
@@ -227,7 +226,7 @@ def follow(
     def part(index: int) -> Trajectories:
         rows = starts[index::count]
         dynamics = MatrixDynamics(model, min(width, len(rows)))
-        if is_map:
+        if course.is_map:
             return _iterated(dynamics, settle, rows, t_max=t_max, most=most, width=width)
         control = Control(rtol=rtol, atol=1e-3 * rtol, t_max=t_max, max_steps=most, width=width)
         return integrate(dynamics.flow, rows, settle, control)
@@ -235,7 +234,12 @@ def follow(
     if count == 1:
         return part(0)
     with ThreadPoolExecutor(count) as pool:
-        parts = list(pool.map(part, range(count)))
+        return _woven(list(pool.map(part, range(count))), starts)
+
+
+def _woven(parts: Sequence[Trajectories], starts: Array) -> Trajectories:
+    """Return the trajectories in the order of their starts, of which each part has every n-th."""
+    count = len(parts)
     y, t = np.empty_like(starts), np.empty(len(starts))
     code, steps = np.empty(len(starts), np.int64), np.empty(len(starts), np.int64)
     for index, piece in enumerate(parts):

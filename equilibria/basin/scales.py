@@ -18,6 +18,7 @@ import numpy as np
 
 from equilibria.basin.probabilities import (
     WIDTH,
+    Course,
     Progress,
     Sample,
     check_scope,
@@ -136,16 +137,8 @@ class _Trial:
         if not new:
             return
         starts = np.concatenate([scale * self.starts for scale in new])
-        ends = follow(
-            self.model,
-            self.targets,
-            starts,
-            is_map=self.is_map,
-            rtol=self.rtol,
-            t_max=self.t_max,
-            width=self.width,
-            progress=self.progress,
-        )
+        course = Course(self.is_map, self.rtol, self.t_max, self.width)
+        ends = follow(self.model, self.targets, starts, course, progress=self.progress)
         full = [code for code, rank in enumerate(self.targets.ranks) if rank == 0]
         counts = np.isin(ends.code, full).reshape(len(new), -1).sum(axis=1)
         total = len(self.starts)

@@ -10,6 +10,7 @@ from equilibria.cycles.dynamics import Dynamics
 from equilibria.cycles.examples import e5, e5_setting, e6, setting_of
 from equilibria.cycles.pairs import leading_pair, nearest_pair
 from equilibria.varieties.noncommuting import stable_rates
+from equilibria.varieties.noncommuting.linearisation import EmbeddedCore
 
 A5 = np.array([[16.0, -3.0], [4.0, 1.0]]) / 16
 
@@ -42,7 +43,9 @@ def test_e5_moving_average_loses_stability_at_beta_c(t, value):
 def test_the_hopf_value_agrees_with_the_scan_of_stable_rates_and_the_speed_with_differences():
     setting, (point,) = e5_points(1 / 28)
     core = setting.near(A5)
-    (window,) = stable_rates(core, setting.Sigma, setting.M, setting.eta, n=2, low=50.0, high=500.0)
+    (window,) = stable_rates(
+        EmbeddedCore(core, setting.Sigma, setting.M, setting.eta, n=2), low=50.0, high=500.0
+    )
     assert point.value == pytest.approx(window[1], rel=1e-9)
     above, below = (
         leading_pair(replace(setting, beta=point.value + step), core).real for step in (0.1, -0.1)

@@ -20,6 +20,7 @@ from equilibria.varieties.noncommuting import (
     threshold_rank_one,
 )
 from equilibria.varieties.noncommuting.core import flow
+from equilibria.varieties.noncommuting.linearisation import EmbeddedCore
 
 
 def moments(d, seed, noise=0.5):
@@ -160,7 +161,7 @@ def test_spectrum_tends_to_that_of_zero_decay():
     Sigma, M = moments(3, 4)
     eta = 1e-7
     e = rank_k(Sigma, M, eta, (0, 1, 2)).equilibrium
-    core = np.sort_complex(flow_spectrum(e, Sigma, M, eta, n=3).normal)
+    core = np.sort_complex(flow_spectrum(EmbeddedCore(e, Sigma, M, eta, n=3)).normal)
     slow = np.abs(core) < 1e-5
     np.testing.assert_allclose(core[slow].real, -2 * eta, rtol=1e-4)
     assert slow.sum() == 6
@@ -216,7 +217,7 @@ def test_non_aligned_equilibria_of_commuting_moments_are_found_and_counted():
     A = np.array([[1.0, 1.0], [2.0, 5.0]])
     for e in mirror:
         np.testing.assert_allclose(np.abs(e.gram), A.T @ A, rtol=1e-9)
-        verdict = flow_spectrum(e, Sigma, M, 1.0, n=2).verdict
+        verdict = flow_spectrum(EmbeddedCore(e, Sigma, M, 1.0, n=2)).verdict
         assert verdict.verdict == "unstable"
         np.testing.assert_allclose(verdict.leading[0].real, 0.3160, atol=5e-5)
         np.testing.assert_allclose(abs(verdict.leading[0].imag), 0.6492, atol=5e-5)
@@ -251,7 +252,7 @@ def test_sixty_four_dimensions_rank_sixteen():
     e = result.equilibrium
     assert e.W.shape == (16, 64)
     assert e.residual < 1e-13
-    verdict = flow_spectrum(e, Sigma, M, 1e-3, n=16, dense_up_to=100).verdict
+    verdict = flow_spectrum(EmbeddedCore(e, Sigma, M, 1e-3, n=16), dense_up_to=100).verdict
     assert verdict.method == "arnoldi"
     assert verdict.verdict == "stable"
     assert verdict.neutral_found == verdict.neutral_expected == 120
@@ -283,6 +284,6 @@ def test_impossible_questions_are_refused():
     with pytest.raises(ValueError, match="distinct indices"):
         rank_k(Sigma, M, 0.01, (0, 3))
     with pytest.raises(ValueError, match="needs at least 1 outputs"):
-        flow_spectrum(core, Sigma, M, 0.01, n=0)
+        flow_spectrum(EmbeddedCore(core, Sigma, M, 0.01, n=0))
     with pytest.raises(ValueError, match="zero_decay"):
         rank_one(Sigma, M, 0.0)

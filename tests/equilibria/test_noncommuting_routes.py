@@ -17,6 +17,7 @@ from equilibria.varieties.noncommuting import (
 )
 from equilibria.varieties.noncommuting.arnoldi import ArnoldiError
 from equilibria.varieties.noncommuting.dense import Physics, force, jacobian_flow, jacobian_map
+from equilibria.varieties.noncommuting.linearisation import EmbeddedCore
 from equilibria.varieties.noncommuting.zero_decay import residual_operator
 
 CASES = [(2, 2, 1), (2, 3, 2), (3, 3, 2), (4, 3, 2), (3, 2, 2), (4, 5, 3), (5, 3, 1)]
@@ -57,7 +58,7 @@ def test_flow_spectrum_is_that_of_the_dense_jacobian_in_original_units(n, d, k, 
     P, W, physics = physical(core, n, 1.7, Sigma, M, 0.004, kappa)
     assert max(np.abs(part).max() for part in force(P, W, W, physics)) < 1e-13
     dense = np.linalg.eigvals(jacobian_flow(P, W, physics, beta=beta))
-    found = flow_spectrum(core, Sigma, M, 0.004, n=n, kappa=kappa, beta=beta)
+    found = flow_spectrum(EmbeddedCore(core, Sigma, M, 0.004, n=n, kappa=kappa), beta=beta)
     assert found.complete
     assert found.verdict.neutral_found == k * (n - k) + k * (k - 1) // 2
     assert distance(found.eigenvalues, dense) < 1e-7
@@ -70,7 +71,7 @@ def test_map_spectrum_is_that_of_the_dense_jacobian_in_original_units(n, d, k, k
     core, Sigma, M = equilibrium(d, k, seed=n + 10 * d + 100 * k)
     P, W, physics = physical(core, n, 0.6, Sigma, M, 0.004, kappa)
     dense = np.linalg.eigvals(jacobian_map(P, W, physics, h=0.3, mu=mu, nu=nu))
-    found = map_spectrum(core, Sigma, M, 0.004, n=n, h=0.3, mu=mu, nu=nu, kappa=kappa)
+    found = map_spectrum(EmbeddedCore(core, Sigma, M, 0.004, n=n, kappa=kappa), h=0.3, mu=mu, nu=nu)
     assert distance(found.eigenvalues, dense) < 1e-7
 
 
@@ -144,10 +145,14 @@ def test_largest_step_separates_stable_from_unstable_maps(seed, nu):
     core = rank_k(Sigma, M, 0.004, (0, 1)).equilibrium
     assert core is not None
     for mu in (None, 0.9):
-        h = largest_step(core, Sigma, M, 0.004, n=3, mu=mu, nu=nu)
+        h = largest_step(EmbeddedCore(core, Sigma, M, 0.004, n=3), mu=mu, nu=nu)
         assert h is not None
-        below = map_spectrum(core, Sigma, M, 0.004, n=3, h=h * (1 - 1e-6), mu=mu, nu=nu)
-        above = map_spectrum(core, Sigma, M, 0.004, n=3, h=h * (1 + 1e-6), mu=mu, nu=nu)
+        below = map_spectrum(
+            EmbeddedCore(core, Sigma, M, 0.004, n=3), h=h * (1 - 1e-6), mu=mu, nu=nu
+        )
+        above = map_spectrum(
+            EmbeddedCore(core, Sigma, M, 0.004, n=3), h=h * (1 + 1e-6), mu=mu, nu=nu
+        )
         assert (below.verdict.verdict, above.verdict.verdict) == ("stable", "unstable")
 
 
@@ -155,9 +160,9 @@ def test_largest_step_separates_stable_from_unstable_maps(seed, nu):
 @pytest.mark.parametrize(("kappa", "beta"), [(1, None), (1, 0.7), (0.4, None)])
 def test_arnoldi_finds_the_leading_eigenvalues_of_the_dense_route(d, k, kappa, beta):
     core, Sigma, M = equilibrium(d, k, seed=d)
-    options = {"n": k + 1, "kappa": kappa, "beta": beta}
-    dense = flow_spectrum(core, Sigma, M, 0.004, **options).verdict
-    arnoldi = flow_spectrum(core, Sigma, M, 0.004, dense_up_to=0, **options).verdict
+    at = EmbeddedCore(core, Sigma, M, 0.004, n=k + 1, kappa=kappa)
+    dense = flow_spectrum(at, beta=beta).verdict
+    arnoldi = flow_spectrum(at, beta=beta, dense_up_to=0).verdict
     assert arnoldi.method == "arnoldi"
     assert arnoldi.verdict == dense.verdict
     assert arnoldi.neutral_found == dense.neutral_found
@@ -167,9 +172,9 @@ def test_arnoldi_finds_the_leading_eigenvalues_of_the_dense_route(d, k, kappa, b
 @pytest.mark.parametrize(("mu", "nu"), [(None, 0.0), (0.9, 0.0), (0.9, 0.6)])
 def test_arnoldi_finds_the_radius_of_the_map(mu, nu):
     core, Sigma, M = equilibrium(5, 3, seed=5)
-    options = {"n": 3, "h": 0.3, "mu": mu, "nu": nu}
-    dense = map_spectrum(core, Sigma, M, 0.004, **options).verdict
-    arnoldi = map_spectrum(core, Sigma, M, 0.004, dense_up_to=0, **options).verdict
+    at, options = EmbeddedCore(core, Sigma, M, 0.004, n=3), {"h": 0.3, "mu": mu, "nu": nu}
+    dense = map_spectrum(at, **options).verdict
+    arnoldi = map_spectrum(at, dense_up_to=0, **options).verdict
     assert arnoldi.verdict == dense.verdict == "stable"
     assert arnoldi.extent == pytest.approx(dense.extent, abs=1e-8)
 
@@ -184,7 +189,7 @@ def test_rank_one_spectrum_is_the_closed_form():
         complement = np.linalg.svd(w[None, :])[2][1:]
         rest = np.linalg.eigvalsh(-complement @ pencil @ complement.T)
         expected = [-2 * eta, eta - p * p * (w @ Sigma @ w), *rest]
-        found = flow_spectrum(core, Sigma, M, eta, n=1)
+        found = flow_spectrum(EmbeddedCore(core, Sigma, M, eta, n=1))
         assert distance(found.eigenvalues, expected) < 1e-10
         stable = max(expected) < 0
         assert found.verdict.verdict == ("stable" if stable else "unstable")
@@ -197,7 +202,7 @@ def test_a_repeated_mode_is_degenerate_and_so_undecided():
     core = core_equilibrium(
         np.array([[p]]), np.array([[p, 0.0]]), Sigma, M, eta, label="", origin="given"
     )
-    verdict = flow_spectrum(core, Sigma, M, eta, n=2).verdict
+    verdict = flow_spectrum(EmbeddedCore(core, Sigma, M, eta, n=2)).verdict
     assert verdict.verdict == "undecided"
     assert verdict.neutral_found == verdict.neutral_expected + 1
 
@@ -208,8 +213,8 @@ def test_a_rough_equilibrium_widens_the_tolerance_until_nothing_is_claimed(k):
     rough = core_equilibrium(
         core.P, core.W * (1 + 3e-2), Sigma, M, 0.004, label="", origin="perturbed"
     )
-    assert flow_spectrum(core, Sigma, M, 0.004, n=k).verdict.verdict != "undecided"
-    assert flow_spectrum(rough, Sigma, M, 0.004, n=k).verdict.verdict == "undecided"
+    assert flow_spectrum(EmbeddedCore(core, Sigma, M, 0.004, n=k)).verdict.verdict != "undecided"
+    assert flow_spectrum(EmbeddedCore(rough, Sigma, M, 0.004, n=k)).verdict.verdict == "undecided"
 
 
 @pytest.mark.parametrize("beta", [None, 0.8])
@@ -237,10 +242,10 @@ def test_what_neither_arnoldi_nor_dense_algebra_can_reach_is_undecided(monkeypat
 
     core, Sigma, M = equilibrium(3, 2, seed=1)
     monkeypatch.setattr(spectrum, "leading_eigenvalues", give_up)
-    rescued = flow_spectrum(core, Sigma, M, 0.004, n=3, dense_up_to=0).verdict
+    rescued = flow_spectrum(EmbeddedCore(core, Sigma, M, 0.004, n=3), dense_up_to=0).verdict
     assert (rescued.verdict, rescued.method) == ("stable", "dense")
     monkeypatch.setattr(spectrum, "DENSE_FALLBACK", 0)
-    lost = flow_spectrum(core, Sigma, M, 0.004, n=3, dense_up_to=0).verdict
+    lost = flow_spectrum(EmbeddedCore(core, Sigma, M, 0.004, n=3), dense_up_to=0).verdict
     assert (lost.verdict, lost.tolerance) == ("undecided", np.inf)
 
 
@@ -249,5 +254,5 @@ def test_iterative_linear_algebra_follows_the_same_branch(monkeypatch):
     monkeypatch.setattr(solvers, "FACTORISED_UP_TO", 0)
     again = rank_k(Sigma, M, 0.004, (0, 1, 2), fallback=False)
     np.testing.assert_allclose(again.equilibrium.gram, core.gram, atol=1e-11)
-    verdict = flow_spectrum(again.equilibrium, Sigma, M, 0.004, n=3).verdict
+    verdict = flow_spectrum(EmbeddedCore(again.equilibrium, Sigma, M, 0.004, n=3)).verdict
     assert verdict.verdict == "stable"

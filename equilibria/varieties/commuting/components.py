@@ -6,6 +6,7 @@ Which strata, and whether they are all, says `variety`. Start with `evaluate`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from operator import attrgetter
@@ -190,24 +191,16 @@ class _Assembly:
             radius = max(radius, to_float(model.nu))
         flow_sign = max(signs[0], 0) if degenerate else signs[0]
         map_sign = self._map_sign(flow_sign, signs[1], k)
+        flow = self._stability(stratum, self.flow, flow_sign, abscissa, degenerate)
+        step = self._stability(stratum, self.step, map_sign, radius, degenerate)
+        largest = self._largest_step(inverse, flow_sign, degenerate)
         return Component(
             id=stratum_id(stratum),
             rank=k,
             dimension=dimension,
             collapse=collapse_grade(k, model.n, model.d),
-            flow=self._stability(
-                flow_sign, neutral, abscissa, k, degenerate, stratum, self.flow, None
-            ),
-            map=self._stability(
-                map_sign,
-                neutral,
-                radius,
-                k,
-                degenerate,
-                stratum,
-                self.step,
-                self._largest_step(inverse, flow_sign, degenerate),
-            ),
+            flow=replace(flow, neutral=neutral),
+            map=replace(step, neutral=neutral, largest_step=largest),
             modes=tuple(map(NUMBER, stratum)),
             roots=tuple(map(ROOT, stratum)),
             build_detail=partial(self.lifter.detail, stratum),
@@ -270,15 +263,7 @@ class _Assembly:
         return -1 if slack > 0 else (0 if slack == 0 else 1)
 
     def _stability(
-        self,
-        sign: int,
-        neutral: int,
-        extent: float,
-        k: int,
-        degenerate: bool,
-        stratum: Stratum,
-        dynamics: Dynamics,
-        largest_step: float | None,
+        self, stratum: Stratum, dynamics: Dynamics, sign: int, extent: float, degenerate: bool
     ) -> Stability:
         verdict = {-1: Verdict.STABLE, 0: Verdict.UNDECIDED, 1: Verdict.UNSTABLE}[sign]
         note = ""
@@ -290,10 +275,9 @@ class _Assembly:
             )
         return Stability(
             verdict=verdict,
-            how=How.PROVED if k == 0 and not self.model.floating else self.known,
-            neutral=neutral,
+            how=How.PROVED if not stratum and not self.model.floating else self.known,
+            neutral=0,
             extent=extent,
-            largest_step=largest_step,
             note=note,
             build_spectrum=partial(stratum_spectrum, self.model, stratum, self.modes, dynamics),
         )

@@ -8,6 +8,7 @@ from equilibria.varieties.noncommuting.continuation import BranchResult, rank_k
 from equilibria.varieties.noncommuting.core import CoreEquilibrium, collapse, core_equilibrium
 from equilibria.varieties.noncommuting.counting import count_full_rank_2x2, count_rank_one
 from equilibria.varieties.noncommuting.gram import FullRank, gram_residual, maximal_full_rank
+from equilibria.varieties.noncommuting.linearisation import EmbeddedCore
 from equilibria.varieties.noncommuting.pencil import rank_one
 from equilibria.varieties.noncommuting.search import RankSearch, SearchResult, multistart
 from equilibria.varieties.noncommuting.spectrum import Spectrum, flow_spectrum, map_spectrum
@@ -23,6 +24,7 @@ from equilibria.varieties.noncommuting.zero_decay import ZeroDecayComponent, com
 __all__ = [
     "BranchResult",
     "CoreEquilibrium",
+    "EmbeddedCore",
     "FullRank",
     "RankSearch",
     "SearchResult",

@@ -115,6 +115,25 @@ class CoreLinearisation:
         return np.concatenate([mixed, np.full(d - k, -self.eta), -self.kappa * rates])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedCore:
+    """An equilibrium with `n` outputs, at least its rank, and the moments and decays it is one of.
+
+    Sigma, M (d, d); eta = eta_W; kappa = eta_P / eta_W.
+    """
+
+    core: CoreEquilibrium
+    Sigma: Array
+    M: Array
+    eta: float
+    n: int
+    kappa: float = 1.0
+
+    def linearised(self) -> CoreLinearisation:
+        """Return the linearisation of the core's own system, without the inactive outputs."""
+        return linearise(self.core, self.Sigma, self.M, self.eta, kappa=self.kappa)
+
+
 def linearise(
     core: CoreEquilibrium, Sigma: Array, M: Array, eta: float, *, kappa: float = 1.0
 ) -> CoreLinearisation:

@@ -17,7 +17,7 @@ import scipy.linalg as sla
 from equilibria.varieties.noncommuting.arnoldi import ArnoldiError, leading_eigenvalues
 from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium, flow
 from equilibria.varieties.noncommuting.eigen import eigenvalues_with_bounds, matrix_size
-from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, linearise
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, EmbeddedCore
 from equilibria.varieties.noncommuting.reduced import eliminate_predictor, reduced_point
 from equilibria.varieties.noncommuting.solvers import regular_solver
 from equilibria.varieties.noncommuting.systems import Flow, Map, System
@@ -51,60 +51,43 @@ class Spectrum:
 
 
 def flow_spectrum(
-    core: CoreEquilibrium,
-    Sigma: Array,
-    M: Array,
-    eta: float,
+    at: EmbeddedCore,
     *,
-    n: int,
-    kappa: float = 1.0,
     beta: float | None = None,
     leading: int = 8,
     dense_up_to: int = DENSE_UP_TO,
 ) -> Spectrum:
-    """Spectrum of the n-row flow: stop-gradient, or a moving average of rate beta."""
-    return _spectrum(Flow(beta), core, Sigma, M, eta, n, kappa, leading, dense_up_to)
+    """Spectrum of the n-row flow: stop-gradient, or a moving average of rate beta.
+
+    `leading` eigenvalues are found where the core has more than `dense_up_to` unknowns. Raises
+    ValueError where n is below the rank, and without decay.
+    """
+    return _spectrum(Flow(beta), at, leading, dense_up_to)
 
 
 def map_spectrum(
-    core: CoreEquilibrium,
-    Sigma: Array,
-    M: Array,
-    eta: float,
+    at: EmbeddedCore,
     *,
-    n: int,
     h: float,
     mu: float | None = None,
     nu: float = 0.0,
-    kappa: float = 1.0,
     leading: int = 8,
     dense_up_to: int = DENSE_UP_TO,
 ) -> Spectrum:
     """Multipliers of the n-row update map: step h, heavy ball nu, moving average mu of the new W.
 
-    Compare a map with the flow of rate beta = (1 - mu) / h.
+    Compare a map with the flow of rate beta = (1 - mu) / h. Otherwise as `flow_spectrum`.
     """
-    system = Map(h, mu, nu)
-    return _spectrum(system, core, Sigma, M, eta, n, kappa, leading, dense_up_to)
+    return _spectrum(Map(h, mu, nu), at, leading, dense_up_to)
 
 
-def _spectrum(
-    system: System,
-    core: CoreEquilibrium,
-    Sigma: Array,
-    M: Array,
-    eta: float,
-    n: int,
-    kappa: float,
-    leading: int,
-    dense_up_to: int,
-) -> Spectrum:
-    k = core.rank
+def _spectrum(system: System, at: EmbeddedCore, leading: int, dense_up_to: int) -> Spectrum:
+    core, n, k = at.core, at.n, at.core.rank
     if n < k:
         raise ValueError(f"n = {n}: an equilibrium of rank {k} needs at least {k} outputs")
-    if not eta > 0:
+    if not at.eta > 0:
         raise ValueError("eta = 0: equilibria form families; see zero_decay.components")
-    lin = linearise(core, Sigma, M, eta, kappa=kappa)
+    lin = at.linearised()
     displaced = _displacement(core, lin) * _lipschitz(lin)
     if isinstance(system, Map):
         displaced *= system.h

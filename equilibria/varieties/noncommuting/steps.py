@@ -20,9 +20,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from equilibria.varieties.noncommuting.core import Array, ComplexArray, CoreEquilibrium
+from equilibria.varieties.noncommuting.core import ComplexArray
 from equilibria.varieties.noncommuting.eigen import matrix_size
-from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, linearise
+from equilibria.varieties.noncommuting.linearisation import CoreLinearisation, EmbeddedCore
 from equilibria.varieties.noncommuting.spectrum import extent, flow_spectrum
 from equilibria.varieties.noncommuting.systems import Flow, Map
 
@@ -30,75 +30,45 @@ Interval = tuple[float, float]
 POINTS = 60  # of the scan in log h
 
 
-def largest_step(
-    core: CoreEquilibrium,
-    Sigma: Array,
-    M: Array,
-    eta: float,
-    *,
-    n: int,
-    mu: float | None = None,
-    nu: float = 0.0,
-    kappa: float = 1.0,
-) -> float | None:
+def largest_step(at: EmbeddedCore, *, mu: float | None = None, nu: float = 0.0) -> float | None:
     """The supremum of h such that every smaller step is stable; None if small steps are not.
 
     None also when it cannot be decided whether small steps are stable.
     """
-    small = flow_spectrum(core, Sigma, M, eta, n=n, kappa=kappa)
+    small = flow_spectrum(at)
     if small.verdict.verdict != "stable":
         return None
     if mu is None:
         return _common_step(small.normal, nu)
-    found = stable_steps(core, Sigma, M, eta, n=n, mu=mu, nu=nu, kappa=kappa)
+    found = stable_steps(at, mu=mu, nu=nu)
     return found[0][1] if found and found[0][0] == 0 else None
 
 
-def stable_steps(
-    core: CoreEquilibrium,
-    Sigma: Array,
-    M: Array,
-    eta: float,
-    *,
-    n: int,
-    mu: float,
-    nu: float = 0.0,
-    kappa: float = 1.0,
-) -> list[Interval]:
+def stable_steps(at: EmbeddedCore, *, mu: float, nu: float = 0.0) -> list[Interval]:
     """All intervals of stable h for a moving average of fixed momentum mu, in increasing order.
 
     Slow targets can stabilise what small steps do not: then the first interval starts above 0.
     The scan sees windows wider than about a tenth of their h.
     """
-    lin = linearise(core, Sigma, M, eta, kappa=kappa)
-    ceiling = _first_flip(lin, n, mu, nu)
+    lin = at.linearised()
+    ceiling = _first_flip(lin, at.n, mu, nu)
     floor = min(1e-3 * ceiling, 1e-3 * (1 - mu) / matrix_size(lin.frozen_matrix()))
 
     def excess(log_h: float) -> float:
         h = float(np.exp(log_h))
-        return (extent(Map(h, mu, nu), lin, n) - 1) / h
+        return (extent(Map(h, mu, nu), lin, at.n) - 1) / h
 
     found = _negative_intervals(excess, np.log(floor), np.log(ceiling * (1 - 1e-12)), POINTS)
     ends = [(float(np.exp(a)), float(np.exp(b))) for a, b in found]
     return [(0.0 if a <= floor * (1 + 1e-9) else a, b) for a, b in ends]
 
 
-def stable_rates(
-    core: CoreEquilibrium,
-    Sigma: Array,
-    M: Array,
-    eta: float,
-    *,
-    n: int,
-    low: float,
-    high: float,
-    kappa: float = 1.0,
-) -> list[Interval]:
+def stable_rates(at: EmbeddedCore, *, low: float, high: float) -> list[Interval]:
     """The intervals of beta in [low, high] on which the moving-average flow is stable (T9.2)."""
-    lin = linearise(core, Sigma, M, eta, kappa=kappa)
+    lin = at.linearised()
 
     def abscissa(log_beta: float) -> float:
-        return extent(Flow(float(np.exp(log_beta))), lin, n)
+        return extent(Flow(float(np.exp(log_beta))), lin, at.n)
 
     found = _negative_intervals(abscissa, np.log(low), np.log(high), POINTS)
     return [(float(np.exp(a)), float(np.exp(b))) for a, b in found]

@@ -219,27 +219,14 @@ class Solver:
         beta = to_float(model.flow_rate) if ema else None
         mu = to_float(model.mu) if ema else None
         nu = to_float(model.nu)
-        flow = nc.flow_spectrum(
-            core, self.sigma, self.m, self.eta, beta=beta, n=model.n, kappa=self.kappa
-        )
-        step = nc.map_spectrum(
-            core,
-            self.sigma,
-            self.m,
-            self.eta,
-            h=to_float(model.h),
-            mu=mu,
-            nu=nu,
-            n=model.n,
-            kappa=self.kappa,
-        )
+        at = nc.EmbeddedCore(core, self.sigma, self.m, self.eta, model.n, self.kappa)
+        flow = nc.flow_spectrum(at, beta=beta)
+        step = nc.map_spectrum(at, h=to_float(model.h), mu=mu, nu=nu)
         largest = None
         unknowns = k * k + k * model.d
         small = unknowns <= STEP_SIZE_UNKNOWNS or (mu is None and unknowns <= DENSE_UNKNOWNS)
         if with_step and small and (mu is not None or flow.verdict.verdict == "stable"):
-            largest = nc.largest_step(
-                core, self.sigma, self.m, self.eta, mu=mu, nu=nu, n=model.n, kappa=self.kappa
-            )
+            largest = nc.largest_step(at, mu=mu, nu=nu)
         return Component(
             id=name,
             rank=k,

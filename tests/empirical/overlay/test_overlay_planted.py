@@ -13,6 +13,7 @@ from empirical.overlay.frozen_newton import ranks_to_try, rest_near, thin_svd
 from empirical.overlay.moment import Decay
 from empirical.overlay.work import Work
 from equilibria.varieties.noncommuting.core import core_equilibrium, relative_residual
+from equilibria.varieties.noncommuting.linearisation import EmbeddedCore
 from equilibria.varieties.noncommuting.reduced import reduced_point
 from equilibria.varieties.noncommuting.spectrum import flow_spectrum
 from tests.empirical.overlay.planted import ETA, Planted, planted
@@ -59,10 +60,9 @@ def test_a_planted_equilibrium_is_found_at_its_distance(
     assert found.distance <= step * (1 + 1e-9) + 1e-9
     if size:  # a random move is mostly across the orbit
         assert found.distance >= 0.5 * step
-    dense = flow_spectrum(
-        core_equilibrium(rest.core[1], rest.core[0], rest.sigma, rest.m, ETA, label="", origin=""),
-        rest.sigma, rest.m, ETA, n=n,
-    ).verdict  # fmt: skip
+    W, P = rest.core
+    core = core_equilibrium(P, W, rest.sigma, rest.m, ETA, label="", origin="")
+    dense = flow_spectrum(EmbeddedCore(core, rest.sigma, rest.m, ETA, n=n)).verdict
     assert verdict_of(found, rest.sigma, rest.m, decay, n, None)[0] == dense.verdict
 
 
@@ -193,7 +193,7 @@ def test_aligned_blocks_are_the_dense_spectrum() -> None:
         W, P = found.core
         core = core_equilibrium(P, W, sigma, mm, ETA, label="", origin="")
         assert core.residual < 1e-12
-        dense = flow_spectrum(core, sigma, mm, ETA, n=n, kappa=kappa)
+        dense = flow_spectrum(EmbeddedCore(core, sigma, mm, ETA, n=n, kappa=kappa))
         extent = aligned_extent(found, ETA, kappa, n)
         assert extent == pytest.approx(max(dense.normal.real), abs=1e-8)
         signs.append(extent > 0)
