@@ -204,12 +204,7 @@ def network_overlay(folder: RunFolder) -> NetworkOverlay:
     Raises `FormatError` for an incomplete folder and `ScopeError` for a method that the linear theory
     of stop-gradient and EMA does not describe.
     """
-    config = folder.config
-    if config.get("method") not in METHODS or config.get("predictor") in ("none", "fixed"):
-        raise ScopeError(
-            f"{folder.path}: method {config.get('method')} with predictor {config.get('predictor')}: "
-            "networks are compared when a predictor is learned by simsiam or byol"
-        )
+    _check_method(folder)
     arrays = folder.trajectory()
     _check(folder, arrays)
     decay = _decay(folder)
@@ -217,19 +212,13 @@ def network_overlay(folder: RunFolder) -> NetworkOverlay:
     count = len(step)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
     drift, (_, window) = drift_of(arrays, ("Sigma", "M")), window_of(step)
-    share = f"in the last {100 * window:.0f} %"
-    reasons = _reasons(config, drift, share)
-    moved = drift_of(arrays, "WP")
-    if moved > STILL:
-        reasons.append(f"head and predictor still move ({100 * moved:.2g} % {share})")
     logged = [int(record["step"]) for record in folder.metrics() if "step" in record]
-    if logged and logged[-1] > step[-1]:
-        reasons.append(f"the trajectory ends at step {step[-1]:,} of {logged[-1]:,}")
+    reasons = _moving(folder, arrays, drift, logged)
     near = _searched(arrays, chosen.tolist(), decay, ASIDE if reasons else WORK)
     found = tuple(moment_at(arrays, k, decay, near[k]) for k in chosen.tolist())
     n = arrays["W"].shape[1]
     *_, sigma, m = state_at(arrays, count - 1)
-    stability = verdict_of(near[count - 1], sigma, m, decay, n, _rate(config))
+    stability = verdict_of(near[count - 1], sigma, m, decay, n, _rate(folder.config))
     if found[-1].distance is None:
         stability = NOT_SEARCHED, "no equilibrium to judge"
     return NetworkOverlay(
@@ -244,6 +233,30 @@ def network_overlay(folder: RunFolder) -> NetworkOverlay:
         len(logged),
         outputs_verdict(folder),
     )
+
+
+def _check_method(folder: RunFolder) -> None:
+    """Raise `ScopeError` for a method that the linear theory does not describe."""
+    config = folder.config
+    if config.get("method") not in METHODS or config.get("predictor") in ("none", "fixed"):
+        raise ScopeError(
+            f"{folder.path}: method {config.get('method')} with predictor {config.get('predictor')}: "
+            "networks are compared when a predictor is learned by simsiam or byol"
+        )
+
+
+def _moving(folder: RunFolder, arrays: Arrays, drift: float, logged: list[int]) -> list[str]:
+    """Return why the run's last moment need not be at rest; `logged` are the steps with metrics."""
+    step = arrays["step"]
+    _, window = window_of(step)
+    share = f"in the last {100 * window:.0f} %"
+    reasons = _reasons(folder.config, drift, share)
+    moved = drift_of(arrays, "WP")
+    if moved > STILL:
+        reasons.append(f"head and predictor still move ({100 * moved:.2g} % {share})")
+    if logged and logged[-1] > step[-1]:
+        reasons.append(f"the trajectory ends at step {step[-1]:,} of {logged[-1]:,}")
+    return reasons
 
 
 def outputs_verdict(folder: RunFolder) -> str:

@@ -63,11 +63,7 @@ def study(
             "--predictor-weight-decay: cycles with more outputs than inputs need it equal"
         )
     foci = [_focus(setting, core) for core in _equilibria(setting, rank)]
-    cycles: list[LimitCycle] = []
-    endings = {"rest": 0, "cycle": 0, "unsettled": 0}
-    for run in _runs(setting, foci, seed, tell):
-        endings[run.ending] += 1
-        _keep(run, cycles)
+    cycles, endings = _settled(setting, foci, seed, tell)
     found = None
     followed = None if parameter is None else _along(model, parameter, rank, time_limit, tell)
     if search:
@@ -84,6 +80,18 @@ def study(
         search=found,
         seconds=time.monotonic() - begun,
     )
+
+
+def _settled(
+    setting: Setting, foci: list[Focus], seed: int, tell: Progress
+) -> tuple[list[LimitCycle], dict[str, int]]:
+    """Return the cycles that runs settle on, and how many runs end in which way."""
+    cycles: list[LimitCycle] = []
+    endings = {"rest": 0, "cycle": 0, "unsettled": 0}
+    for run in _runs(setting, foci, seed, tell):
+        endings[run.ending] += 1
+        _keep(run, cycles)
+    return cycles, endings
 
 
 def find_cycles(model: Model, *, seed: int = 0) -> tuple[LimitCycle, ...]:

@@ -76,41 +76,9 @@ def follow_cycle(
     `first` is the size of the first step, a fiftieth of the range by default; steps never exceed a
     tenth of the range. `most` and `time_limit` (seconds) end the branch early, and `reason` says so.
     """
-    deadline = time.monotonic() + time_limit
-    span = stop - start
-    if not span:
-        raise ValueError(f"range {start} to {stop}: is empty")
-    step = abs(first or span / 50) * np.sign(span)
-    values, cycles = [start], [cycle]
-    end: End = "stopped"
-    reason = f"stopped after {most} cycles"
-    while len(values) < most:
-        if time.monotonic() > deadline:
-            reason = f"stopped by the time limit of {time_limit:.3g} s"
-            break
-        left = stop - values[-1]
-        if abs(left) <= SMALLEST * abs(span):
-            end, reason = "range", "the cycle exists up to the end of the range"
-            break
-        step = np.sign(span) * min(abs(step), abs(left), 0.1 * abs(span))
-        value = stop if abs(step - left) <= 1e-9 * abs(span) else values[-1] + step
-        found = _next(path(value), values, cycles, value)
-        if found is None:
-            if _reaches_hopf(values, cycles, value, abs(span)):
-                end, reason = "hopf", "the cycle shrinks onto an equilibrium"
-                break
-            step = step / 2
-            if abs(step) < SMALLEST * abs(span):
-                end, reason = _death(cycles)
-                break
-            continue
-        values.append(float(value))
-        cycles.append(found)
-        step = step * 1.5
-        death = _dying(cycles)
-        if death is not None:
-            end, reason = death
-            break
+    values, cycles, end, reason = _followed(
+        path, cycle, (start, stop), first=first, most=most, time_limit=time_limit
+    )
     estimate = {"hopf": _hopf_value, "homoclinic": _homoclinic_value}.get(end)
     at = values[-1] if estimate is None else estimate(values, cycles)
     changes = [
@@ -119,6 +87,48 @@ def follow_cycle(
         if (one.verdict is Verdict.STABLE) != (two.verdict is Verdict.STABLE)
     ]
     return CycleBranch(tuple(values), tuple(cycles), end, at, reason, tuple(changes))
+
+
+def _followed(
+    path: Path,
+    cycle: LimitCycle,
+    between: tuple[float, float],
+    *,
+    first: float | None,
+    most: int,
+    time_limit: float,
+) -> tuple[list[float], list[LimitCycle], End, str]:
+    """Return the values and the cycles there, how the branch ends and why."""
+    start, stop = between
+    deadline = time.monotonic() + time_limit
+    span = stop - start
+    if not span:
+        raise ValueError(f"range {start} to {stop}: is empty")
+    step = abs(first or span / 50) * np.sign(span)
+    values, cycles = [start], [cycle]
+    while len(values) < most:
+        if time.monotonic() > deadline:
+            return values, cycles, "stopped", f"stopped by the time limit of {time_limit:.3g} s"
+        left = stop - values[-1]
+        if abs(left) <= SMALLEST * abs(span):
+            return values, cycles, "range", "the cycle exists up to the end of the range"
+        step = np.sign(span) * min(abs(step), abs(left), 0.1 * abs(span))
+        value = stop if abs(step - left) <= 1e-9 * abs(span) else values[-1] + step
+        found = _next(path(value), values, cycles, value)
+        if found is None:
+            if _reaches_hopf(values, cycles, value, abs(span)):
+                return values, cycles, "hopf", "the cycle shrinks onto an equilibrium"
+            step = step / 2
+            if abs(step) < SMALLEST * abs(span):
+                return values, cycles, *_death(cycles)
+            continue
+        values.append(float(value))
+        cycles.append(found)
+        step = step * 1.5
+        death = _dying(cycles)
+        if death is not None:
+            return values, cycles, *death
+    return values, cycles, "stopped", f"stopped after {most} cycles"
 
 
 def cycle_from_hopf(

@@ -66,14 +66,7 @@ def phase_diagram(
     Raises `ScopeError` where the block formulas do not apply.
     """
     start = time.perf_counter()
-    model.plain("phase")
-    setting = Setting(model, x.name, y.name, decay)
-    for axis in (x, y):
-        setting.check_axis(axis)
-    if len(x.values) * len(y.values) > MAX_CELLS:
-        raise FormatError(f"--x and --y: more than {MAX_CELLS} points; lower COUNT")
-    if setting.family is Family.JOINT:
-        joint_variety(setting.model_at(x.low, y.low))  # raises where no data has these moments
+    setting = _checked(model, x, y, decay)
     cells = _all_cells(setting, x, y, backend, jobs, progress)
     shape = (len(y.values), len(x.values))
     regions, index = _regions(cells)
@@ -94,6 +87,19 @@ def phase_diagram(
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
     )
+
+
+def _checked(model: Model, x: Axis, y: Axis, decay: Decay) -> Setting:
+    """Return the setting of a diagram; raises where there is none, or where it is too large."""
+    model.plain("phase")
+    setting = Setting(model, x.name, y.name, decay)
+    for axis in (x, y):
+        setting.check_axis(axis)
+    if len(x.values) * len(y.values) > MAX_CELLS:
+        raise FormatError(f"--x and --y: more than {MAX_CELLS} points; lower COUNT")
+    if setting.family is Family.JOINT:
+        joint_variety(setting.model_at(x.low, y.low))  # raises where no data has these moments
+    return setting
 
 
 def _all_cells(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
@@ -28,6 +29,28 @@ def print_system_report(
             highlight=False,
         )
 
+    _print_system(report, say, equations=equations)
+    say(report.summary.text, "bold")
+    say()
+    _print_table(report, console)
+    say()
+    for component in report.components:
+        say(f"  {component.id}   {_where(component)}")
+        for line in _notes(component):
+            say(f"      {line}")
+    say()
+    label = "the list is complete" if report.variety.complete else "not a complete list"
+    say(f"  {label}: {report.variety.why}")
+    if report.variety.description:
+        say(f"  {report.variety.description}")
+    say()
+    if report.gradient is not None:
+        for sentence, how in report.gradient.sentences:
+            say(f"{sentence} [{how.value}]" if how is not None else sentence)
+
+
+def _print_system(report: SystemReport, say: Callable[..., None], *, equations: bool) -> None:
+    """Print name, size, parameters, and the equations as written or multiplied out."""
     system = report.system
     say(
         f"{report.user.name} · {_count(len(system.variables))}, degree "
@@ -46,23 +69,6 @@ def print_system_report(
         for line in report.user.equations:
             say("  " + line)
     say()
-    say(report.summary.text, "bold")
-    say()
-    _print_table(report, console)
-    say()
-    for component in report.components:
-        say(f"  {component.id}   {_where(component)}")
-        for line in _notes(component):
-            say(f"      {line}")
-    say()
-    label = "the list is complete" if report.variety.complete else "not a complete list"
-    say(f"  {label}: {report.variety.why}")
-    if report.variety.description:
-        say(f"  {report.variety.description}")
-    say()
-    if report.gradient is not None:
-        for sentence, how in report.gradient.sentences:
-            say(f"{sentence} [{how.value}]" if how is not None else sentence)
 
 
 def _count(variables: int) -> str:

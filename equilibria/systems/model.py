@@ -87,6 +87,10 @@ class Model:
             layers = (self.encoder_layers, self.predictor_layers)
             widths_of(self.hidden_dims, layers, n=self.embed_dim, d=self.moments.dimension)
             set_field(self, "hidden_dims", self.chain.hidden)
+        self._check_form()
+
+    def _check_form(self) -> None:
+        """Refuse moments and layers that the procedure has no equations for."""
         if not self.moments.symmetric and not self.traits.bootstraps:
             raise FormatError(
                 f"--procedure {self.procedure}: M must be symmetric; with views that are not "

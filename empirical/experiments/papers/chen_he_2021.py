@@ -110,12 +110,7 @@ def own(name: str, found: Found) -> list[Direction]:
         case "no-predictor":
             return [_collapses("no predictor, affine", found), _loses("no predictor", found)]
         case "predictor":
-            gap = difference(found["fixed random predictor"], found[BASE], "loss")
-            return [
-                Direction("fixed random: loss stays above", gap.seen(1), gap.words(1, "", 2)),
-                _lives("fixed random predictor", found),
-                _no_worse(BASE, "cosine rate for predictor", found),
-            ]
+            return _fixed(found)
         case "batch-norm":
             bare, shaken = "no batch norm in heads", "on predictor's output too"
             wobble = difference(found[shaken], found[BASE], "wobble")
@@ -137,12 +132,25 @@ def own(name: str, found: Found) -> list[Direction]:
         case "alternation":
             return [_no_worse(key, BASE, found) for key in found if key != BASE]
         case _:
-            gap = difference(found["moving average, m = 0.8"], found["no predictor"], "rank")
-            return [
-                Direction("the average keeps more rank", gap.seen(1), gap.words(1, "dimensions")),
-                _collapses("no predictor, affine", found),
-                _lives("m = 0.8, affine", found), _lives("moving average, m = 0.8", found),
-            ]  # fmt: skip
+            return _remembered(found)
+
+
+def _fixed(found: Found) -> list[Direction]:
+    gap = difference(found["fixed random predictor"], found[BASE], "loss")
+    return [
+        Direction("fixed random: loss stays above", gap.seen(1), gap.words(1, "", 2)),
+        _lives("fixed random predictor", found),
+        _no_worse(BASE, "cosine rate for predictor", found),
+    ]
+
+
+def _remembered(found: Found) -> list[Direction]:
+    gap = difference(found["moving average, m = 0.8"], found["no predictor"], "rank")
+    return [
+        Direction("the average keeps more rank", gap.seen(1), gap.words(1, "dimensions")),
+        _collapses("no predictor, affine", found),
+        _lives("m = 0.8, affine", found), _lives("moving average, m = 0.8", found),
+    ]  # fmt: skip
 
 
 def _collapses(name: str, found: Found) -> Direction:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from equilibria.errors import ConsistencyError
 from equilibria.exact.characteristic import characteristic_polynomials
-from equilibria.exact.field_polynomials import shifted
+from equilibria.exact.field_polynomials import FieldPoly, shifted
 from equilibria.exact.half_plane import Placement, place
 from equilibria.exact.polynomial import Polynomial
 from equilibria.varieties.component import Eigenvalue, How, Stability, Verdict
@@ -39,18 +39,8 @@ def stability_at(
 
     Raises `ConsistencyError` when fewer eigenvalues are neutral than the dimension requires.
     """
-    one = point.field.constant(1)
     shift = 1 if kind == "map" else 0
-    names = list(equations)
-    matrix = [[point.value(equations[row].diff(column)) for column in names] for row in names]
-    matrix = [
-        [a - shift if i == j else a for j, a in enumerate(row)] for i, row in enumerate(matrix)
-    ]
-    normal, neutral = [], 0
-    for polynomial in characteristic_polynomials(matrix, one):
-        zeros = next(i for i, c in enumerate(polynomial) if c)
-        neutral += zeros
-        normal.append(shifted(polynomial[zeros:], -shift))
+    normal, neutral = _characteristic(equations, point, shift)
     if neutral < dimension:
         raise ConsistencyError(
             f"{neutral} neutral eigenvalues ({kind}) on a component of dimension {dimension}"
@@ -77,6 +67,24 @@ def stability_at(
             "the linearisation does not decide",
         )
     return result
+
+
+def _characteristic(
+    equations: Mapping[str, Polynomial], point: Point, shift: int
+) -> tuple[list[FieldPoly], int]:
+    """Return the characteristic polynomials without the roots at `shift`, and how many those are."""
+    one = point.field.constant(1)
+    names = list(equations)
+    matrix = [[point.value(equations[row].diff(column)) for column in names] for row in names]
+    matrix = [
+        [a - shift if i == j else a for j, a in enumerate(row)] for i, row in enumerate(matrix)
+    ]
+    normal, neutral = [], 0
+    for polynomial in characteristic_polynomials(matrix, one):
+        zeros = next(i for i, c in enumerate(polynomial) if c)
+        neutral += zeros
+        normal.append(shifted(polynomial[zeros:], -shift))
+    return normal, neutral
 
 
 def euler_largest_step(flow: Stability) -> float | None:

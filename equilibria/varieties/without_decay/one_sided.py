@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equilibria.errors import ScopeError
 from equilibria.exact.rationals import to_float
@@ -33,55 +34,27 @@ from equilibria.varieties.without_decay.points import (
 def encoder_decay_only(model: Model) -> Variety:
     """Return {W = 0, P arbitrary}: with eta > 0 = eta_P, W^T dW = 0 and R W^T = 0 force W = 0."""
     modes = modes_of(model.moments)
-    n, d = model.n, model.d
-    flow_dynamics, map_dynamics = Dynamics.of(model, is_map=False), Dynamics.of(model, is_map=True)
+    n = model.n
     flow_everywhere = all(mode.m * mode.m < 4 * mode.s * model.eta for mode in modes)
     point, kept = _kept_point(model, modes)
     p = point.predictors[0]
     blocks = [(mode.s * p * p + model.eta, p * mode.m) for mode in modes for _ in range(n)]
-    stabilities = []
-    for dynamics in (flow_dynamics, map_dynamics):
-        values = roots_of(blocks, dynamics)
-        size = np.abs(values) if dynamics.is_map else values.real
-        extent = float(size.max())
-        if dynamics.is_map and model.nu:
-            extent = max(extent, to_float(model.nu))
-        stabilities.append(
-            Stability(
-                kept if dynamics.is_map else Verdict.STABLE,
-                How.CERTIFIED,
-                n * n,
-                extent,
-                note="no point with P diagonal was found that the map keeps at this step size"
-                if dynamics.is_map and kept is not Verdict.STABLE
-                else "",
-                part=dynamics.is_map or not flow_everywhere,
-                varies=True,
-                build_spectrum=partial(spectrum_of, values, model, dynamics),
-            )
+    flow, step = (
+        _kept_stability(
+            model, roots_of(blocks, dynamics), dynamics, kept, flow_everywhere=flow_everywhere
         )
-    conditions: list[str | None] = []
-    step: list[str | None] = []
-    for i in range(1, n + 1):
-        for mode in modes:
-            a = [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")]
-            b = [(mode.m, f"P_{i}_{i}")]
-            conditions.append(condition(ZERO, (1, a), (-1, b)))
-            step += step_conditions(model, a, b)
-    small = n * d <= CONDITION_LIMIT and model.moments.is_diagonal
-    flow_text = distinct(conditions)
+        for dynamics in (Dynamics.of(model, is_map=False), Dynamics.of(model, is_map=True))
+    )
     component = Component(
         id="rank0",
         rank=0,
         dimension=n * n,
         collapse="full",
-        flow=stabilities[0],
-        map=stabilities[1],
+        flow=flow,
+        map=step,
         modes=(),
         roots=(),
-        stable_where=Conditions(flow_text, (*flow_text, *distinct(step)), "points with P diagonal")
-        if small
-        else None,
+        stable_where=_encoder_conditions(model, modes),
         note=_where(flow_everywhere),
         build_detail=partial(detail, model, point),
     )
@@ -92,6 +65,48 @@ def encoder_decay_only(model: Model) -> Variety:
         stable_total=1,
         why="without predictor decay R W^T = 0, so eta W W^T = W R^T P = 0 and W = 0 [proved]",
     )
+
+
+def _kept_stability(
+    model: Model,
+    values: NDArray[np.complex128],
+    dynamics: Dynamics,
+    kept: Verdict,
+    *,
+    flow_everywhere: bool,
+) -> Stability:
+    """Return the verdict on W = 0 from its eigenvalues at one P, of which `kept` is the map's."""
+    extent = float((np.abs(values) if dynamics.is_map else values.real).max())
+    if dynamics.is_map and model.nu:
+        extent = max(extent, to_float(model.nu))
+    return Stability(
+        kept if dynamics.is_map else Verdict.STABLE,
+        How.CERTIFIED,
+        model.n * model.n,
+        extent,
+        note="no point with P diagonal was found that the map keeps at this step size"
+        if dynamics.is_map and kept is not Verdict.STABLE
+        else "",
+        part=dynamics.is_map or not flow_everywhere,
+        varies=True,
+        build_spectrum=partial(spectrum_of, values, model, dynamics),
+    )
+
+
+def _encoder_conditions(model: Model, modes: Sequence[Mode]) -> Conditions | None:
+    """Return where W = 0 is stable among diagonal P; None where that is too long to say."""
+    if model.n * model.d > CONDITION_LIMIT or not model.moments.is_diagonal:
+        return None
+    conditions: list[str | None] = []
+    step: list[str | None] = []
+    for i in range(1, model.n + 1):
+        for mode in modes:
+            a = [(mode.s, f"P_{i}_{i}**2"), (model.eta, "")]
+            b = [(mode.m, f"P_{i}_{i}")]
+            conditions.append(condition(ZERO, (1, a), (-1, b)))
+            step += step_conditions(model, a, b)
+    flow = distinct(conditions)
+    return Conditions(flow, (*flow, *distinct(step)), "points with P diagonal")
 
 
 def _where(flow_everywhere: bool) -> str:
@@ -130,31 +145,14 @@ def predictor_decay_only(model: Model) -> Variety:
             "eigenvalues that are zero or of both signs",
             hint="give --weight-decay above 0",
         )
-    # Beside the predictor's rate there is the target's, and with momentum the velocities' nu.
-    following = model.traits.has_target
-    undecided = Stability(
-        Verdict.UNDECIDED,
-        How.CERTIFIED,
-        model.n * model.d,
-        to_float(max(-model.eta_p, -model.flow_rate) if following else -model.eta_p),
-        note="all encoder directions are neutral: the linearisation does not decide; along the "
-        "slow set P = alpha W M W^T/eta_P the encoder grows at third order",
-    )
-    radius = max(abs(z) for z in multipliers(-to_float(model.eta_p), model))
-    map_part = Stability(
-        Verdict.UNDECIDED,
-        How.CERTIFIED,
-        model.n * model.d,
-        max(radius, to_float(model.nu), to_float(model.mu)),
-        note=undecided.note,
-    )
+    flow, step = _neutral_encoder(model)
     component = Component(
         id="rank0",
         rank=0,
         dimension=0,
         collapse="full",
-        flow=undecided,
-        map=map_part,
+        flow=flow,
+        map=step,
         modes=(),
         roots=(),
         build_detail=partial(detail, model, Point((), (ZERO,) * model.n, ())),
@@ -166,3 +164,19 @@ def predictor_decay_only(model: Model) -> Variety:
         stable_total=None,
         why="P^T P = 0 at every equilibrium, then W M W^T = 0 and M is definite [proved]",
     )
+
+
+def _neutral_encoder(model: Model) -> tuple[Stability, Stability]:
+    """Return flow and map at P = W = 0 without encoder decay: the linearisation does not decide."""
+    # Beside the predictor's rate there is the target's, and with momentum the velocities' nu.
+    rate = max(-model.eta_p, -model.flow_rate) if model.traits.has_target else -model.eta_p
+    radius = max(abs(z) for z in multipliers(-to_float(model.eta_p), model))
+    note = (
+        "all encoder directions are neutral: the linearisation does not decide; along the "
+        "slow set P = alpha W M W^T/eta_P the encoder grows at third order"
+    )
+    flow, step = (
+        Stability(Verdict.UNDECIDED, How.CERTIFIED, model.n * model.d, extent, note=note)
+        for extent in (to_float(rate), max(radius, to_float(model.nu), to_float(model.mu)))
+    )
+    return flow, step
