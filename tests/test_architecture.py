@@ -43,6 +43,9 @@ RULES: dict[str, Rule] = {
     "nothing evaluates text": structure.evaluated,
     "the kernel stands alone": kernel_walls,
     "traits decide, not names": structure.names_asked,
+    "few signatures say Any": structure.vague,
+    "few functions are long": structure.lengthy,
+    "few functions take many parameters": structure.wide,
 }
 
 
@@ -81,6 +84,8 @@ SOUND = {
     "cli.py": "from empirical.linear import flow\n",
 }
 LATE = "def f():\n    "
+LONG = "".join(f"def f{i}():\n" + "    x = 1\n" * 40 for i in range(6))
+WIDE = "".join(f"def f{i}(a, b, c, *, d, e, f, g, h): ...\n" for i in range(6))
 TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
 
 PLANTED: list[tuple[str, dict[str, str], str]] = [
@@ -196,6 +201,35 @@ PLANTED: list[tuple[str, dict[str, str], str]] = [
         {"equilibria/kernel/refusal.py": "match x:\n    case 'direct-copy':\n        pass\n"},
         "direct-copy",
     ),
+    ("few signatures say Any", {"cli.py": "def f(x: Any): ...\n" * 61}, "cli.py:61 says Any"),
+    (
+        "few signatures say Any",
+        {"cli.py": "class A:\n" + "    x: dict[str, typing.Any]\n" * 61},
+        "cli.py:2 says Any",
+    ),
+    (
+        "few signatures say Any",
+        {"cli.py": "Json = Any\n" * 30 + "def f(*a: Any, **b: list[Any]) -> Any: ...\n" * 11},
+        "cli.py:1 says Any",
+    ),
+    ("few functions are long", {"cli.py": LONG}, "f5 has 41 lines"),
+    ("few functions are long", {"equilibria/errors.py": "async " + LONG}, "f0 has 41 lines"),
+    (
+        "few functions are long",
+        {"cli.py": "class A:\n" + "".join(f"    {line}\n" for line in LONG.splitlines())},
+        "cli.py:2 f0 has 41 lines",
+    ),
+    ("few functions take many parameters", {"cli.py": WIDE}, "f5 takes 8 parameters"),
+    (
+        "few functions take many parameters",
+        {"cli.py": "def f(a, /, b, c, d, *e, f, g, **h): ...\n" * 6},
+        "cli.py:6 f takes 8 parameters",
+    ),
+    (
+        "few functions take many parameters",
+        {"cli.py": "class A:\n" + "    def f(self, a, b, c, d, e, f, g, h): ...\n" * 6},
+        "f takes 8 parameters",
+    ),
 ]
 
 
@@ -223,6 +257,16 @@ def test_the_page_on_the_house_names_every_room_and_nothing_that_is_gone(house: 
     named = set(re.findall(r"\b(?:equilibria|empirical|tests)/[\w/]+(?:\.py|/)", page))
     assert len(named) > 20
     assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_a_budget_is_not_yet_spent_at_its_limit() -> None:
+    five = {"cli.py": LONG[: LONG.index("def f5")] + WIDE[: WIDE.index("def f5")]}
+    sixty = {"equilibria/errors.py": "def f(self, x: Any): ...\n" * 60}
+    narrow = {"equilibria/version.py": "def f(self, a, b, c, d, e, f, g): ...\n" * 6}
+    forty = {"equilibria/defaults.py": LONG.replace("    x = 1\n", "", 1)}
+    house = House({**SOUND, **five, **sixty, **narrow})
+    assert [structure.vague(house), structure.lengthy(house), structure.wide(house)] == [[], [], []]
+    assert structure.lengthy(House(forty)) == []
 
 
 def test_importing_the_package_loads_neither_torch_nor_sympy() -> None:

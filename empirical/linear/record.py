@@ -98,14 +98,14 @@ class Record:
             "diverged": int((status == DIVERGED).sum()),
         }
 
-    def over_time(self) -> dict[str, NDArray[Any]]:
+    def over_time(self) -> Arrays:
         """Return `step` (K,) and W, P[, T] (K, runs, ...)."""
         arrays: dict[str, Any] = {"step": np.array([step for step, _ in self.snapshots])}
         for name in self.letters:
             arrays[name] = np.stack([now[name] for _, now in self.snapshots])
         return arrays
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
+    def tensors(self) -> Arrays:
         """Return everything, for a checkpoint."""
         tensors = {f"final.{name}": value for name, value in self.final.items()}
         return tensors | {f"snapshot.{name}": value for name, value in self.over_time().items()}

@@ -194,7 +194,7 @@ class Simulation:
     def save(self) -> None:
         """Write a checkpoint from which `load` goes on."""
         assert self.folder is not None
-        tensors = self.record.tensors()
+        tensors = dict(self.record.tensors())
         if self.pool is not None:
             state = self.pool.state.items()
             tensors |= {f"state.{name}": value.cpu().numpy() for name, value in state}

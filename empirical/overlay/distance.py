@@ -48,8 +48,8 @@ def orbit_distance(
     holds an orthonormal basis of data directions that may be rotated among themselves.
     """
     if not np.any(point) and not np.any(predictor):
-        parts = [part for part in (W, P, T) if part is not None]
-        return np.asarray(np.sqrt(np.sum([(part**2).sum(axis=(1, 2)) for part in parts], axis=0)))
+        squares = [(part**2).sum(axis=(1, 2)) for part in (W, P, T) if part is not None]
+        return np.asarray(np.sqrt(np.sum(squares, axis=0)))
     if W.shape[1] == len(point) <= 2 and not blocks:
         Q = _in_the_plane(W, P, T, point, predictor)
         return np.asarray(np.sqrt(_squares(W, P, T, Q, point, predictor)))
@@ -67,8 +67,7 @@ def orbit_distance(
         lower = _squares(w, p, t, Q[moving], point @ V[moving], predictor)
         going = value[moving] - lower > SETTLED * lower
         value[moving] = np.minimum(lower, value[moving])
-        moving = moving[going]
-        if not len(moving):
+        if not len(moving := moving[going]):
             break
     return np.asarray(np.sqrt(value))
 

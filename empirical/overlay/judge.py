@@ -90,9 +90,7 @@ def judge(
     contraction, verdict = Contraction(None, None, None), target.verdict
     if arrived:
         contraction, verdict = _approach(trace, target, prediction, fit=quiet)
-    doubt = f"whether {target.id} is stable is undecided" if verdict is Verdict.UNDECIDED else ""
-    if verdict is not target.verdict:
-        doubt = f"rests on the part of {target.id} that is {verdict.value}"
+    doubt = _doubt(target, verdict)
     saddles = tuple(s for s in trace.saddles if not (arrived and s.id == target.id))
     return RunOverlay(
         run=source.run_name(run),
@@ -111,6 +109,13 @@ def judge(
         noise=fluctuation,
         note="; ".join(part for part in (why, how_far, doubt, contraction.note) if part),
     )
+
+
+def _doubt(target: Target, verdict: Verdict) -> str:
+    """Return why the verdict where a run rests is not simply that of the component."""
+    if verdict is not target.verdict:
+        return f"rests on the part of {target.id} that is {verdict.value}"
+    return f"whether {target.id} is stable is undecided" if verdict is Verdict.UNDECIDED else ""
 
 
 def _approach(

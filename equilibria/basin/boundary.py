@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from equilibria.basin.stiff import ATTEMPTS
 from equilibria.errors import LimitReached
 from equilibria.exact.rationals import to_float
 from equilibria.systems.model import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 from equilibria.varieties.component import How
 
 ROWS = 40
@@ -197,12 +201,6 @@ def _numeric(
     if not np.isnan(columns[0]).any():
         low, high = (float(alpha * w * w) for w in columns[0])
         thresholds["c_zero"] = Bounds(low, high, How.NUMERIC)
-    middle = columns[1:].mean(axis=1)
-    curve = [
-        (sign * p, w)
-        for p, w in zip(heights[1:].tolist(), middle.tolist(), strict=True)
-        if not math.isnan(w)
-    ]
     rows, open_rows = _numeric_rows(problem, thresholds, count, tolerance, progress)
     undecided = open_rows + int(found.undecided.sum())
     return _make(
@@ -212,11 +210,17 @@ def _numeric(
         "c = alpha w^2 - p^2" + (", on the slice t = w" if problem.ema else ""),
         thresholds=thresholds,
         rows=rows,
-        curve=tuple(sorted(curve)),
+        curve=_curve(sign * heights[1:], columns[1:].mean(axis=1)),
         tolerance=tolerance,
         notes=_numeric_notes(problem, undecided),
         undecided=undecided,
     )
+
+
+def _curve(p: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
+    """Return the points (p, w), in order of p, of the lines that meet the boundary."""
+    points = zip(p.tolist(), w.tolist(), strict=True)
+    return tuple(sorted((x, y) for x, y in points if not math.isnan(y)))
 
 
 def _numeric_rows(

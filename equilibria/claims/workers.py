@@ -42,6 +42,12 @@ class _Worker:
     worked: float = 0.0
     limit: float = 0.0
 
+    def released(self) -> int:
+        """Return the place of the claim that it had; it is free for another."""
+        index, self.index = self.index, None
+        assert index is not None
+        return index
+
 
 def run_claims(
     claims: Sequence[Claim],
@@ -71,9 +77,7 @@ def run_claims(
                     continue
                 if not worker.process.is_alive() or worker.begun < 0:
                     workers[place] = _start(experiments) if waiting else worker
-                index = worker.index
-                assert index is not None
-                worker.index, outcomes[index] = None, outcome
+                outcomes[worker.released()] = outcome
                 done += 1
                 if progress is not None:
                     progress(done, len(claims), outcome)

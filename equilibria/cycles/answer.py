@@ -58,14 +58,11 @@ def study(
     tell = progress or (lambda _: None)
     setting = of_model(model)
     rank = min(model.n, model.d)
-    if model.n > rank and setting.kappa != 1:
-        raise ScopeError(
-            "--predictor-weight-decay: cycles with more outputs than inputs need it equal"
-        )
+    _check_outputs(model, setting)
     foci = [_focus(setting, core) for core in _equilibria(setting, rank)]
     cycles, endings = _settled(setting, foci, seed, tell)
-    found = None
     followed = None if parameter is None else _along(model, parameter, rank, time_limit, tell)
+    found = None
     if search:
         tell("search")
         found = search_oscillation(
@@ -80,6 +77,14 @@ def study(
         search=found,
         seconds=time.monotonic() - begun,
     )
+
+
+def _check_outputs(model: Model, setting: Setting) -> None:
+    """Raise `ScopeError` where idle outputs have rates of their own."""
+    if model.n > model.d and setting.kappa != 1:
+        raise ScopeError(
+            "--predictor-weight-decay: cycles with more outputs than inputs need it equal"
+        )
 
 
 def _settled(

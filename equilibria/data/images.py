@@ -80,7 +80,7 @@ class _Header:
 
     shape: tuple[int, ...]
     fortran: bool
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     offset: int
 
     @property
@@ -92,7 +92,7 @@ class _Header:
         return layout_problem(self.shape, self.dtype)
 
 
-def layout_problem(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str | None:
+def layout_problem(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> str | None:
     if dtype.hasobject:
         return "holds Python objects, which are never read; expected uint8 or floats"
     if dtype != np.uint8 and not (dtype.kind == "f" and dtype.itemsize <= 8):

@@ -53,7 +53,11 @@ class SequenceEstimate:
     batches: int
 
 
-def load_series(spec: str) -> NDArray[Any]:
+Series = NDArray[Any]
+"""(N, T, d), of any real type."""
+
+
+def load_series(spec: str) -> Series:
     """Return the array in `FILE.npy` or `FILE.npz[:KEY]`: (T, d), or (N, T, d) for N series.
 
     Nothing is unpickled; an `.npy` file is mapped. Raises `FormatError` for everything else.
@@ -64,7 +68,7 @@ def load_series(spec: str) -> NDArray[Any]:
     if os.path.splitext(path)[1].lower() == ".npy":
         check_file(path, where)
         with readable(where, "not a NumPy .npy file of plain numbers"):
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            array: Series = np.load(path, mmap_mode="r", allow_pickle=False)
     else:
         found = read_arrays(path, wanted, option="--sequence")
         if len(found) != 1:
@@ -82,7 +86,7 @@ def load_series(spec: str) -> NDArray[Any]:
 
 
 def estimate_sequence(
-    series: NDArray[Any],
+    series: Series,
     *,
     lag: int = 1,
     components: int | None = None,
@@ -95,42 +99,59 @@ def estimate_sequence(
     `reversible` takes the symmetric part of M, as for a process that looks alike backwards. Raises
     `FormatError` for series too short for the lag and for values that are not finite.
     """
-    count, steps, d = series.shape
-    if steps - lag < 1:
-        raise FormatError(f"--lag {lag}: the series have {steps} steps; take a smaller lag")
-    spans = _batches(count, steps - lag, d)
-    mean = _mean(series) if center else np.zeros(d)
-    sums = [_sums(series, span, lag, mean) for span in spans]
-    if components is not None:
-        sums = _projected(sums, components)
+    count, steps, _ = series.shape
+    sums = _all_sums(series, lag, components, center=center)
     left, right, weights = (np.array(part) for part in zip(*sums, strict=True))
     if reversible:
         right = (right + right.transpose(0, 2, 1)) / 2
     sigma, m = _means(left, right, weights)
-    top = np.linalg.eigvalsh(sigma)
-    scale = {"largest": top[-1], "mean": top.mean(), "none": 1.0}[normalize]
-    if not scale > 0:
-        raise FormatError("--sequence: the series do not vary; there is nothing to predict")
+    scale = _scale(sigma, normalize)
     spread = _jackknife(left, right, weights)
     values, correlations, asymmetry = _statistics(sigma, m)
-    se = np.sqrt(len(spans))
     return SequenceEstimate(
         Sigma=sigma / scale,
         M=m / scale,
-        Sigma_se=(left / weights[:, None, None]).std(axis=0, ddof=1) / se / scale,
-        M_se=(right / weights[:, None, None]).std(axis=0, ddof=1) / se / scale,
+        Sigma_se=_error(left, weights) / scale,
+        M_se=_error(right, weights) / scale,
         values=values,
         values_se=spread[0],
         correlations=correlations,
         correlations_se=spread[1],
         asymmetry=asymmetry,
         asymmetry_se=float(spread[2]),
-        scale=float(scale),
+        scale=scale,
         series=count,
         steps=steps,
         lag=lag,
-        batches=len(spans),
+        batches=len(sums),
     )
+
+
+def _all_sums(
+    series: Series, lag: int, components: int | None, *, center: bool
+) -> list[tuple[Array, Array, float]]:
+    """Return the sums over each batch, of the leading components where their number is given."""
+    count, steps, d = series.shape
+    if steps - lag < 1:
+        raise FormatError(f"--lag {lag}: the series have {steps} steps; take a smaller lag")
+    spans = _batches(count, steps - lag, d)
+    mean = _mean(series) if center else np.zeros(d)
+    sums = [_sums(series, span, lag, mean) for span in spans]
+    return sums if components is None else _projected(sums, components)
+
+
+def _error(sums: Array, weights: Array) -> Array:
+    """Return the standard error of a mean from its batches."""
+    spread = (sums / weights[:, None, None]).std(axis=0, ddof=1)
+    return np.asarray(spread / np.sqrt(len(sums)))
+
+
+def _scale(sigma: Array, normalize: str) -> float:
+    top = np.linalg.eigvalsh(sigma)
+    scale = {"largest": top[-1], "mean": top.mean(), "none": 1.0}[normalize]
+    if not scale > 0:
+        raise FormatError("--sequence: the series do not vary; there is nothing to predict")
+    return float(scale)
 
 
 Span = tuple[slice, slice]
@@ -152,13 +173,13 @@ def _batches(count: int, pairs: int, d: int) -> list[Span]:
     return [(slice(n, n + 1), slice(a, b)) for n in range(count) for a, b in pairwise(edges)]
 
 
-def _mean(series: NDArray[Any]) -> Array:
+def _mean(series: Series) -> Array:
     """Return the mean over series and time."""
     total = sum(np.asarray(one, dtype=np.float64).sum(axis=0) for one in series)
     return np.asarray(total / (series.shape[0] * series.shape[1]))
 
 
-def _sums(series: NDArray[Any], span: Span, lag: int, mean: Array) -> tuple[Array, Array, float]:
+def _sums(series: Series, span: Span, lag: int, mean: Array) -> tuple[Array, Array, float]:
     """Return the sums of x x^T and y x^T over one batch, and the number of pairs."""
     which, times = span
     d = series.shape[2]

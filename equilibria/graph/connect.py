@@ -68,8 +68,13 @@ def connection_graph(
             model, max_components=max_components, seed=seed, progress=progress
         )
     variety = aligned_variety(model, max_components=max_components)
+    graph = replace(_surveyed(model, variety, seed), order=order)
+    return replace(graph, seconds=time.perf_counter() - began)
+
+
+def _surveyed(model: Model, variety: Variety, seed: int) -> ConnectionGraph:
     survey = _Survey(model, variety, seed)
-    graph = ConnectionGraph(
+    return ConnectionGraph(
         model=model,
         nodes=survey.nodes,
         connections=tuple(survey.connections()),
@@ -79,9 +84,7 @@ def connection_graph(
         complete=variety.complete,
         why=variety.why,
         runs=survey.runs,
-        order=order,
     )
-    return replace(graph, seconds=time.perf_counter() - began)
 
 
 def _joint(model: Model, max_components: int) -> ConnectionGraph:

@@ -48,9 +48,7 @@ def check_completeness(
     if claim == "open":
         if theorem != "none" or evidence != {}:
             raise Refusal("an open list has no theorem and no evidence")
-        if own and not left_out:
-            raise Refusal(f"the list is complete ({own})", "claim")
-        return _standing(model, left_out)
+        return _standing(model, own, left_out)
     if own is None or theorem != own:
         raise Refusal(f"the theorem for this model is {own or 'not known'}", "theorem")
     if left_out:
@@ -70,7 +68,9 @@ def check_completeness(
     return f"the list is complete ({own})"
 
 
-def _standing(model: Model, left_out: int) -> str:
+def _standing(model: Model, own: str | None, left_out: int) -> str:
+    if own and not left_out:
+        raise Refusal(f"the list is complete ({own})", "claim")
     count = total(model)
     if not model.diagonal:
         return "whether the list is complete is open"

@@ -103,8 +103,30 @@ def step_surface(
     if not chosen.any():
         raise ScopeError(f"--weight-decay {model.eta}: above every threshold, nothing is learned")
     shape = (len(exact[0]), len(exact[1]), len(exact[2]))
+    low, high = _ranges(model, combos, points, chosen)
+    return StepSurface(
+        model=model,
+        stratum=stratum_name(mask_of(chosen[0])),
+        mus=exact[0],
+        nus=exact[1],
+        alphas=exact[2],
+        smallest=low.reshape(shape),
+        largest=high.reshape(shape),
+        oscillating=_oscillating(setting, exact[2], chosen[0]),
+    )
+
+
+def _ranges(
+    model: Model,
+    combos: Sequence[tuple[Fraction, Fraction, Fraction]],
+    points: Points,
+    chosen: NDArray[np.bool_],
+) -> tuple[Array, Array]:
+    """Return where the stable steps begin and end, nan where there are none, at each combination."""
     low, high = np.full(len(combos), np.nan), np.full(len(combos), np.nan)
-    for nu in exact[1]:  # momentum changes the degree of the polynomials
+    for nu in dict.fromkeys(
+        nu for _, nu, _ in combos
+    ):  # momentum changes the degree of the polynomials
         own = np.array([k for k, combo in enumerate(combos) if combo[1] == nu])
         part = replace(points.take(own), nu=to_float(nu))
         equal = part.kappa == 1
@@ -116,16 +138,7 @@ def step_surface(
             step = exact_step(_model_at(model, combos[k]), np.flatnonzero(chosen[k]).tolist())
             if not np.isnan(step):  # else an interval that does not begin at 0, or none
                 low[k], high[k] = 0.0, step
-    return StepSurface(
-        model=model,
-        stratum=stratum_name(mask_of(chosen[0])),
-        mus=exact[0],
-        nus=exact[1],
-        alphas=exact[2],
-        smallest=low.reshape(shape),
-        largest=high.reshape(shape),
-        oscillating=_oscillating(setting, exact[2], chosen[0]),
-    )
+    return low, high
 
 
 def _check(

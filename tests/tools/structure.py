@@ -44,6 +44,12 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MOST_AT_THE_TOP = 8
 MOST_LINES_OF_CLI = 250
+MOST_ANY = 60
+"""How often all signatures and fields together may say `Any`; a name for it counts where it is made."""
+LONGEST, MOST_LONG = 40, 5
+"""Lines of a function, and how many functions may be longer."""
+WIDEST, MOST_WIDE = 7, 5
+"""Parameters of a function, and how many functions may take more."""
 EVALUATES = {"eval", "exec", "compile", "sympify", "parse_expr", "lambdify"}
 HARMLESS = {"compile": ("re", "torch")}
 UNPICKLES = {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
@@ -297,3 +303,73 @@ def _literals(node: ast.expr) -> list[object]:
     if isinstance(node, ast.Tuple | ast.List | ast.Set):
         return [v for element in node.elts for v in _literals(element)]
     return []
+
+
+def vague(house: House) -> list[str]:
+    """Signatures, fields and names of types that say `Any`, where there are more than a few."""
+    found = []
+    for module, tree in house.trees.items():
+        for node in ast.walk(tree):
+            for said in _said(node):
+                found += [
+                    f"{house.modules[module]}:{n.lineno} says Any"
+                    for n in ast.walk(said)
+                    if _is_any(n)
+                ]
+    return found if len(found) > MOST_ANY else []
+
+
+def _said(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield what a function says of its parameters and result, a class or module of its fields."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        said = [argument.annotation for argument in _parameters(node)]
+        yield from (one for one in [*said, node.returns] if one is not None)
+    elif isinstance(node, ast.ClassDef | ast.Module):
+        for entry in node.body:
+            if isinstance(entry, ast.AnnAssign):
+                yield entry.annotation
+            if isinstance(entry, ast.Assign | ast.AnnAssign) and entry.value is not None:
+                yield entry.value  # a name for a type, as in Json = dict[str, Any]
+
+
+def _is_any(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and "Any" in (
+        getattr(node, "id", ""),
+        getattr(node, "attr", ""),
+    )
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    """Return the parameters of every kind, but for self and cls."""
+    a = node.args
+    named = [*a.posonlyargs, *a.args, *a.kwonlyargs]
+    rest = [one for one in (a.vararg, a.kwarg) if one is not None]
+    return [one for one in [*named, *rest] if one.arg not in ("self", "cls")]
+
+
+def lengthy(house: House) -> list[str]:
+    """Functions of too many lines, where there are more than a few."""
+    found = [
+        f"{where} has {lines} lines"
+        for where, node in _functions(house)
+        if (lines := (node.end_lineno or 0) - node.lineno + 1) > LONGEST
+    ]
+    return found if len(found) > MOST_LONG else []
+
+
+def wide(house: House) -> list[str]:
+    """Functions of too many parameters, where there are more than a few."""
+    found = [
+        f"{where} takes {count} parameters"
+        for where, node in _functions(house)
+        if (count := len(_parameters(node))) > WIDEST
+    ]
+    return found if len(found) > MOST_WIDE else []
+
+
+def _functions(house: House) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield every function with its place and name."""
+    for module, tree in house.trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{house.modules[module]}:{node.lineno} {node.name}", node

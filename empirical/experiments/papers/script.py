@@ -53,15 +53,7 @@ def run_script(
     `text` is the script's docstring; what the options of `more` say is handed to every measurement
     beside seed and full. Returns the exit code: 0, or 2 for a bad option or file.
     """
-    words = argparse.ArgumentParser(
-        description=fitted(text),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[more] if more else [],
-    )
-    words.add_argument("--seed", type=int, default=0, help="of starts, data order and views")
-    words.add_argument("--full", action="store_true", help="the paper's size, for a GPU")
-    words.add_argument("--plot", metavar="F.png", help="write the figure")
-    words.add_argument("--out", metavar="F.json", help="write the numbers")
+    words = _options(text, more)
     options = words.parse_args(arguments)
     import torch
 
@@ -80,6 +72,19 @@ def run_script(
         return 0
 
     return guarded(work)
+
+
+def _options(text: str, more: argparse.ArgumentParser | None) -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser(
+        description=fitted(text),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[more] if more else [],
+    )
+    words.add_argument("--seed", type=int, default=0, help="of starts, data order and views")
+    words.add_argument("--full", action="store_true", help="the paper's size, for a GPU")
+    words.add_argument("--plot", metavar="F.png", help="write the figure")
+    words.add_argument("--out", metavar="F.json", help="write the numbers")
+    return words
 
 
 def guarded(work: Callable[[], int]) -> int:

@@ -63,15 +63,7 @@ def leading_eigenvalues(
     """
     size = system.size(lin)
     project = RotationProjector(system, lin)
-    away = _spectral_scale(lin) if isinstance(system, Flow) else 0.0
-
-    def product(state: Array) -> Array:
-        if lin.kappa != 1:
-            return system.apply(lin, state) - (system.neutral + away) * project(state)
-        kept = _without_balance(system, lin, state)
-        image = _without_balance(system, lin, system.apply(lin, kept))
-        return image - (system.neutral + away) * project(kept) - away * (state - kept)
-
+    product = _shifted(system, lin, project)
     operator = ssl.LinearOperator((size, size), matvec=product, dtype=np.float64)
     start = np.random.default_rng(0).normal(size=size)
     which: Literal["LM", "LR"] = "LM" if isinstance(system, Map) else "LR"
@@ -96,6 +88,22 @@ def leading_eigenvalues(
         defect = float(np.linalg.norm(drift) / max(float(np.linalg.norm(direction)), 1e-300))
         return values.astype(np.complex128), residuals, defect
     raise ArnoldiError(f"Arnoldi did not converge for {size} unknowns")
+
+
+def _shifted(
+    system: System, lin: CoreLinearisation, project: RotationProjector
+) -> Callable[[Array], Array]:
+    """Return the product with the Jacobian, rotations and balance moved away from instability."""
+    away = _spectral_scale(lin) if isinstance(system, Flow) else 0.0
+
+    def product(state: Array) -> Array:
+        if lin.kappa != 1:
+            return system.apply(lin, state) - (system.neutral + away) * project(state)
+        kept = _without_balance(system, lin, state)
+        image = _without_balance(system, lin, system.apply(lin, kept))
+        return image - (system.neutral + away) * project(kept) - away * (state - kept)
+
+    return product
 
 
 def _without_balance(system: System, lin: CoreLinearisation, state: Array) -> Array:

@@ -40,6 +40,9 @@ class RealEigenvalue:
         return RealEigenvalue(self.exact, self.value, self.sign, multiplicity)
 
 
+DEGENERATE = "degenerate: more neutral eigenvalues than the component's dimension"
+
+
 def both_stabilities(
     model: Model,
     eigenvalues: Sequence[RealEigenvalue],
@@ -53,35 +56,42 @@ def both_stabilities(
     others = [e for e in present if e.sign]
     degenerate = neutral != dimension
     positive = any(e.sign > 0 for e in others)
-    note = "degenerate: more neutral eigenvalues than the component's dimension"
     flow_verdict = _verdict(1 if positive else (0 if degenerate else -1))
     flow = Stability(
         flow_verdict,
         how,
         neutral,
         max((e.value for e in others), default=None),
-        note=note if flow_verdict is Verdict.UNDECIDED else "",
+        note=DEGENERATE if flow_verdict is Verdict.UNDECIDED else "",
         build_spectrum=partial(_flow_spectrum, present),
     )
-    step_sign = _step_sign(model, others)
-    map_verdict = _verdict(1 if positive else max(step_sign, 0 if degenerate else -1))
+    step = _map_stability(model, flow, present, degenerate=degenerate)
+    return flow, step
+
+
+def _map_stability(
+    model: Model, flow: Stability, present: list[RealEigenvalue], *, degenerate: bool
+) -> Stability:
+    """Return the stability of the map where that of the flow is known."""
+    others = [e for e in present if e.sign]
+    sign = 1 if any(e.sign > 0 for e in others) else _step_sign(model, others)
+    map_verdict = _verdict(max(sign, 0 if degenerate else -1))
     boundary = "a multiplier lies on the unit circle: this is the boundary step size"
     largest = None
-    if others and flow_verdict is Verdict.STABLE:
+    if others and flow.verdict is Verdict.STABLE:
         largest = to_float(2 * (1 + model.nu)) / max(-e.value for e in others)
     radius = [abs(z) for e in others for z in multipliers(e.value, model)]
-    if neutral and model.nu:
+    if flow.neutral and model.nu:
         radius.append(to_float(model.nu))
-    step = Stability(
+    return Stability(
         map_verdict,
-        how,
-        neutral,
+        flow.how,
+        flow.neutral,
         max(radius, default=None),
         largest,
-        note=(note if degenerate else boundary) if map_verdict is Verdict.UNDECIDED else "",
+        note=(DEGENERATE if degenerate else boundary) if map_verdict is Verdict.UNDECIDED else "",
         build_spectrum=partial(_map_spectrum, present, model),
     )
-    return flow, step
 
 
 def along_family(

@@ -19,10 +19,10 @@ from itertools import chain, combinations, count
 from math import lcm
 from typing import Any
 
-from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz_mpoly_ctx, fmpz_mpoly_vec
+from flint import Ordering, fmpq, fmpq_mpoly_ctx, fmpz_mpoly, fmpz_mpoly_ctx, fmpz_mpoly_vec
 
-Poly = Any
-Context = Any
+Poly = fmpz_mpoly
+Context = fmpz_mpoly_ctx
 Basis = list[Poly]
 
 GROWTH = (400, 20_000, 20_000)
@@ -84,7 +84,7 @@ def is_everything(basis: Basis) -> bool:
 def inside(basis: Basis, prime: Basis) -> bool:
     """Say whether all zeros of a Groebner basis are zeros of a prime."""
     vector = fmpz_mpoly_vec(basis, basis[0].context())
-    return all(not f.reduction_primitive_part(vector) for f in prime)
+    return all(not f.reduction_primitive_part(vector) for f in prime)  # type: ignore[attr-defined]  # its stub misses it
 
 
 def factored(f: Poly) -> list[tuple[Poly, int]]:
