@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from equilibria.errors import FormatError
-from equilibria.exact.rationals import rational
+from equilibria.exact.rationals import quantity
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
@@ -59,7 +59,7 @@ def complex_signal(text: str, option: str) -> tuple[tuple[Fraction, Fraction], .
 
 def _complex(text: str, option: str) -> tuple[Fraction, Fraction]:
     if not text.endswith(("i", "j")):
-        return rational(text, option), Fraction(0)
+        return quantity(text, option), Fraction(0)
     body = text[:-1]
     cut = max((at for at in (body.rfind("+"), body.rfind("-")) if at > 0), default=0)
     if cut and body[cut - 1] in "eE":
@@ -69,8 +69,8 @@ def _complex(text: str, option: str) -> tuple[Fraction, Fraction]:
     real, imaginary = body[:cut], body[cut:]
     if imaginary in ("", "+", "-"):
         imaginary += "1"
-    re = rational(real, option) if real else Fraction(0)
-    return re, rational(imaginary.removeprefix("+"), option)
+    re = quantity(real, option) if real else Fraction(0)
+    return re, quantity(imaginary.removeprefix("+"), option)
 
 
 def numbered(

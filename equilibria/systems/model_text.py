@@ -8,6 +8,8 @@ from equilibria.data.units import Unit
 from equilibria.systems.chain_system import symmetry_text
 from equilibria.systems.model import Model
 
+SHOWN_LAYERS = 6
+
 
 def moments_line(model: Model) -> str:
     """Return Sigma and M in a few words."""
@@ -23,6 +25,13 @@ def moments_line(model: Model) -> str:
     kind = "commute" if moments.commute else f"relative commutator {moments.commutator:.2g}"
     source = f" from {moments.source}" if moments.source not in ("", "moments") else ""
     return f"Σ, M {model.d}x{model.d}{source} ({kind})"
+
+
+def _widths(widths: tuple[int, ...]) -> str:
+    """Return the widths of consecutive layers, the middle ones left out where there are many."""
+    if len(widths) <= SHOWN_LAYERS + 1:
+        return "-".join(map(str, widths))
+    return f"{widths[0]}-{widths[1]}-...-{widths[-1]} ({len(widths) - 1} layers)"
 
 
 def _turned(unit: Unit) -> str:
@@ -41,10 +50,12 @@ def sizes_text(model: Model) -> str:
         sizes += f", predictor {model.n}x{model.n}"
     symmetry = f"O({model.n})"
     if model.is_deep:
-        encoder = "-".join(map(str, chain.widths[: chain.encoder + 1]))
-        predictor = "-".join(map(str, chain.widths[chain.encoder :]))
+        encoder = _widths(chain.widths[: chain.encoder + 1])
+        predictor = _widths(chain.widths[chain.encoder :])
         sizes = f"encoder {encoder}, predictor {predictor}"
         symmetry = symmetry_text(chain)
+        if chain.depth > SHOWN_LAYERS:
+            symmetry = f"O(width) in {chain.depth - 1} spaces between layers"
     shapes = [rows * columns for rows, columns in chain.shapes.values()]
     count = sum(shapes[: chain.encoder]) * (2 if "T" in letters else 1)
     count += sum(shapes[chain.encoder :]) if "P" in letters else 0

@@ -262,7 +262,7 @@ def test_complex_signals_are_read_exactly(text, expected):
     assert complex_signal(text, "--signal") == wanted
 
 
-@pytest.mark.parametrize("text", ["1+i2", "i+1", "3+4ii", "1//2i", "", "+-i"])
+@pytest.mark.parametrize("text", ["1e-400i", "1e400+i", "1+i2", "i+1", "3+4ii", "1//2i", "", "+-i"])
 def test_signals_that_are_no_numbers(text):
     with pytest.raises(FormatError, match="--signal"):
         complex_signal(text, "--signal")
