@@ -5,7 +5,7 @@ batch. Here each trajectory accepts, rejects and sizes its own steps, finishes a
 leaves the pool. Error norm: root mean square over the variables, as in `scipy.integrate.solve_ivp`,
 so equal tolerances mean the same. Runs on the CPU and on CUDA.
 
-Coefficients: Dormand and Prince 1980, in the form of Hairer, Norsett and Wanner, table II.5.2.
+The coefficients are those of `equilibria.systems.integrate`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,9 @@ from torch import Tensor
 
 from empirical.linear.products import product
 from equilibria.errors import LimitReached, ScopeError
+from equilibria.systems.integrate import ERROR, STAGES
 from equilibria.systems.model import Model
 
-STAGES = (
-    (1 / 5,),
-    (3 / 40, 9 / 40),
-    (44 / 45, -56 / 15, 32 / 9),
-    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-    (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
-)
-ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
 CACHED_NUMBERS = 1 << 16
 """Numbers of a state in flight on the CPU: with seven stages they still fit the cache."""
 SAFETY, LEAST, MOST = 0.9, 0.2, 5.0

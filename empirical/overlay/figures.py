@@ -17,11 +17,10 @@ from empirical.overlay.folder import FolderOverlay
 from empirical.overlay.multipliers import draw_multipliers
 from empirical.overlay.portrait import draw_portrait, draw_predictor
 from empirical.overlay.text import header
-from equilibria.files.drawing import save, style
+from equilibria.files.drawing import new_figure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SIZE, DPI = (12.0, 8.6), 100
 ONE = (8.6, 4.4)
@@ -99,12 +98,3 @@ def inlined(text: str, prefix: str) -> str:
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     return text.replace("url(#", f"url(#{prefix}-")
-
-
-def new_figure(size: tuple[float, float]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure

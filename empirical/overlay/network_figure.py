@@ -8,11 +8,11 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from empirical.overlay.draw import FAINT, INK, STYLE, empty, log_axis
-from empirical.overlay.figures import DPI, few_colours, inlined, new_figure
+from empirical.overlay.figures import DPI, few_colours, inlined
 from empirical.overlay.networks import NetworkOverlay
 from empirical.overlay.page import STYLE as PAGE_STYLE
 from empirical.overlay.page import escape
-from equilibria.files.drawing import save, style
+from equilibria.files.drawing import new_figure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

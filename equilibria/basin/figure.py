@@ -15,7 +15,7 @@ from equilibria.basin.answers import Boundary
 from equilibria.basin.report import BasinReport
 from equilibria.basin.separatrix import Fate
 from equilibria.exact.rationals import to_float
-from equilibria.files.drawing import check_format, save, style
+from equilibria.files.drawing import check_format, new_figure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,11 +37,7 @@ def draw_basin(report: BasinReport, stream: IO[bytes], format: str) -> None:
 
 def basin_figure(report: BasinReport) -> Figure:
     """Return the figure of the report's boundary, or of its probabilities where there is none."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(SIZE)
     axes = figure.add_subplot()
     if report.boundary is not None:
         _draw_plane(axes, report, report.boundary)

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from equilibria.cycles.report import SYMBOLS, Along, CyclesReport, cycle_id
-from equilibria.files.drawing import check_format, save, style
+from equilibria.files.drawing import check_format, new_figure, save, style
 from equilibria.varieties.component import Verdict
 
 if TYPE_CHECKING:
@@ -46,9 +46,6 @@ def cycles_figure(report: CyclesReport) -> Figure:
 
     Only panels that have something to show are drawn.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     along = report.along
     drawers: list[Callable[[Axes], None]] = []
     if report.cycles or along is None:
@@ -57,8 +54,7 @@ def cycles_figure(report: CyclesReport) -> Figure:
         drawers.append(lambda axes: _pair(axes, along))
         if along.cycles:
             drawers.append(lambda axes: _extents(axes, along, report.scale))
-    figure = Figure(figsize=(WIDTH * len(drawers), HEIGHT), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((WIDTH * len(drawers), HEIGHT))
     panels = np.atleast_1d(np.asarray(figure.subplots(1, len(drawers))))
     for draw, axes in zip(drawers, panels, strict=True):
         draw(axes)

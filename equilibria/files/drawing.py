@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 from equilibria.errors import FormatError
 
@@ -49,6 +49,18 @@ def style(settings: Mapping[str, object] = OPEN) -> Iterator[None]:
 
     with matplotlib.style.context(["default", dict(settings)]):
         yield
+
+
+def new_figure(
+    size: tuple[float, float], layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
+    """Return an empty figure of `size` inches, which no window shows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def check_format(format: str) -> None:

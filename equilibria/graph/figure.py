@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from equilibria.files.drawing import PLAIN, check_format, save, style
+from equilibria.files.drawing import PLAIN, check_format, new_figure, save, style
 from equilibria.graph.layout import HEIGHT, Layout, bend, box_width, layout
 from equilibria.graph.result import Connection, ConnectionGraph, Node
 from equilibria.varieties.component import How, Verdict
@@ -34,13 +34,9 @@ def draw_graph(graph: ConnectionGraph, stream: IO[bytes], format: str) -> None:
 
 def graph_figure(graph: ConnectionGraph) -> Figure:
     """Return the figure; nodes are artists with gid `node:ID`, arrows with gid `edge:FROM:TO`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     plan = layout(graph)
     with style(STYLE):
-        figure = Figure(figsize=plan.size)
-        FigureCanvasAgg(figure)
+        figure = new_figure(plan.size, None)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, plan.size[0])
         axes.set_ylim(0, plan.size[1])

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.files.drawing import PLAIN, save, style
+from equilibria.files.drawing import PLAIN, new_figure, save, style
 from equilibria.phase.boundary import Boundary
 from equilibria.phase.diagram import PhaseDiagram, Region, describe
 
@@ -41,12 +41,8 @@ LINE_HEIGHT, LETTER_WIDTH = 0.042, 0.0125
 
 def draw(diagram: PhaseDiagram, stream: IO[bytes], form: str) -> None:
     """Write the figure as "png" or "svg"; equal diagrams give equal bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with style(PLAIN):
-        figure = Figure(figsize=(7.4, 5.4), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure((7.4, 5.4))
         axes = figure.add_subplot()
         draw_on(axes, diagram)
         _labels(axes, diagram)

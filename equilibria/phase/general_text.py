@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from equilibria.exact.rationals import to_float
-from equilibria.files.drawing import PLAIN, save, style
+from equilibria.files.drawing import PLAIN, new_figure, save, style
 from equilibria.phase.figure import COLLAPSE, LEARNED, NOTHING, STYLES, edges, roomiest
 from equilibria.phase.general import GeneralDiagram, GeneralRegion
 from equilibria.phase.oscillation import Stretch
@@ -113,12 +113,8 @@ def _range(values: list[float]) -> str:
 
 def draw_general(diagram: GeneralDiagram, stream: IO[bytes], form: str) -> None:
     """Write the figure as "png" or "svg"; equal diagrams give equal bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with style(PLAIN):
-        figure = Figure(figsize=(7.4, 5.4), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure((7.4, 5.4))
         axes = figure.add_subplot()
         _regions(axes, diagram)
         handles = [*_boundaries(axes, diagram), *_cycles(axes, diagram)]

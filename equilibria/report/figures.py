@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from equilibria.files.drawing import OPEN, check_format, save, style
+from equilibria.files.drawing import OPEN, check_format, new_figure, save, style
 from equilibria.report.analysis import Analysis
 from equilibria.report.figure_chain import draw_decay, draws_decay
 from equilibria.report.figure_charts import draw_extents, draw_predictors
@@ -38,12 +38,8 @@ def report_figure(report: Analysis) -> Figure:
 
     Every equilibrium is an artist whose gid is `component:ID`, curves with the number of the part.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with style(STYLE):
-        figure = Figure(figsize=SIZE)
-        FigureCanvasAgg(figure)
+        figure = new_figure(SIZE, None)
         grid = figure.add_gridspec(
             1, 2, width_ratios=(1.35, 1), left=0.07, right=0.975, top=0.8, bottom=0.19, wspace=0.2
         )

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
-from equilibria.files.terminal import plain
 from equilibria.report.numbers import Kind, decimal, extent
 from equilibria.report.system_report import SystemReport
-from equilibria.report.text import STYLES, known
+from equilibria.report.text import STYLES, known, line_printer
 from equilibria.varieties.component import Algebraic, Component, Entry, Stability
 
 if TYPE_CHECKING:
@@ -21,14 +20,7 @@ def print_system_report(
 ) -> None:
     """Print equations, verdicts, the point or the conditions of every component."""
 
-    def say(text: str = "", style: str | None = None) -> None:
-        console.print(
-            plain(escape(text)) if ascii_only else escape(text),
-            style=style,
-            markup=False,
-            highlight=False,
-        )
-
+    say = line_printer(console, ascii_only=ascii_only)
     _print_system(report, say, equations=equations)
     say(report.summary.text, "bold")
     say()

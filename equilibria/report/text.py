@@ -5,7 +5,7 @@ Words carry every fact and colour repeats it. Lines fit in 100 columns and read 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from equilibria.files.escaping import escape
@@ -30,10 +30,8 @@ SHOWN_ROWS = 200
 WIDE = 92
 
 
-def print_report(
-    report: Analysis, console: Console, *, ascii_only: bool = False, equations: bool = False
-) -> None:
-    """Print the report."""
+def line_printer(console: Console, *, ascii_only: bool) -> Callable[..., None]:
+    """Return what prints a line as it stands, in a style where one is given."""
 
     def say(text: str = "", style: str | None = None) -> None:
         console.print(
@@ -44,6 +42,15 @@ def print_report(
             soft_wrap=False,
         )
 
+    return say
+
+
+def print_report(
+    report: Analysis, console: Console, *, ascii_only: bool = False, equations: bool = False
+) -> None:
+    """Print the report."""
+
+    say = line_printer(console, ascii_only=ascii_only)
     for line in header(report):
         say(line)
     say()

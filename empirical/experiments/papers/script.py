@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from empirical.experiments.answer import Answer
 from equilibria.errors import AnalysisError, FormatError
-from equilibria.files.drawing import OPEN, save, style
+from equilibria.files.drawing import OPEN, new_figure, save, style
 from equilibria.files.escaping import escape
 from equilibria.files.write import atomic, check_place, write_text
 
@@ -156,12 +156,8 @@ def _told(measure: Measure) -> Answer:
 
 
 def _plot(path: str, draw: Draw, answers: Sequence[Answer], size: tuple[float, float]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with style(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(size)
         draw(figure, answers)
         with atomic(path, "--plot", binary=True) as stream:
             save(figure, stream, Path(path).suffix[1:])
