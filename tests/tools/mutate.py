@@ -34,7 +34,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +78,11 @@ class Reach:
         whole = {test for test in found if test.startswith(WHOLE_ANSWERS)}
         first = self._fastest(whole, budget / 2)
         return first + self._fastest(found - set(first), budget - sum(map(self.time, first)))
+
+    def without(self, skipped: Iterable[str]) -> Reach:
+        """Return it without some tests."""
+        gone = frozenset(skipped)
+        return Reach({key: found - gone for key, found in self.tests.items()}, self.seconds)
 
     def _fastest(self, tests: Set[str], budget: float) -> list[str]:
         chosen: list[str] = []
@@ -346,6 +351,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which mutants (0)")
     parser.add_argument("--jobs", type=int, default=2, help="at once (2)")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests a mutant (60)")
+    parser.add_argument("--skip", nargs="*", default=[], help="tests that fail on this machine")
     parser.add_argument("--only", default="", help="files whose path begins with this")
     parser.add_argument(
         "--again", type=Path, help="the survivors of this earlier --out of the same tree alone"
@@ -373,7 +379,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = options_of(arguments)
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
     sys.dont_write_bytecode = True
-    known = reach(options.coverage, options.times, ROOT) if options.coverage else near(ROOT)
+    known: Reach | Near = near(ROOT)
+    if options.coverage:
+        known = reach(options.coverage, options.times, ROOT).without(options.skip)
     chosen = candidates(options)
     print(f"{len(chosen)} mutants, {options.jobs} at a time", flush=True)
     for name in HEAVY:
