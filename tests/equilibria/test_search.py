@@ -80,6 +80,14 @@ def test_families_have_their_dimension_and_are_one_entry(
     assert [(f.dimension, f.nullity) for f in met(*equations)] == expected
 
 
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_a_multiple_circle_is_one_entry_from_wherever_the_runs_start(seed: int) -> None:
+    """Rounding decides which walks arrive, so other starts stand for other processors."""
+    double = resting(system("(x**2 + y**2 - 1)**2", "0").system())
+    found = search(double, starts=128, seed=seed)
+    assert [(f.dimension, f.nullity) for f in found] == [(1, 2)]
+
+
 def test_branches_that_no_walk_connects_stay_apart_or_are_counted() -> None:
     hyperbola = met("1 - x*y", "-y*z", "-y*z", starts=40)  # the spectrum moves along it
     assert {f.dimension for f in hyperbola} == {1}

@@ -32,7 +32,8 @@ SAME = 1e-5
 SAME_SINGULAR = 1e-3
 """Newton's method ends so near to a singular zero, not nearer."""
 SAMPLED = 6
-TARGETS = 4
+TARGETS = 12
+"""Walks to one place miss some of a curved family, by rounding: others are tried after it."""
 
 
 @dataclass(frozen=True)
