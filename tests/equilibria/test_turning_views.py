@@ -113,6 +113,24 @@ def test_b1_a_rotating_wave():
     assert found["rank1:1&2-"].flow.verdict is Verdict.UNSTABLE
 
 
+def test_equal_pairs_have_one_wave_that_lies_in_any_of_their_planes():
+    found = named(turning("1+i,1+i", 2, "1/100", embed_dim=3))
+    waves = {name: c for name, c in found.items() if c.rotates}
+    assert set(waves) == {"rank1:1&2+", "rank1:1&2-"}
+    alone = named(turning("1+i", 2, "1/100", embed_dim=3))
+    for name, component in waves.items():
+        assert component.flow.verdict is alone[name].flow.verdict
+        assert component.dimension == alone[name].dimension + 2
+        assert component.flow.extent == pytest.approx(alone[name].flow.extent)
+
+
+def test_a_wave_is_not_decided_by_rounding():
+    """At weight decay 1e-6 nearly equal eigenvalues move by more than the decay."""
+    wave = named(turning("1+i,1+i", 2, "1/1000000", embed_dim=3))["rank1:1&2+"]
+    assert wave.flow.verdict is Verdict.UNDECIDED
+    assert "closer to the boundary" in wave.flow.note
+
+
 def test_b2_a_pair_at_rest():
     component = named(turning("21/50+14/25i", 1, "1/10"))["rank2:1&2+"]
     values = listed(component.flow.spectrum)

@@ -17,7 +17,8 @@ from equilibria.varieties.asymmetric.equilibria import Array, Data, Point
 from equilibria.varieties.component import Eigenvalue, How, Stability, Verdict
 
 LARGEST = 2000
-TOLERANCE = 1e-8
+TOLERANCE = 1e-5
+"""Of the largest eigenvalue: where three nearly meet, rounding moves them by its cube root."""
 TOO_LARGE = f"not decided: a Jacobian of more than {LARGEST} unknowns is not computed"
 CLOSE = "an eigenvalue lies within the error of the boundary"
 

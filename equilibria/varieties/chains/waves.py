@@ -36,7 +36,9 @@ from equilibria.varieties.component import (
 
 Numbers = float | NDArray[np.float64]
 GRID = 4000
-TOLERANCE = 1e-9
+TOLERANCE = 1e-5
+"""Of the largest eigenvalue: where three nearly meet, rounding moves them by its cube root."""
+TOO_CLOSE = "closer to the boundary than double precision tells where eigenvalues nearly meet"
 UNITS_KEPT = 2
 MEETS_THE_DATA = ("W", "T", "W1", "T1")
 NOT_FOR_THE_MAP = "a wave is judged for the flow: the map has it at another size and rate"
@@ -69,9 +71,11 @@ def wave_components(model: Model) -> list[Component]:
 
 def waves(model: Model) -> Iterator[Wave]:
     """Yield the waves; with EMA those that a grid of 4000 sizes separates."""
+    seen = set()
     for unit in units_of(model.moments):
-        if not unit.im:
+        if not unit.im or unit.value in seen:  # of equal pairs the first one stands for all
             continue
+        seen.add(unit.value)
         if model.traits.has_target:
             yield from _with_lag(model, unit)
             continue
@@ -143,13 +147,17 @@ def _zeros(function: Callable[[Numbers], Numbers], top: float) -> Iterator[float
 def _component(model: Model, wave: Wave) -> Component:
     chain = model.chain
     spectrum, note = _spectrum(model, wave)
-    neutral = 2 + sum(min(width, UNITS_KEPT) - 1 for width in chain.widths[1:-1])
-    orbit = Counts(chain, 1).orbit + 1
-    values = sorted(spectrum, key=abs)[neutral - 1 :]
+    equal = sum(unit.value == wave.unit.value for unit in units_of(model.moments))
+    free = 1 + 2 * (equal - 1)  # its phase, and the planes of equal pairs that it could lie in
+    neutral = free + sum(min(width, UNITS_KEPT) - 1 for width in chain.widths[1:-1])
+    orbit = Counts(chain, 1).orbit + free
+    values = sorted(spectrum, key=abs)[neutral:]
     extent = max((value.real for value in values), default=None)
     verdict = Verdict.UNDECIDED
     if extent is not None and abs(extent) > TOLERANCE * max(map(abs, spectrum)):
         verdict = Verdict.STABLE if extent < 0 else Verdict.UNSTABLE
+    elif extent is not None:
+        note = TOO_CLOSE
     counted = tuple(Eigenvalue(complex(value), 1) for value in spectrum)
     flow = Stability(verdict, How.NUMERIC, orbit, extent, note=note, build_spectrum=lambda: counted)
     return Component(
@@ -191,9 +199,11 @@ def _spectrum(model: Model, wave: Wave) -> tuple[list[complex], str]:
     jacobian = np.zeros((len(index), len(index)))
     for (row, column), entry in system.jacobian().items():
         jacobian[index[row], index[column]] = entry.evaluate(point, float)
-    for first, second in _planes(index, wave.unit):
-        jacobian[first, second] += wave.turn
-        jacobian[second, first] -= wave.turn
+    for unit in units_of(core.moments):
+        if unit.value == wave.unit.value:  # equal pairs turn along
+            for first, second in _planes(index, unit):
+                jacobian[first, second] += wave.turn
+                jacobian[second, first] -= wave.turn
     reduced = core.chain.widths != model.chain.widths
     note = "the spectrum is that of a core with two units a layer" if reduced else ""
     return [complex(value) for value in np.linalg.eigvals(jacobian)], note
