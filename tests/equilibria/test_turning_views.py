@@ -150,6 +150,17 @@ def test_b3_the_window_of_ema():
         assert named(slow)["rank1:1+"].flow.verdict.value == verdict
 
 
+def test_there_is_no_window_where_the_lag_cannot_win():
+    """B cos^2(Delta/2) <= A: at a right angle B/2 = 0.075 is below A = 0.0875, and B = 0.15 above it."""
+    model = turning("7/20,3/5i", 1, "1/40", embed_dim=1)
+    component = named(model)["rank1:1+"]
+    assert component.flow.verdict is Verdict.STABLE
+    assert component.ema_windows == ()
+    for ema in ("999/1000", "99/100", "9/10", "1/2"):
+        slow = named(replace(model, procedure="ema", ema=ema))["rank1:1+"]
+        assert slow.flow.verdict is Verdict.STABLE
+
+
 def test_b4_ema_turns_where_stop_gradient_cannot():
     still = named(turning("25/16i", 2, "9/200", embed_dim=1))
     assert set(still) == {"rank0"}
